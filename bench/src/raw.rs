@@ -1,0 +1,297 @@
+//! The raw socket: tokio TCP with a length before each message, all in order, no ids.
+//!
+//! It is what a careful programmer gets who needs just this one shape: writes gather a block,
+//! reads take a block, and an answer is known by its place. Files are read and written by
+//! blocking calls on the worker: both lie in memory, and a hop to another thread costs more.
+
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::{self, Read, Write};
+use std::time::Instant;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::figure::Figure;
+use crate::side::{Answer, BLOCK, BODY, CODE, Files, IN_FLIGHT, LINES, Running, Shape, Side};
+use crate::side::{pair, resident, trips};
+
+/// The bytes of the length before each message.
+const PREFIX: usize = 4;
+/// What small messages are gathered to, and read by: the fastest of 16 to 512 KiB, as it stays
+/// in the first-level cache.
+const GATHER: usize = 32 * 1024;
+/// What files are read, sent and written by: smaller costs speed, larger gains none.
+const FILE_BLOCK: usize = 1024 * 1024;
+
+/// tokio TCP and nothing else.
+pub(crate) struct Raw;
+
+impl Side for Raw {
+    fn name(&self) -> &'static str {
+        "raw"
+    }
+
+    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<Running> {
+        Some(match shape {
+            Shape::Notices => Running::new(notices(count)),
+            Shape::Requests(answer) => Running::new(requests(answer, count)),
+            Shape::Trip(size) => Running::new(trip(size, count)),
+            Shape::Bulk => Running::new(bulk(count)),
+            Shape::File { verified } => Running::new(file(verified, files)),
+            Shape::Idle => Running::new(resident(count, idle)),
+            Shape::Lanes(_) => return None,
+        })
+    }
+}
+
+async fn notices(count: u64) -> io::Result<Figure> {
+    let (mut near, mut far) = pair().await?;
+    let start = Instant::now();
+    let sender = tokio::spawn(async move {
+        let mut out = Vec::with_capacity(GATHER);
+        for _ in 0..count {
+            if out.len() + PREFIX + BODY.len() > GATHER {
+                near.write_all(&out).await?;
+                out.clear();
+            }
+            push(&mut out, black_box(&BODY));
+        }
+        near.write_all(&out).await
+    });
+    let mut inbox = Inbox::new(BODY.len());
+    let mut taken = 0;
+    while taken < count {
+        taken += inbox
+            .take_all(&mut far, |message| drop(black_box(message)))
+            .await?;
+    }
+    let figure = Figure::rate(count, start.elapsed());
+    sender.await??;
+    Ok(figure)
+}
+
+async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
+    let share = count.div_ceil(LINES as u64);
+    let mut lines = Vec::new();
+    for _ in 0..LINES {
+        let (near, far) = pair().await?;
+        tokio::spawn(answers(answer, far));
+        lines.push(near);
+    }
+    let start = Instant::now();
+    let lines: Vec<_> = lines
+        .into_iter()
+        .map(|line| tokio::spawn(asks(line, share)))
+        .collect();
+    for line in lines {
+        line.await??;
+    }
+    Ok(Figure::rate(share * LINES as u64, start.elapsed()))
+}
+
+/// Keeps a line's part of the requests in flight: as many new ones as answers came.
+async fn asks(mut line: TcpStream, share: u64) -> io::Result<()> {
+    let mut inbox = Inbox::new(BODY.len());
+    let mut out = Vec::new();
+    let (mut asked, mut answered, mut room) = (0, 0, (IN_FLIGHT / LINES) as u64);
+    while answered < share {
+        let more = room.min(share - asked);
+        (0..more).for_each(|_| push(&mut out, black_box(&BODY)));
+        asked += more;
+        line.write_all(&out).await?;
+        out.clear();
+        room = inbox
+            .take_all(&mut line, |message| drop(black_box(message)))
+            .await?;
+        answered += room;
+    }
+    Ok(())
+}
+
+async fn answers(answer: Answer, mut line: TcpStream) -> io::Result<()> {
+    let mut inbox = Inbox::new(BODY.len());
+    let mut out = Vec::new();
+    loop {
+        let take = |message: &[u8]| match (black_box(message), answer) {
+            (_, Answer::Code) => push(&mut out, &black_box(CODE).to_le_bytes()),
+            (_, Answer::Body) => push(&mut out, black_box(&BODY)),
+        };
+        inbox.take_all(&mut line, take).await?;
+        line.write_all(&out).await?;
+        out.clear();
+    }
+}
+
+async fn trip(size: usize, count: u64) -> io::Result<Figure> {
+    let (mut near, mut far) = pair().await?;
+    tokio::spawn(async move {
+        let mut inbox = Inbox::new(size);
+        while let Ok(message) = inbox.take(&mut far).await {
+            far.write_all(black_box(message)).await?;
+        }
+        io::Result::Ok(())
+    });
+    let mut message = Vec::new();
+    push(&mut message, &vec![BODY[0]; size]);
+    let mut inbox = Inbox::new(size);
+    trips(count, async move || {
+        near.write_all(black_box(&message)).await?;
+        inbox
+            .take(&mut near)
+            .await
+            .map(|message| drop(black_box(message)))
+    })
+    .await
+}
+
+async fn bulk(count: u64) -> io::Result<Figure> {
+    let (mut near, mut far) = pair().await?;
+    let start = Instant::now();
+    let sender = tokio::spawn(async move {
+        let block = vec![BODY[0]; BLOCK];
+        for _ in 0..count {
+            near.write_all(black_box(&block)).await?;
+        }
+        io::Result::Ok(())
+    });
+    let mut block = vec![0; BLOCK];
+    let mut left = count * BLOCK as u64;
+    while left > 0 {
+        left -= some(far.read(&mut block).await?)? as u64;
+        black_box(&block);
+    }
+    let figure = Figure::throughput(count * BLOCK as u64, start.elapsed());
+    sender.await??;
+    Ok(figure)
+}
+
+async fn file(verified: bool, Files { source, target }: Files) -> io::Result<Figure> {
+    let (mut near, mut far) = pair().await?;
+    let start = Instant::now();
+    let sender = tokio::spawn(async move {
+        let mut file = File::open(source)?;
+        near.write_u64_le(file.metadata()?.len()).await?;
+        let mut digest = blake3::Hasher::new();
+        let mut block = vec![0; FILE_BLOCK];
+        loop {
+            let read = file.read(&mut block)?;
+            if read == 0 {
+                return near.write_all(digest.finalize().as_bytes()).await;
+            }
+            if verified {
+                digest.update(&block[..read]);
+            }
+            near.write_all(&block[..read]).await?;
+        }
+    });
+    let part = target.with_extension("part");
+    let mut file = File::create_new(&part)?;
+    let length = far.read_u64_le().await?;
+    let mut digest = blake3::Hasher::new();
+    let mut block = vec![0; FILE_BLOCK];
+    let mut left = length;
+    while left > 0 {
+        let room = left.min(FILE_BLOCK as u64) as usize;
+        let read = some(far.read(&mut block[..room]).await?)?;
+        if verified {
+            digest.update(&block[..read]);
+        }
+        file.write_all(&block[..read])?;
+        left -= read as u64;
+    }
+    let mut told = [0; blake3::OUT_LEN];
+    far.read_exact(&mut told).await?;
+    if digest.finalize() != told {
+        return Err(io::Error::other("the digests differ"));
+    }
+    file.sync_all()?;
+    fs::rename(part, target)?;
+    let figure = Figure::throughput(length, start.elapsed());
+    sender.await??;
+    Ok(figure)
+}
+
+/// Two ends that have passed one message: each a task that waits for the next, without a buffer.
+async fn idle() -> io::Result<()> {
+    let (mut near, mut far) = pair().await?;
+    near.write_all(&BODY).await?;
+    far.read_exact(&mut [0; BODY.len()]).await?;
+    for end in [near, far] {
+        tokio::spawn(async move { end.readable().await });
+    }
+    Ok(())
+}
+
+/// A block that the socket fills and messages are taken from.
+struct Inbox {
+    block: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    /// Has room for a message of `largest` bytes.
+    fn new(largest: usize) -> Self {
+        Self {
+            block: vec![0; (PREFIX + largest).max(GATHER)],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// The next message, its length before it.
+    async fn take(&mut self, line: &mut TcpStream) -> io::Result<&[u8]> {
+        loop {
+            if let Some(length) = self.whole() {
+                self.start += length;
+                return Ok(&self.block[self.start - length..self.start]);
+            }
+            self.fill(line).await?;
+        }
+    }
+
+    /// Reads once and gives each whole message to `taker`, its length before it; how many.
+    async fn take_all(
+        &mut self,
+        line: &mut TcpStream,
+        mut taker: impl FnMut(&[u8]),
+    ) -> io::Result<u64> {
+        self.fill(line).await?;
+        let mut taken = 0;
+        while let Some(length) = self.whole() {
+            taker(&self.block[self.start..self.start + length]);
+            self.start += length;
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    async fn fill(&mut self, line: &mut TcpStream) -> io::Result<()> {
+        self.block.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        self.end += some(line.read(&mut self.block[self.end..]).await?)?;
+        Ok(())
+    }
+
+    /// The length of the next message with its prefix, once it is there.
+    fn whole(&self) -> Option<usize> {
+        let rest = &self.block[self.start..self.end];
+        let length = PREFIX + u32::from_le_bytes(*rest.first_chunk()?) as usize;
+        (length <= rest.len()).then_some(length)
+    }
+}
+
+fn push(out: &mut Vec<u8>, body: &[u8]) {
+    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
+    out.extend_from_slice(body);
+}
+
+fn some(read: usize) -> io::Result<usize> {
+    if read == 0 {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    } else {
+        Ok(read)
+    }
+}

@@ -1,0 +1,435 @@
+//! Verbs of messages: notices, requests, answers, bodies, abort; and what is taken.
+
+use core::time::Duration;
+
+use super::Connection;
+use crate::error::{Limit, Refused};
+use crate::id::{Action, Code, LaneId, MessageId, Side};
+use crate::lane::Owes;
+use crate::liveness::Timer;
+use crate::memory::Storage;
+use crate::time::Instant;
+use crate::window::{charge, payload, should_tell};
+use crate::wire::hello::Field;
+use crate::wire::{Body, Define, Frame, Kind, Notice, Open, Piece, Response, Table, Update};
+
+/// The most octets that come before the payload of a message: head, lane, action, type, extras, code or timeout, size,
+/// attached, length.
+const MESSAGE_HEAD: usize = 1 + 3 + 5 + 3 + 1 + 5 + 10 + 3 + 3;
+/// The most octets before the payload of a piece or of data: head, lane or flow, length.
+pub(super) const PIECE_HEAD: usize = 1 + 3 + 3;
+/// Frames with more payload are large: they wait until no other large one is unsent, so that small ones pass.
+pub(super) const BULK: usize = 4096;
+
+/// A message to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Send<'a> {
+    /// What it is for.
+    pub action: Action,
+    /// The body, or as much of it as is at hand.
+    pub body: Body<&'a [u8]>,
+    /// The size of the whole body in octets, if `body` is not all of it.
+    pub size: Option<u64>,
+    /// How many flows will be offered with it.
+    pub attached: u16,
+    /// How long a request waits for a sign of life: `None` for the configured time, zero for ever. Whole milliseconds.
+    pub timeout: Option<Duration>,
+}
+
+impl<'a> Send<'a> {
+    /// A message with a body, and nothing else.
+    pub const fn new(action: Action, kind: Kind, bytes: &'a [u8]) -> Send<'a> {
+        Send { action, body: Body { kind, bytes }, size: None, attached: 0, timeout: None }
+    }
+
+    /// A message with a text.
+    pub const fn text(action: Action, text: &'a str) -> Send<'a> {
+        Send::new(action, Kind::Text, text.as_bytes())
+    }
+
+    /// A message with raw octets.
+    pub const fn bytes(action: Action, bytes: &'a [u8]) -> Send<'a> {
+        Send::new(action, Kind::Bytes, bytes)
+    }
+}
+
+/// A response to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Respond<'a> {
+    /// How it went.
+    pub code: Code,
+    /// The body, or as much of it as is at hand.
+    pub body: Body<&'a [u8]>,
+    /// The size of the whole body in octets, if `body` is not all of it.
+    pub size: Option<u64>,
+    /// How many flows will be offered with it.
+    pub attached: u16,
+    /// Whether more answers follow.
+    pub more: bool,
+}
+
+impl<'a> Respond<'a> {
+    /// The only response, with a body.
+    pub const fn new(kind: Kind, bytes: &'a [u8]) -> Respond<'a> {
+        Respond { code: Code::OK, body: Body { kind, bytes }, size: None, attached: 0, more: false }
+    }
+
+    /// The only response, with a text.
+    pub const fn text(text: &'a str) -> Respond<'a> {
+        Respond::new(Kind::Text, text.as_bytes())
+    }
+
+    /// The only response, with raw octets.
+    pub const fn bytes(bytes: &'a [u8]) -> Respond<'a> {
+        Respond::new(Kind::Bytes, bytes)
+    }
+}
+
+/// What was sent of a message or response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Its id.
+    pub id: MessageId,
+    /// Its exchange; a notice of one frame has none.
+    pub lane: Option<LaneId>,
+    /// Octets of the body that were taken. Give the rest to [`body`](Connection::body).
+    pub taken: usize,
+}
+
+impl<S: Storage> Connection<S> {
+    /// Names an action or a type for the rest of the session; the index by which it is used.
+    ///
+    /// Give each name once: the machine does not remember names.
+    pub fn define(&mut self, table: Table, name: &str, fingerprint: Option<u64>) -> Result<u16, Refused> {
+        self.may_speak()?;
+        within(Field::Name, name.len() as u64, u64::from(self.theirs.name))?;
+        let index = self.defined.get(table);
+        within(Field::Definitions, u64::from(index).saturating_add(1), u64::from(self.theirs.definitions))?;
+        // The name must fit a frame with index and fingerprint before it.
+        within(Field::Frame, (name.len() as u64).saturating_add(16), u64::from(self.theirs.frame))?;
+        self.push(&Frame::Define(Define { table, index, fingerprint, name }))?;
+        *self.defined.get_mut(table) = index.saturating_add(1);
+        Ok(index)
+    }
+
+    /// Sends a message that wants no answer. One that fits a frame, and brings no flows, needs no lane.
+    pub fn notify(&mut self, now: Instant, message: &Send<'_>) -> Result<Sent, Refused> {
+        let size = self.check(message)?;
+        let bytes = message.body.bytes;
+        if message.attached > 0 || size > bytes.len() as u64 || !self.fits(bytes.len(), self.window_out.limit) {
+            return self.open(now, message, size, false);
+        }
+        self.has_room(bytes.len(), self.window_out.room())?;
+        self.push(&Frame::Notice(Notice { action: message.action, body: message.body }))?;
+        self.said_message(bytes.len(), false);
+        Ok(Sent { id: self.next_id(Side::Us), lane: None, taken: bytes.len() })
+    }
+
+    /// Sends a message that wants an answer: an exchange opens.
+    pub fn request(&mut self, now: Instant, message: &Send<'_>) -> Result<Sent, Refused> {
+        let size = self.check(message)?;
+        self.open(now, message, size, true)
+    }
+
+    /// Answers with a body or flows. While a response is incomplete no other can begin.
+    pub fn respond(&mut self, now: Instant, lane: LaneId, response: &Respond<'_>) -> Result<Sent, Refused> {
+        let _ = now;
+        let half = self.answering(lane)?;
+        if half.is_busy() {
+            return Err(Refused::WrongState);
+        }
+        let room = half.limit.saturating_sub(half.used);
+        self.check_body(&response.body, response.attached)?;
+        let bytes = response.body.bytes;
+        let size = self.whole(response.body, response.size)?;
+        let is_whole = size == bytes.len() as u64 && self.fits(bytes.len(), self.theirs.lane_credit);
+        let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), room) };
+        self.has_room(first, room)?;
+        let piece = bytes.get(..first).unwrap_or(bytes);
+        self.push(&Frame::Response(Response {
+            lane: lane.number,
+            code: response.code,
+            body: Body { kind: response.body.kind, bytes: piece },
+            more: response.more,
+            size: if is_whole { None } else { Some(size) },
+            attached: response.attached,
+        }))?;
+        self.mark_bulk(first);
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.out.used = lane.out.used.saturating_add(charge(first));
+            lane.out.begin(size.saturating_sub(first as u64), response.attached, !response.more);
+        }
+        self.settle(lane);
+        self.stats.sent.responses = self.stats.sent.responses.saturating_add(1);
+        Ok(Sent { id: self.next_id(Side::Us), lane: Some(lane), taken: first })
+    }
+
+    /// Answers with a bare code, which ends the answers. Never refused for want of room.
+    pub fn respond_code(&mut self, lane: LaneId, code: Code) -> Result<(), Refused> {
+        if self.answering(lane)?.is_busy() {
+            return Err(Refused::WrongState);
+        }
+        let frame = Frame::Code { lane: lane.number, code };
+        let pushed = self.push(&frame).is_ok();
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.out.ended = true;
+            if !pushed {
+                (lane.owes, lane.code) = (Owes::Code, code);
+            }
+        }
+        if !pushed {
+            self.lane_due(lane);
+        }
+        self.settle(lane);
+        self.stats.sent.codes = self.stats.sent.codes.saturating_add(1);
+        Ok(())
+    }
+
+    /// Reports progress on a request, which prolongs its deadline. Must fit a frame.
+    pub fn update(&mut self, lane: LaneId, body: Body<&[u8]>) -> Result<(), Refused> {
+        let half = self.answering(lane)?;
+        let room = half.limit.saturating_sub(half.used);
+        self.check_body(&body, 0)?;
+        let len = body.bytes.len();
+        if !self.fits(len, self.theirs.lane_credit) {
+            let allowed = self.largest().saturating_sub(MESSAGE_HEAD) as u64;
+            return Err(Refused::TooLarge(Limit { field: Field::Frame, asked: len as u64, allowed }));
+        }
+        self.has_room(len, room)?;
+        self.push(&Frame::Update(Update { lane: lane.number, body }))?;
+        self.mark_bulk(len);
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.out.used = lane.out.used.saturating_add(charge(len));
+        }
+        self.stats.sent.updates = self.stats.sent.updates.saturating_add(1);
+        Ok(())
+    }
+
+    /// Sends more of a body; how many octets were taken, at least one.
+    pub fn body(&mut self, now: Instant, lane: LaneId, bytes: &[u8]) -> Result<usize, Refused> {
+        self.may_speak()?;
+        let half = self.lane(lane).filter(|lane| !lane.out.ended).ok_or(Refused::NoLane)?.out;
+        if bytes.is_empty() || bytes.len() as u64 > half.left {
+            return Err(if half.left == 0 { Refused::WrongState } else { Refused::BadArgument });
+        }
+        let room = half.limit.saturating_sub(half.used);
+        let len = self.piece_len(bytes.len(), payload(room)).ok_or(Refused::Later)?;
+        let bytes = bytes.get(..len).unwrap_or(bytes);
+        // Seen from the frame's sender, a lane's opener is what it is for us.
+        self.push(&Frame::Body(Piece { side: lane.side, lane: lane.number, bytes }))?;
+        self.mark_bulk(len);
+        if let Some(lane) = self.lane_mut(lane) {
+            lane.out.used = lane.out.used.saturating_add(charge(len));
+            lane.out.left = lane.out.left.saturating_sub(len as u64);
+            lane.out.settle();
+        }
+        self.prolong(now, lane);
+        self.settle(lane);
+        Ok(len)
+    }
+
+    /// Gives an exchange up, and asks the peer to. Never refused for want of room; nothing that arrives on it is told any
+    /// more.
+    pub fn abort(&mut self, lane: LaneId, code: Code) -> Result<(), Refused> {
+        self.may_speak()?;
+        let slot = self.lane_mut(lane).ok_or(Refused::NoLane)?;
+        // Once the accepting end has said its last word, the opener may use the number again.
+        if slot.aborted || (slot.out.ended && lane.side == Side::Them) {
+            return Err(Refused::WrongState);
+        }
+        slot.aborted = true;
+        slot.out.ended = true;
+        (slot.owes, slot.code) = (Owes::Abort, code);
+        self.lane_due(lane);
+        self.stats.sent.aborts = self.stats.sent.aborts.saturating_add(1);
+        Ok(())
+    }
+
+    /// The application is done with a message's first `len` octets of body: its window grows again.
+    pub fn take_message(&mut self, len: usize) {
+        let window = &mut self.window_in;
+        window.taken = window.taken.saturating_add(charge(len)).min(window.used);
+        if should_tell(window.taken, window.limit, self.ours.window) {
+            self.window_due = true;
+        }
+    }
+
+    /// The application is done with an answer, update or piece of `len` octets.
+    pub fn take_lane(&mut self, lane: LaneId, len: usize) {
+        let credit = self.ours.lane_credit;
+        let Some(slot) = self.lane_mut(lane) else { return };
+        let half = &mut slot.input;
+        half.taken = half.taken.saturating_add(charge(len)).min(half.used);
+        if half.ended {
+            self.end_notice(lane);
+        } else if should_tell(half.taken, half.limit, credit) {
+            half.credit_due = true;
+            self.lane_due(lane);
+        }
+    }
+
+    // ---- inside
+
+    /// A notice on a lane ends when all of it has come and was taken: only then may the peer use the lane again.
+    pub(super) fn end_notice(&mut self, lane: LaneId) {
+        let Some(slot) = self.lane_mut(lane) else { return };
+        let half = &slot.input;
+        if !slot.request && half.ended && half.taken == half.used && !slot.out.ended && lane.side == Side::Them {
+            slot.out.ended = true;
+            slot.owes = Owes::End;
+            self.lane_due(lane);
+        }
+    }
+
+    fn open(&mut self, now: Instant, message: &Send<'_>, size: u64, wants_answer: bool) -> Result<Sent, Refused> {
+        let number = self.opened.peek_free().ok_or(Refused::Later)?;
+        let bytes = message.body.bytes;
+        let is_whole = size == bytes.len() as u64 && self.fits(bytes.len(), self.window_out.limit);
+        let room = self.window_out.room();
+        let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), room) };
+        self.has_room(first, room)?;
+        let timeout = match message.timeout {
+            Some(timeout) => u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
+            None => self.ours.timeout,
+        };
+        let piece = bytes.get(..first).unwrap_or(bytes);
+        self.push(&Frame::Open(Open {
+            lane: number,
+            action: message.action,
+            body: Body { kind: message.body.kind, bytes: piece },
+            wants_answer,
+            timeout: Some(timeout).filter(|timeout| wants_answer && *timeout != self.ours.timeout),
+            size: if is_whole { None } else { Some(size) },
+            attached: message.attached,
+        }))?;
+        self.said_message(first, wants_answer);
+        let (out, input) = (self.theirs.lane_credit, self.ours.lane_credit);
+        if let Some((_, lane)) = self.opened.take_free() {
+            lane.request = wants_answer;
+            lane.out.limit = out;
+            lane.input.limit = input;
+            lane.out.begin(size.saturating_sub(first as u64), message.attached, true);
+            lane.timeout = if wants_answer { timeout } else { 0 };
+        }
+        let lane = LaneId { number, side: Side::Us };
+        self.prolong(now, lane);
+        Ok(Sent { id: self.next_id(Side::Us), lane: Some(lane), taken: first })
+    }
+
+    /// There was a sign of life on a request: its deadline moves.
+    #[inline]
+    pub(super) fn prolong(&mut self, now: Instant, lane: LaneId) {
+        if lane.side == Side::Them {
+            return;
+        }
+        let Some(slot) = self.opened.get_mut(lane.number).filter(|slot| slot.timeout > 0) else { return };
+        slot.deadline = now.after(Duration::from_millis(u64::from(slot.timeout)));
+        let deadline = slot.deadline;
+        self.timers.pull(Timer::Lanes, deadline);
+    }
+
+    /// The half on which a request is answered.
+    fn answering(&self, lane: LaneId) -> Result<crate::lane::Half, Refused> {
+        self.may_speak()?;
+        let open = self.lane(lane).filter(|slot| lane.side == Side::Them && slot.request && !slot.out.ended);
+        Ok(open.ok_or(Refused::NoLane)?.out)
+    }
+
+    fn said_message(&mut self, len: usize, wants_answer: bool) {
+        self.mark_bulk(len);
+        self.window_out.used = self.window_out.used.saturating_add(charge(len));
+        let count = if wants_answer { &mut self.stats.sent.requests } else { &mut self.stats.sent.notices };
+        *count = count.saturating_add(1);
+    }
+
+    /// Checks a message against what the peer announced; the size of its body.
+    fn check(&self, message: &Send<'_>) -> Result<u64, Refused> {
+        self.may_speak()?;
+        if self.peer_away {
+            return Err(Refused::Away);
+        }
+        let known = match message.action {
+            Action::Name(index) => index < self.defined.get(Table::Actions),
+            Action::Number(number) => number <= Action::MAX_NUMBER,
+        };
+        if !known {
+            return Err(Refused::BadArgument);
+        }
+        self.check_body(&message.body, message.attached)?;
+        self.whole(message.body, message.size)
+    }
+
+    fn check_body(&self, body: &Body<&[u8]>, attached: u16) -> Result<(), Refused> {
+        let known = match body.kind {
+            Kind::None => body.bytes.is_empty(),
+            Kind::Typed(index) => index < self.defined.get(Table::Types),
+            Kind::Bytes | Kind::Text => true,
+        };
+        if !known {
+            return Err(Refused::BadArgument);
+        }
+        within(Field::Attached, u64::from(attached), u64::from(self.theirs.attached.min(self.sending.limit())))
+    }
+
+    /// The size of a whole body.
+    fn whole(&self, body: Body<&[u8]>, size: Option<u64>) -> Result<u64, Refused> {
+        let here = body.bytes.len() as u64;
+        let size = size.unwrap_or(here);
+        if size < here || (body.kind == Kind::None && size > 0) {
+            return Err(Refused::BadArgument);
+        }
+        within(Field::Message, size, self.theirs.message)?;
+        Ok(size)
+    }
+
+    /// The largest frame that both the peer and the outbox take.
+    fn largest(&self) -> usize {
+        (self.theirs.frame as usize).min(self.outbox.limit())
+    }
+
+    /// Whether a body of `len` octets fits a frame at all, and could ever be within `credit`.
+    #[inline]
+    fn fits(&self, len: usize, credit: u64) -> bool {
+        len.saturating_add(MESSAGE_HEAD) <= self.largest() && charge(len) <= credit
+    }
+
+    /// Whether a frame with `len` octets of payload may go now.
+    #[inline]
+    fn has_room(&self, len: usize, room: u64) -> Result<(), Refused> {
+        let waits =
+            len > BULK && self.outbox.bulk() > 0 && self.outbox.bulk().saturating_add(len) > self.theirs.frame as usize;
+        if charge(len) > room || waits { Err(Refused::Later) } else { Ok(()) }
+    }
+
+    pub(super) fn mark_bulk(&mut self, len: usize) {
+        if len > BULK {
+            self.outbox.mark_bulk(len);
+        }
+    }
+
+    /// How much of a large body goes into its first frame: what there is room for, less than all, perhaps nothing.
+    fn first_piece(&self, len: usize, room: u64) -> usize {
+        let most = self.outbox.room().min(self.largest()).saturating_sub(MESSAGE_HEAD).min(payload(room));
+        let most = if self.outbox.bulk() > 0 { most.min(BULK) } else { most };
+        most.min(len.saturating_sub(1))
+    }
+
+    /// How much of a stretch of body or data goes into the next frame; `None` if it must wait.
+    ///
+    /// While a large frame is unsent the next one waits, so that what other lanes have to say comes between. To keep
+    /// pieces large, one waits for room rather than go in crumbs.
+    pub(super) fn piece_len(&self, len: usize, credit: usize) -> Option<usize> {
+        if self.outbox.bulk() > 0 {
+            return None;
+        }
+        let room = self.outbox.room().min(self.largest()).saturating_sub(PIECE_HEAD);
+        let most = len.min(room).min(credit);
+        let worth = len.min(self.largest().saturating_sub(PIECE_HEAD) >> 2);
+        if most == 0 || most < worth { None } else { Some(most) }
+    }
+}
+
+/// Refuses what is more than the peer allows.
+pub(super) fn within(field: Field, asked: u64, allowed: u64) -> Result<(), Refused> {
+    if asked > allowed { Err(Refused::TooLarge(Limit { field, asked, allowed })) } else { Ok(()) }
+}

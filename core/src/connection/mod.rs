@@ -1,0 +1,478 @@
+//! One end of a line. This file holds what it is made of; the files around it hold what it does.
+
+mod flows;
+mod input;
+mod messages;
+mod output;
+
+pub use flows::{Accept, Offer};
+pub use messages::{Respond, Send, Sent};
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::config::Config;
+use crate::error::{CloseCode, PeerError, Reason, Refused};
+use crate::event::Event;
+use crate::flow::Flow;
+use crate::id::{Code, LaneId, MessageId, Side};
+use crate::lane::Lane;
+use crate::liveness::{Acks, Pings, Timer, Timers};
+use crate::memory::{Memory, Storage};
+use crate::outbox::Outbox;
+use crate::pool::Pool;
+use crate::stats::Stats;
+use crate::time::Instant;
+use crate::window::Window;
+use crate::wire::hello::Limits;
+use crate::wire::{Close, Frame, Table};
+
+/// One end of a line, as a pure state machine.
+///
+/// The caller moves bytes between it and a transport, and time into it; see the [crate's contract](crate). A verb that
+/// is refused has changed nothing.
+pub struct Connection<S: Storage> {
+    state: State,
+    is_server: bool,
+    config: Config,
+    /// What this end takes, as announced.
+    ours: Limits,
+    /// What the peer takes; all zero before its hello.
+    theirs: Limits,
+    session: [u8; 16],
+    opened: Pool<Lane, S::Lanes>,
+    accepted: Pool<Lane, S::Lanes>,
+    sending: Pool<Flow, S::Flows>,
+    receiving: Pool<Flow, S::Flows>,
+    outbox: Outbox<S::Outbox>,
+    /// Octets of the outbox that must go out before control frames may be put between.
+    run: usize,
+    /// What we may still say, and what the peer may.
+    window_out: Window,
+    window_in: Window,
+    window_due: bool,
+    /// Messages and responses said so far: ordinals of their ids.
+    said: u64,
+    heard: u64,
+    /// Definitions made, by us and by the peer.
+    defined: Counts,
+    learned: Counts,
+    /// Exchanges the peer aborted beyond those that ended.
+    aborts: u32,
+    peer_away: bool,
+    pings: Pings,
+    acks: Acks,
+    last_heard: Instant,
+    timers: Timers,
+    stats: Stats,
+    /// The next frame is at least this long, so shorter input is not looked at again.
+    need: usize,
+}
+
+/// Where the line stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// The peer's hello has not come.
+    Hello {
+        /// Ours is still to be sent (a client's).
+        unsaid: bool,
+    },
+    Open {
+        /// Our hello is still to be sent (a server's).
+        unsaid: bool,
+    },
+    /// The outbox drains, then the goodbye goes.
+    Closing {
+        reason: Reason,
+        unsaid: bool,
+        queued: bool,
+    },
+    Closed(Reason),
+}
+
+/// How many names are defined in each table.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    actions: u16,
+    types: u16,
+}
+
+impl Counts {
+    fn get(self, table: Table) -> u16 {
+        match table {
+            Table::Actions => self.actions,
+            Table::Types => self.types,
+        }
+    }
+
+    fn get_mut(&mut self, table: Table) -> &mut u16 {
+        match table {
+            Table::Actions => &mut self.actions,
+            Table::Types => &mut self.types,
+        }
+    }
+}
+
+/// What [`Connection::handle_input`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'b> {
+    /// Octets taken from the start of the input. 0: come back with more bytes behind these.
+    pub consumed: usize,
+    /// What happened, if the application should know.
+    pub event: Option<Event<&'b [u8]>>,
+}
+
+impl<S: Storage> Connection<S> {
+    /// The end that opened the transport. It says hello first.
+    ///
+    /// `entropy` must be unpredictable and never used twice; everything random is derived from it.
+    pub fn client(now: Instant, config: Config, entropy: [u8; 32], memory: S) -> Self {
+        Self::new(now, config, entropy, memory, false)
+    }
+
+    /// The end that accepted the transport. It says nothing before it has seen a hello.
+    ///
+    /// `entropy` must be unpredictable and never used twice; everything random is derived from it.
+    pub fn server(now: Instant, config: Config, entropy: [u8; 32], memory: S) -> Self {
+        Self::new(now, config, entropy, memory, true)
+    }
+
+    fn new(now: Instant, config: Config, entropy: [u8; 32], memory: S, is_server: bool) -> Self {
+        let Memory { opened, accepted, sending, receiving, outbox } = memory.into_memory();
+        let accepted = Pool::new(accepted, Limits::MAX_LANES);
+        let receiving = Pool::new(receiving, Limits::MAX_FLOWS);
+        let ours = config.limits(usize::from(accepted.limit()), usize::from(receiving.limit()));
+        let mut session = [0; 16];
+        if is_server {
+            let [half @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = entropy;
+            session = half;
+        }
+        let mut timers = Timers::OFF;
+        if !config.hello_timeout.is_zero() {
+            timers.set(Timer::Hello, now.after(config.hello_timeout));
+        }
+        Connection {
+            state: State::Hello { unsaid: !is_server },
+            is_server,
+            config,
+            ours,
+            theirs: Limits::NONE,
+            session,
+            opened: Pool::new(opened, Limits::MAX_LANES),
+            accepted,
+            sending: Pool::new(sending, Limits::MAX_FLOWS),
+            receiving,
+            outbox: Outbox::new(outbox),
+            run: 0,
+            window_out: Window::default(),
+            window_in: Window { limit: ours.window, ..Window::default() },
+            window_due: false,
+            said: 0,
+            heard: 0,
+            defined: Counts::default(),
+            learned: Counts::default(),
+            aborts: 0,
+            peer_away: false,
+            pings: Pings::default(),
+            acks: Acks::default(),
+            last_heard: now,
+            timers,
+            stats: Stats::default(),
+            need: 1,
+        }
+    }
+
+    // ---- the world tells the machine
+
+    /// A deadline may have passed. Call again until it gives `None`.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
+        if self.is_over() {
+            return None;
+        }
+        if self.timers.fire(Timer::Hello, now) {
+            return Some(self.end(Reason::HelloTimeout));
+        }
+        if self.timers.fire(Timer::Dead, now) {
+            let last = self.last_heard.after(self.patience());
+            if last <= now {
+                return Some(self.end(Reason::Dead));
+            }
+            self.timers.set(Timer::Dead, last);
+        }
+        if self.timers.fire(Timer::Ping, now) {
+            self.pings.due = true;
+            self.timers.set(Timer::Ping, now.after(self.config.heartbeat));
+            self.rest();
+        }
+        if self.timers.fire(Timer::Ack, now) {
+            self.acks.due = true;
+        }
+        if self.timers.fire(Timer::Overdue, now) {
+            self.stats.overdue_acks = self.stats.overdue_acks.saturating_add(1);
+            self.acks.give_up();
+        }
+        if self.timers.get(Timer::Lanes) <= now {
+            return self.expire(now);
+        }
+        None
+    }
+
+    /// The transport ended, or failed: no more bytes will come.
+    pub fn handle_eof(&mut self) -> Option<Event<&'static [u8]>> {
+        if self.is_over() { None } else { Some(self.end(Reason::Eof)) }
+    }
+
+    /// When [`handle_timeout`](Connection::handle_timeout) should be called, if nothing happens before. It may turn out
+    /// that nothing was due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_over() { None } else { self.timers.first() }
+    }
+
+    // ---- the application tells the machine
+
+    /// Asks the peer for a sign of life; [`Event::Pong`] brings it. One ping at a time is under way: asking again before
+    /// the pong starts anew.
+    pub fn ping(&mut self) -> Result<(), Refused> {
+        self.may_speak()?;
+        self.pings.due = true;
+        Ok(())
+    }
+
+    /// Tells the peer to open no new exchange. Open ones may end.
+    pub fn go_away(&mut self) -> Result<(), Refused> {
+        self.may_speak()?;
+        self.push(&Frame::Away)
+    }
+
+    /// Says goodbye behind everything that was said before. No verb is taken from now on. `reason` is for a person; what
+    /// is longer than 120 octets, or finds no room, is cut.
+    ///
+    /// Before the handshake is done there is nobody to say it to, and the line is over at once.
+    pub fn close(&mut self, code: CloseCode, reason: &str) {
+        let unsaid = match self.state {
+            State::Open { unsaid } => unsaid,
+            State::Hello { .. } => {
+                self.end(Reason::ByUs(code));
+                return;
+            }
+            State::Closing { .. } | State::Closed(_) => return,
+        };
+        let most = crate::wire::MAX_REASON.min((self.theirs.frame as usize).saturating_sub(8));
+        let mut cut = reason.len().min(most);
+        while !reason.is_char_boundary(cut) {
+            cut = cut.saturating_sub(1);
+        }
+        let reason = reason.get(..cut).unwrap_or("");
+        let queued = self.outbox.push(&Frame::Close(Close { code, reason })).is_ok();
+        self.state = State::Closing { reason: Reason::ByUs(code), unsaid, queued };
+    }
+
+    // ---- how things stand
+
+    /// Whether the handshake is done and the line neither closing nor closed.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Open { .. })
+    }
+
+    /// Why the line is over; `None` while it is not. It is over when nothing more will be sent or taken.
+    pub fn closed(&self) -> Option<Reason> {
+        match self.state {
+            State::Closed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// What the peer takes; `None` before its hello.
+    pub fn peer(&self) -> Option<&Limits> {
+        if matches!(self.state, State::Hello { .. }) || self.theirs.frame == 0 { None } else { Some(&self.theirs) }
+    }
+
+    /// What this end takes, as announced.
+    pub fn limits(&self) -> &Limits {
+        &self.ours
+    }
+
+    /// What went over the line so far.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The round-trip time of pings, smoothed with alpha 0.2.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.pings.smoothed()
+    }
+
+    /// Exchanges open now: those this end opened, those the peer opened.
+    pub fn lanes(&self) -> (u16, u16) {
+        (self.opened.used(), self.accepted.used())
+    }
+
+    /// Flows open now: those this end sends, those the peer sends.
+    pub fn flows(&self) -> (u16, u16) {
+        (self.sending.used(), self.receiving.used())
+    }
+
+    /// Whether a lane is free for a new exchange.
+    pub fn has_free_lane(&self) -> bool {
+        self.opened.peek_free().is_some()
+    }
+
+    /// Whether a flow is free for a new stream or file.
+    pub fn has_free_flow(&self) -> bool {
+        self.sending.peek_free().is_some()
+    }
+
+    /// Octets that wait to be transmitted.
+    pub fn unsent(&self) -> usize {
+        self.outbox.unsent()
+    }
+
+    /// Whether a large frame of `octets` would be taken now; see [`data`](Connection::data).
+    pub fn has_bulk_room(&self) -> bool {
+        self.outbox.bulk() == 0
+    }
+
+    // ---- inside
+
+    fn is_over(&self) -> bool {
+        matches!(self.state, State::Closed(_))
+    }
+
+    /// The line ends now, without another word.
+    fn end(&mut self, reason: Reason) -> Event<&'static [u8]> {
+        // A line that was closing keeps its own reason.
+        let reason = match self.state {
+            State::Closing { reason, .. } => reason,
+            _ => reason,
+        };
+        self.state = State::Closed(reason);
+        Event::Closed { reason, text: &[] }
+    }
+
+    /// The peer erred: its goodbye goes behind what is in the outbox.
+    fn fail(&mut self, error: PeerError) {
+        let reason = Reason::PeerError(error);
+        self.state = match (self.state, error) {
+            (_, PeerError::NotRopeway(_)) => State::Closed(reason),
+            // A server that fails in the peer's hello still has its own to say, or the peer could not read the goodbye.
+            (State::Hello { unsaid }, _) => State::Closing { reason, unsaid: unsaid || self.is_server, queued: false },
+            (State::Open { unsaid }, _) => State::Closing { reason, unsaid, queued: false },
+            (state, _) => state,
+        };
+    }
+
+    /// How long the peer may be silent.
+    fn patience(&self) -> Duration {
+        self.config.heartbeat.saturating_mul(self.config.misses)
+    }
+
+    fn may_speak(&self) -> Result<(), Refused> {
+        match self.state {
+            State::Open { .. } => Ok(()),
+            State::Hello { .. } => Err(Refused::NotReady),
+            State::Closing { .. } | State::Closed(_) => Err(Refused::Closed),
+        }
+    }
+
+    fn push(&mut self, frame: &Frame<'_>) -> Result<(), Refused> {
+        self.outbox.push(frame).map_err(|_| Refused::Later)?;
+        self.stats.sent.frames = self.stats.sent.frames.saturating_add(u64::from(frame.is_counted()));
+        Ok(())
+    }
+
+    /// The id of the next message or response said by this end, or heard.
+    fn next_id(&mut self, by: Side) -> MessageId {
+        let count = match by {
+            Side::Us => &mut self.said,
+            Side::Them => &mut self.heard,
+        };
+        let ordinal = *count;
+        *count = count.saturating_add(1);
+        MessageId::new(&self.session, self.is_server == (by == Side::Us), ordinal)
+    }
+
+    fn lane(&self, lane: LaneId) -> Option<&Lane> {
+        match lane.side {
+            Side::Us => self.opened.get(lane.number),
+            Side::Them => self.accepted.get(lane.number),
+        }
+    }
+
+    fn lane_mut(&mut self, lane: LaneId) -> Option<&mut Lane> {
+        match lane.side {
+            Side::Us => self.opened.get_mut(lane.number),
+            Side::Them => self.accepted.get_mut(lane.number),
+        }
+    }
+
+    fn lane_due(&mut self, lane: LaneId) {
+        match lane.side {
+            Side::Us => self.opened.due(lane.number),
+            Side::Them => self.accepted.due(lane.number),
+        }
+    }
+
+    /// Frees the lane if it is over; whether it is.
+    fn settle(&mut self, lane: LaneId) -> bool {
+        if !self.lane(lane).is_some_and(Lane::is_over) {
+            return false;
+        }
+        match lane.side {
+            Side::Us => self.opened.release_own(lane.number),
+            Side::Them => self.accepted.release(lane.number),
+        }
+        self.aborts = self.aborts.saturating_sub(1);
+        true
+    }
+
+    /// A request without a sign of life, if there is one; otherwise sets the timer to the next.
+    ///
+    /// The timer is a lower bound: an answered request leaves it alone, so that answering costs nothing, and what it
+    /// finds then is the earliest of those still open. So all lanes are walked once a timeout, not once a message.
+    fn expire(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
+        let mut first = Instant::NEVER;
+        let mut late = None;
+        for (number, lane) in self.opened.iter() {
+            if lane.aborted {
+                continue;
+            }
+            if lane.deadline <= now {
+                late = Some(number);
+                break;
+            }
+            first = first.min(lane.deadline);
+        }
+        let Some(number) = late else {
+            self.timers.set(Timer::Lanes, first);
+            return None;
+        };
+        let lane = LaneId { number, side: Side::Us };
+        self.stats.expired = self.stats.expired.saturating_add(1);
+        let _ = self.abort(lane, Code::TIMEOUT);
+        Some(Event::Expired { lane })
+    }
+
+    /// Lets go of memory that nothing has used for a heartbeat.
+    fn rest(&mut self) {
+        self.opened.rest();
+        self.accepted.rest();
+        self.sending.rest();
+        self.receiving.rest();
+        self.outbox.rest();
+    }
+}
+
+impl<S: Storage> fmt::Debug for Connection<S> {
+    /// States and counts; no content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("state", &self.state)
+            .field("is_server", &self.is_server)
+            .field("lanes", &self.lanes())
+            .field("flows", &self.flows())
+            .field("unsent", &self.unsent())
+            .field("outbox", &self.outbox.limit())
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,262 @@
+//! What the machine tells the application.
+
+use core::time::Duration;
+
+use crate::error::Reason;
+use crate::id::{Action, Code, FlowId, LaneId, MessageId};
+use crate::wire::hello::Limits;
+use crate::wire::{Body, Table};
+
+/// Something happened. `P` is how octets are held: borrowed from the input out of the machine, anything else after
+/// [`map`](Event::map).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<P> {
+    /// The handshake is done.
+    Ready(Ready),
+    /// The peer named an action or a type.
+    Defined {
+        /// Which table.
+        table: Table,
+        /// Its index there: one more than that of the last.
+        index: u16,
+        /// Differs when the shape behind the name does.
+        fingerprint: Option<u64>,
+        /// The name, UTF-8.
+        name: P,
+    },
+    /// A notice or a request. Its octets count against the window until
+    /// [`take_message`](crate::Connection::take_message).
+    Message(Message<P>),
+    /// An answer. Its octets count against the lane until [`take_lane`](crate::Connection::take_lane).
+    Response(Answer<P>),
+    /// The last answer, a bare code.
+    Code {
+        /// The exchange.
+        lane: LaneId,
+        /// The answer.
+        code: Code,
+    },
+    /// Progress. Counts like [`Event::Response`].
+    Update {
+        /// The exchange.
+        lane: LaneId,
+        /// How far it is.
+        body: Body<P>,
+    },
+    /// More of a body. Counts like [`Event::Response`].
+    Piece {
+        /// The exchange.
+        lane: LaneId,
+        /// At least one octet.
+        bytes: P,
+        /// Whether the body is complete now.
+        last: bool,
+    },
+    /// The peer has taken all of a notice that had a lane.
+    Taken {
+        /// The exchange, now over.
+        lane: LaneId,
+    },
+    /// The peer gave the exchange up. Nothing can be said on it any more; its flows go on until they end or are ended.
+    Aborted {
+        /// The exchange.
+        lane: LaneId,
+        /// Why.
+        code: Code,
+    },
+    /// A request had no sign of life for too long, and was aborted.
+    Expired {
+        /// The exchange.
+        lane: LaneId,
+    },
+    /// A flow that belongs to a message or response.
+    Offer {
+        /// The flow.
+        flow: FlowId,
+        /// The exchange.
+        lane: LaneId,
+        /// A stream, that begins at once; otherwise [`accept`](crate::Connection::accept) it or say
+        /// [`done`](crate::Connection::done).
+        push: bool,
+        /// The size in octets, if known.
+        size: Option<u64>,
+        /// The media type, UTF-8, may be empty.
+        media: P,
+        /// The name, UTF-8, may be empty. The peer's word, not a path.
+        name: P,
+    },
+    /// The peer wants what was offered. Answer with [`begin`](crate::Connection::begin).
+    Accepted {
+        /// The flow.
+        flow: FlowId,
+        /// Offset of the first byte wanted.
+        start: u64,
+        /// Offset behind the last byte wanted, if not all.
+        end: Option<u64>,
+        /// BLAKE3 of the bytes before `start` that the peer has. If yours differ, begin at 0.
+        prefix: Option<[u8; 32]>,
+    },
+    /// The peer begins to send.
+    Began {
+        /// The flow.
+        flow: FlowId,
+        /// Offset of the first byte: what was asked for, or 0.
+        start: u64,
+    },
+    /// Bytes. They count against the flow until [`take_flow`](crate::Connection::take_flow).
+    Data {
+        /// The flow.
+        flow: FlowId,
+        /// Offset of the first of them.
+        offset: u64,
+        /// At least one.
+        bytes: P,
+    },
+    /// All that was asked for has come. A stream is over when it is taken; otherwise say
+    /// [`done`](crate::Connection::done), or [`accept`](crate::Connection::accept) another range.
+    Finished {
+        /// The flow.
+        flow: FlowId,
+        /// BLAKE3 of the content, to compare.
+        digest: Option<[u8; 32]>,
+    },
+    /// The peer gave up sending.
+    Cancelled {
+        /// The flow.
+        flow: FlowId,
+        /// Why.
+        code: Code,
+    },
+    /// A flow that this end sent is over.
+    Done {
+        /// The flow.
+        flow: FlowId,
+        /// [`Code::OK`] if the peer has all, verified; otherwise why not.
+        code: Code,
+    },
+    /// The peer paused the flow, or lets it go on.
+    Paused {
+        /// The flow.
+        flow: FlowId,
+        /// Paused?
+        on: bool,
+    },
+    /// A verb that was refused with [`Later`](crate::Refused::Later) for want of window or credit may be tried again.
+    Room(Room),
+    /// A ping came back.
+    Pong {
+        /// How long it took.
+        rtt: Duration,
+    },
+    /// The peer takes no new exchanges.
+    Away,
+    /// The line is over. Always the last event.
+    Closed {
+        /// Why.
+        reason: Reason,
+        /// What the peer says about it, UTF-8.
+        text: P,
+    },
+}
+
+/// What there is room for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// New messages.
+    Messages,
+    /// What is said on this lane.
+    Lane(LaneId),
+    /// Data of this flow.
+    Flow(FlowId),
+}
+
+/// What the handshake gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The version both speak.
+    pub version: u8,
+    /// The session's id.
+    pub session: [u8; 16],
+    /// What the peer takes.
+    pub peer: Limits,
+}
+
+/// A notice or a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message<P> {
+    /// Its id.
+    pub id: MessageId,
+    /// Its exchange; a notice of one frame has none.
+    pub lane: Option<LaneId>,
+    /// What it is for.
+    pub action: Action,
+    /// Whether an answer is wanted.
+    pub wants_answer: bool,
+    /// How long the peer waits for a sign of life.
+    pub timeout: Option<Duration>,
+    /// The body, or its first piece if it is shorter than `size`.
+    pub body: Body<P>,
+    /// The size of the whole body, in octets.
+    pub size: u64,
+    /// How many flows belong to it. Each comes as an [`Event::Offer`].
+    pub attached: u16,
+}
+
+/// A response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer<P> {
+    /// Its id.
+    pub id: MessageId,
+    /// The exchange.
+    pub lane: LaneId,
+    /// How it went.
+    pub code: Code,
+    /// The body, or its first piece if it is shorter than `size`.
+    pub body: Body<P>,
+    /// The size of the whole body, in octets.
+    pub size: u64,
+    /// How many flows belong to it.
+    pub attached: u16,
+    /// Whether it is the last answer.
+    pub last: bool,
+}
+
+impl<P> Event<P> {
+    /// The same event with its octets held otherwise.
+    pub fn map<Q>(self, mut f: impl FnMut(P) -> Q) -> Event<Q> {
+        match self {
+            Event::Ready(ready) => Event::Ready(ready),
+            Event::Defined { table, index, fingerprint, name } => {
+                Event::Defined { table, index, fingerprint, name: f(name) }
+            }
+            Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached }) => {
+                let body = body.map(f);
+                Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached })
+            }
+            Event::Response(Answer { id, lane, code, body, size, attached, last }) => {
+                Event::Response(Answer { id, lane, code, body: body.map(f), size, attached, last })
+            }
+            Event::Code { lane, code } => Event::Code { lane, code },
+            Event::Update { lane, body } => Event::Update { lane, body: body.map(f) },
+            Event::Piece { lane, bytes, last } => Event::Piece { lane, bytes: f(bytes), last },
+            Event::Taken { lane } => Event::Taken { lane },
+            Event::Aborted { lane, code } => Event::Aborted { lane, code },
+            Event::Expired { lane } => Event::Expired { lane },
+            Event::Offer { flow, lane, push, size, media, name } => {
+                Event::Offer { flow, lane, push, size, media: f(media), name: f(name) }
+            }
+            Event::Accepted { flow, start, end, prefix } => Event::Accepted { flow, start, end, prefix },
+            Event::Began { flow, start } => Event::Began { flow, start },
+            Event::Data { flow, offset, bytes } => Event::Data { flow, offset, bytes: f(bytes) },
+            Event::Finished { flow, digest } => Event::Finished { flow, digest },
+            Event::Cancelled { flow, code } => Event::Cancelled { flow, code },
+            Event::Done { flow, code } => Event::Done { flow, code },
+            Event::Paused { flow, on } => Event::Paused { flow, on },
+            Event::Room(room) => Event::Room(room),
+            Event::Pong { rtt } => Event::Pong { rtt },
+            Event::Away => Event::Away,
+            Event::Closed { reason, text } => Event::Closed { reason, text: f(text) },
+        }
+    }
+}

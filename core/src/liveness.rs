@@ -1,0 +1,173 @@
+//! Whether the peer lives: pings, the smoothed round-trip time, acknowledgements that are overdue, and every deadline.
+
+use core::time::Duration;
+
+use crate::time::Instant;
+
+/// How long an acknowledgement waits for other traffic to ride on. Well below [`OVERDUE`].
+const ACK_DELAY: Duration = Duration::from_secs(1);
+/// Octets received after which an acknowledgement goes out on its own.
+const ACK_OCTETS: u64 = 256 * 1024;
+/// After this time an acknowledgement is overdue (the number is Cryo's).
+const OVERDUE: Duration = Duration::from_millis(2500);
+
+/// The deadlines of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Timer {
+    Hello,
+    Ping,
+    Dead,
+    Ack,
+    Overdue,
+    Lanes,
+}
+
+impl Timer {
+    const COUNT: usize = 6;
+}
+
+/// One deadline each; [`Instant::NEVER`] when off.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timers([Instant; Timer::COUNT]);
+
+impl Timers {
+    pub(crate) const OFF: Timers = Timers([Instant::NEVER; Timer::COUNT]);
+
+    #[inline]
+    pub(crate) fn set(&mut self, timer: Timer, at: Instant) {
+        if let Some(slot) = self.0.get_mut(timer as usize) {
+            *slot = at;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, timer: Timer) -> Instant {
+        self.0.get(timer as usize).copied().unwrap_or(Instant::NEVER)
+    }
+
+    /// Makes the deadline no later than `at`.
+    #[inline]
+    pub(crate) fn pull(&mut self, timer: Timer, at: Instant) {
+        if at < self.get(timer) {
+            self.set(timer, at);
+        }
+    }
+
+    /// Turns the timer off and says yes if it is due.
+    pub(crate) fn fire(&mut self, timer: Timer, now: Instant) -> bool {
+        let due = self.get(timer) <= now;
+        if due {
+            self.set(timer, Instant::NEVER);
+        }
+        due
+    }
+
+    pub(crate) fn first(&self) -> Option<Instant> {
+        self.0.iter().min().copied().filter(|at| *at != Instant::NEVER)
+    }
+}
+
+/// Pings and round-trip time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pings {
+    /// A ping waits to be sent.
+    pub(crate) due: bool,
+    /// The latest ping of the peer waits to be answered. A flood of pings costs this one slot.
+    pub(crate) answer: Option<u32>,
+    id: u32,
+    sent: Option<Instant>,
+    smoothed: Option<u64>,
+}
+
+impl Pings {
+    /// The id of the ping that is sent now.
+    pub(crate) fn send(&mut self, now: Instant) -> u32 {
+        self.due = false;
+        self.id = self.id.wrapping_add(1);
+        self.sent = Some(now);
+        self.id
+    }
+
+    /// The round-trip time if this answers the latest ping.
+    pub(crate) fn answered(&mut self, now: Instant, id: u32) -> Option<Duration> {
+        let sent = self.sent.take_if(|_| id == self.id)?;
+        let rtt = now.since(sent);
+        let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        self.smoothed = Some(match self.smoothed {
+            // alpha = 0.2
+            Some(old) => old.saturating_mul(4).saturating_add(micros).div_euclid(5),
+            None => micros,
+        });
+        Some(rtt)
+    }
+
+    pub(crate) fn smoothed(&self) -> Option<Duration> {
+        self.smoothed.map(Duration::from_micros)
+    }
+}
+
+/// Acknowledgements, both ways.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Acks {
+    /// Counted frames received, and how many of them were acknowledged.
+    received: u64,
+    told: u64,
+    octets: u64,
+    pub(crate) due: bool,
+    /// Counted frames that the peer acknowledged.
+    acked: u64,
+    /// One frame of which the acknowledgement is timed.
+    watched: Option<u64>,
+}
+
+impl Acks {
+    #[inline]
+    pub(crate) fn count(&mut self, now: Instant, octets: usize, timers: &mut Timers) {
+        if self.received == self.told {
+            timers.set(Timer::Ack, now.after(ACK_DELAY));
+        }
+        self.received = self.received.saturating_add(1);
+        self.octets = self.octets.saturating_add(octets as u64);
+        if self.octets >= ACK_OCTETS {
+            self.due = true;
+        }
+    }
+
+    /// Whether there is something to tell when other traffic goes out anyway.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.told < self.received
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// The acknowledgement is on its way.
+    pub(crate) fn tell(&mut self, timers: &mut Timers) {
+        self.told = self.received;
+        self.octets = 0;
+        self.due = false;
+        timers.set(Timer::Ack, Instant::NEVER);
+    }
+
+    /// Frames up to `written` have been transmitted.
+    pub(crate) fn watch(&mut self, now: Instant, written: u64, timers: &mut Timers) {
+        if self.watched.is_none() && written > self.acked {
+            self.watched = Some(written);
+            timers.set(Timer::Overdue, now.after(OVERDUE));
+        }
+    }
+
+    /// The peer has received `count` frames. It can't be fewer than before; an old count changes nothing.
+    pub(crate) fn acked(&mut self, count: u64, timers: &mut Timers) {
+        self.acked = self.acked.max(count);
+        if self.watched.take_if(|watched| *watched <= count).is_some() {
+            timers.set(Timer::Overdue, Instant::NEVER);
+        }
+    }
+
+    /// The watched frame is overdue: look at the next one.
+    pub(crate) fn give_up(&mut self) {
+        self.watched = None;
+    }
+}

@@ -1,0 +1,95 @@
+//! The memory a connection runs on. The caller hands it over; nothing else is ever allocated.
+
+use crate::flow::Flow;
+use crate::lane::Lane;
+
+/// A numbered row of slots: an array, a `heapless::Vec`, a box, or something that grows on demand up to its limit.
+pub trait Slots<T> {
+    /// How many slots there will ever be. Does not change.
+    fn limit(&self) -> usize;
+    /// The slot, `None` at the limit and above, or if it was never asked for by [`get_mut`](Slots::get_mut).
+    fn get(&self, index: usize) -> Option<&T>;
+    /// The slot, made if need be; `None` only at the limit and above.
+    fn get_mut(&mut self, index: usize) -> Option<&mut T>;
+    /// No slot is in use: their memory may go.
+    fn shrink(&mut self) {}
+}
+
+impl<T, S: AsRef<[T]> + AsMut<[T]>> Slots<T> for S {
+    fn limit(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn get(&self, index: usize) -> Option<&T> {
+        self.as_ref().get(index)
+    }
+
+    fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        self.as_mut().get_mut(index)
+    }
+}
+
+/// Octets for the outbox: an array, a `heapless::Vec`, a box, or something that grows on demand up to its limit.
+pub trait Space {
+    /// How many octets there will ever be. Does not change.
+    fn limit(&self) -> usize;
+    /// The octets there are now.
+    fn octets(&self) -> &[u8];
+    /// The octets there are now.
+    fn octets_mut(&mut self) -> &mut [u8];
+    /// There should be at least `len` octets, as far as the limit allows; those there are keep their place.
+    fn grow(&mut self, _len: usize) {}
+    /// No octet is in use: their memory may go.
+    fn shrink(&mut self) {}
+}
+
+impl<S: AsRef<[u8]> + AsMut<[u8]>> Space for S {
+    fn limit(&self) -> usize {
+        self.as_ref().len()
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.as_ref()
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        self.as_mut()
+    }
+}
+
+/// All that a connection needs. The lengths are limits: of what this end has open at once, and of what it lets the peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory<L, F, O> {
+    /// Exchanges that this end opened.
+    pub opened: L,
+    /// Exchanges that the peer opened; as many are announced.
+    pub accepted: L,
+    /// Flows that this end sends.
+    pub sending: F,
+    /// Flows that the peer sends; as many are announced.
+    pub receiving: F,
+    /// Frames not yet transmitted. The largest message in one piece must fit; larger ones are cut.
+    pub outbox: O,
+}
+
+/// What a [`Memory`] is made of, so that a connection has one parameter and not three.
+pub trait Storage {
+    /// Slots for exchanges.
+    type Lanes: Slots<Lane>;
+    /// Slots for flows.
+    type Flows: Slots<Flow>;
+    /// Octets for frames.
+    type Outbox: Space;
+    /// The parts.
+    fn into_memory(self) -> Memory<Self::Lanes, Self::Flows, Self::Outbox>;
+}
+
+impl<L: Slots<Lane>, F: Slots<Flow>, O: Space> Storage for Memory<L, F, O> {
+    type Lanes = L;
+    type Flows = F;
+    type Outbox = O;
+
+    fn into_memory(self) -> Memory<L, F, O> {
+        self
+    }
+}

@@ -1,0 +1,287 @@
+//! The hello: the first bytes of each end, before any frame.
+//!
+//! `magic[4] · len u16 · oldest u8 · newest u8 · session[16] · limits (varints) · extensions`
+
+use core::fmt;
+
+use crate::error::{Foreign, PeerError};
+use crate::wire::bytes::{Reader, Stop, Writer};
+
+/// The first four octets. The first is no ASCII, no TLS record type, and with the second no UTF-8.
+pub const MAGIC: [u8; 4] = [0xf2, b'R', b'W', b'Y'];
+/// The version this library speaks.
+pub const VERSION: u8 = 1;
+/// The most octets a hello may have after its length.
+pub const MAX_HELLO: usize = 1024;
+/// Magic and length.
+const PREFIX: usize = 6;
+
+/// What a hello says, and what a limit is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Field {
+    /// The length of the hello itself.
+    Length,
+    /// The range of versions.
+    Versions,
+    /// The session's id.
+    Session,
+    /// [`Limits::frame`].
+    Frame,
+    /// [`Limits::message`].
+    Message,
+    /// [`Limits::lanes`].
+    Lanes,
+    /// [`Limits::flows`].
+    Flows,
+    /// [`Limits::window`].
+    Window,
+    /// [`Limits::lane_credit`].
+    LaneCredit,
+    /// [`Limits::flow_credit`].
+    FlowCredit,
+    /// [`Limits::name`].
+    Name,
+    /// [`Limits::definitions`].
+    Definitions,
+    /// [`Limits::attached`].
+    Attached,
+    /// [`Limits::timeout`].
+    Timeout,
+    /// An extension that must be understood, or one out of order.
+    Extension,
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Field::Length => "length",
+            Field::Versions => "versions",
+            Field::Session => "session",
+            Field::Frame => "frame size",
+            Field::Message => "message size",
+            Field::Lanes => "lanes",
+            Field::Flows => "flows",
+            Field::Window => "window",
+            Field::LaneCredit => "lane credit",
+            Field::FlowCredit => "flow credit",
+            Field::Name => "name length",
+            Field::Definitions => "definitions",
+            Field::Attached => "flows a message",
+            Field::Timeout => "timeout",
+            Field::Extension => "extension",
+        })
+    }
+}
+
+/// What one end takes from the other. Announced in the hello, kept by the sender, enforced by the receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest frame, in octets with its head: [`Limits::MIN_FRAME`] to [`Limits::MAX_FRAME`].
+    pub frame: u32,
+    /// The largest body of a message, in octets.
+    pub message: u64,
+    /// How many exchanges the peer may have open at once, at most 4096.
+    pub lanes: u16,
+    /// How many flows the peer may be sending at once, at most 4096.
+    pub flows: u16,
+    /// Octets of messages not yet taken by the application; each message counts its payload and [`CHARGE`].
+    pub window: u64,
+    /// Octets not yet taken on one lane behind its first message, counted likewise.
+    pub lane_credit: u64,
+    /// Octets not yet taken on one flow, counted likewise.
+    pub flow_credit: u64,
+    /// The longest name of an action, type, file or media type, in octets; at most 1024.
+    pub name: u16,
+    /// How many names of actions, and how many of types, may be defined.
+    pub definitions: u16,
+    /// How many flows one message may bring, at most 4096.
+    pub attached: u16,
+    /// The deadline of this end's requests that name none, in milliseconds; 0 for none.
+    pub timeout: u32,
+}
+
+/// What a frame with a payload costs in window and credit besides its payload, so that empty ones are not free.
+pub const CHARGE: u64 = 32;
+
+impl Limits {
+    /// A frame must hold any frame of control (the largest, ACCEPT, has 56 octets).
+    pub const MIN_FRAME: u32 = 64;
+    /// A frame, its seal and tag must fit the sixteen bits of a record's length.
+    pub const MAX_FRAME: u32 = 0xfe00;
+    /// The most lanes each way.
+    pub const MAX_LANES: u16 = 4096;
+    /// The most flows each way.
+    pub const MAX_FLOWS: u16 = 4096;
+    /// The longest name.
+    pub const MAX_NAME: u16 = 1024;
+    /// Counters of octets stay far from overflow.
+    pub const MAX_OCTETS: u64 = 1 << 48;
+
+    pub(crate) const NONE: Limits = Limits {
+        frame: 0,
+        message: 0,
+        lanes: 0,
+        flows: 0,
+        window: 0,
+        lane_credit: 0,
+        flow_credit: 0,
+        name: 0,
+        definitions: 0,
+        attached: 0,
+        timeout: 0,
+    };
+
+    /// The first field outside its range, if any.
+    pub fn fault(&self) -> Option<Field> {
+        let least = u64::from(self.frame).saturating_add(CHARGE);
+        let octets = least..=Limits::MAX_OCTETS;
+        [
+            ((Limits::MIN_FRAME..=Limits::MAX_FRAME).contains(&self.frame), Field::Frame),
+            (self.message <= Limits::MAX_OCTETS, Field::Message),
+            (self.lanes <= Limits::MAX_LANES, Field::Lanes),
+            (self.flows <= Limits::MAX_FLOWS, Field::Flows),
+            (octets.contains(&self.window), Field::Window),
+            (octets.contains(&self.lane_credit), Field::LaneCredit),
+            (octets.contains(&self.flow_credit), Field::FlowCredit),
+            (self.name <= Limits::MAX_NAME, Field::Name),
+            (self.attached <= Limits::MAX_FLOWS, Field::Attached),
+        ]
+        .into_iter()
+        .find_map(|(right, field)| if right { None } else { Some(field) })
+    }
+}
+
+/// One end's hello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The oldest version it speaks.
+    pub oldest: u8,
+    /// The newest version it speaks.
+    pub newest: u8,
+    /// The session's id; all zero from a client that wants a new one.
+    pub session: [u8; 16],
+    /// What it takes.
+    pub limits: Limits,
+}
+
+impl Hello {
+    /// Writes it to `out`; the number of octets, `None` if `out` is too short.
+    pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
+        let mut writer = Writer::new(out.get_mut(PREFIX..)?);
+        writer.u8(self.oldest);
+        writer.u8(self.newest);
+        writer.bytes(&self.session);
+        let limits = &self.limits;
+        for value in [
+            u64::from(limits.frame),
+            limits.message,
+            u64::from(limits.lanes),
+            u64::from(limits.flows),
+            limits.window,
+            limits.lane_credit,
+            limits.flow_credit,
+            u64::from(limits.name),
+            u64::from(limits.definitions),
+            u64::from(limits.attached),
+            u64::from(limits.timeout),
+        ] {
+            writer.varint(value);
+        }
+        let len = writer.finish()?;
+        let [a, b, c, d] = MAGIC;
+        let [low, high] = u16::try_from(len).ok()?.to_le_bytes();
+        out.get_mut(..PREFIX)?.copy_from_slice(&[a, b, c, d, low, high]);
+        len.checked_add(PREFIX)
+    }
+
+    /// Reads one from the start of `input`: the hello and its length in octets, or how many octets are needed to go on.
+    pub(crate) fn decode(input: &[u8]) -> Result<(Hello, usize), Stop> {
+        recognise(input)?;
+        let Some(&[low, high]) = input.get(MAGIC.len()..PREFIX) else { return Err(Stop::Need(PREFIX)) };
+        let len = usize::from(u16::from_le_bytes([low, high]));
+        if len > MAX_HELLO {
+            return Err(PeerError::BadHello(Field::Length).into());
+        }
+        let end = PREFIX.saturating_add(len);
+        let body = input.get(PREFIX..end).ok_or(Stop::Need(end))?;
+        match Hello::decode_body(body) {
+            Ok(hello) => Ok((hello, end)),
+            // The body is all there is: needing more means that its length was wrong.
+            Err(Stop::Need(_)) => Err(PeerError::BadHello(Field::Length).into()),
+            Err(bad) => Err(bad),
+        }
+    }
+
+    fn decode_body(body: &[u8]) -> Result<Hello, Stop> {
+        let bad = |field| Stop::Bad(PeerError::BadHello(field));
+        let mut reader = Reader::new(body, MAX_HELLO as u32);
+        let (oldest, newest) = (reader.u8()?, reader.u8()?);
+        if oldest == 0 || newest < oldest {
+            return Err(bad(Field::Versions));
+        }
+        // The rest is laid out by the version: of a peer that speaks another one, nothing more is known.
+        if oldest > VERSION || newest < VERSION {
+            return Err(PeerError::Version { oldest, newest }.into());
+        }
+        let session = reader.array()?;
+        let mut number = |max: u64, field| match reader.varint() {
+            Ok(value) if value <= max => Ok(value),
+            Ok(_) | Err(Stop::Bad(_)) => Err(bad(field)),
+            Err(need) => Err(need),
+        };
+        let (max16, max32) = (u64::from(u16::MAX), u64::from(u32::MAX));
+        let limits = Limits {
+            frame: number(max32, Field::Frame)? as u32,
+            message: number(u64::MAX, Field::Message)?,
+            lanes: number(max16, Field::Lanes)? as u16,
+            flows: number(max16, Field::Flows)? as u16,
+            window: number(u64::MAX, Field::Window)?,
+            lane_credit: number(u64::MAX, Field::LaneCredit)?,
+            flow_credit: number(u64::MAX, Field::FlowCredit)?,
+            name: number(max16, Field::Name)? as u16,
+            definitions: number(max16, Field::Definitions)? as u16,
+            attached: number(max16, Field::Attached)? as u16,
+            timeout: number(max32, Field::Timeout)? as u32,
+        };
+        if let Some(field) = limits.fault() {
+            return Err(bad(field));
+        }
+        extensions(&mut reader, body.len())?;
+        Ok(Hello { oldest, newest, session, limits })
+    }
+}
+
+/// Extensions come by rising tag, each once: `tag varint · len varint · value`. An odd tag must be understood; version 1
+/// knows none.
+fn extensions(reader: &mut Reader<'_>, len: usize) -> Result<(), Stop> {
+    let bad = Stop::Bad(PeerError::BadHello(Field::Extension));
+    let mut last = None;
+    while reader.at() < len {
+        let tag = reader.varint()?;
+        reader.block()?;
+        if tag & 1 == 1 || last.is_some_and(|last| tag <= last) {
+            return Err(bad);
+        }
+        last = Some(tag);
+    }
+    Ok(())
+}
+
+/// Refuses what does not begin like us, at the first octet that differs; says what it looks like once four are there.
+fn recognise(input: &[u8]) -> Result<(), Stop> {
+    let same = input.iter().zip(MAGIC).all(|(a, b)| *a == b);
+    if same {
+        return if input.len() < MAGIC.len() { Err(Stop::Need(MAGIC.len())) } else { Ok(()) };
+    }
+    let Some(&first) = input.first_chunk::<4>() else { return Err(Stop::Need(MAGIC.len())) };
+    Err(PeerError::NotRopeway(match &first {
+        b"GET " | b"POST" | b"PUT " | b"HEAD" | b"OPTI" | b"HTTP" | b"PRI " | b"DELE" | b"CONN" | b"PATC" | b"TRAC" => {
+            Foreign::Http
+        }
+        [0x14..=0x17, 0x03, ..] => Foreign::Tls,
+        b"SSH-" => Foreign::Ssh,
+        _ => Foreign::Unknown,
+    })
+    .into())
+}
