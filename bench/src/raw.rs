@@ -9,11 +9,13 @@ use std::hint::black_box;
 use std::io::{self, Read, Write};
 use std::time::Instant;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::figure::Figure;
-use crate::side::{Answer, BLOCK, BODY, CODE, Files, IN_FLIGHT, LINES, Running, Shape, Side};
+use crate::side::{Answer, BLOCK, BODY, CODE, Files, IN_FLIGHT, LINES, Shape, Side};
 use crate::side::{pair, resident, trips};
 
 /// The bytes of the length before each message.
@@ -32,14 +34,14 @@ impl Side for Raw {
         "raw"
     }
 
-    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<Running> {
+    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<BoxFuture<'static, io::Result<Figure>>> {
         Some(match shape {
-            Shape::Notices => Running::new(notices(count)),
-            Shape::Requests(answer) => Running::new(requests(answer, count)),
-            Shape::Trip(size) => Running::new(trip(size, count)),
-            Shape::Bulk => Running::new(bulk(count)),
-            Shape::File { verified } => Running::new(file(verified, files)),
-            Shape::Idle => Running::new(resident(count, idle)),
+            Shape::Notices => notices(count).boxed(),
+            Shape::Requests(answer) => requests(answer, count).boxed(),
+            Shape::Trip(size) => trip(size, count).boxed(),
+            Shape::Bulk => bulk(count).boxed(),
+            Shape::File { verified } => file(verified, files).boxed(),
+            Shape::Idle => resident(count, idle).boxed(),
             Shape::Lanes(_) => return None,
         })
     }
@@ -62,9 +64,7 @@ async fn notices(count: u64) -> io::Result<Figure> {
     let mut inbox = Inbox::new(BODY.len());
     let mut taken = 0;
     while taken < count {
-        taken += inbox
-            .take_all(&mut far, |message| drop(black_box(message)))
-            .await?;
+        taken += inbox.take_all(&mut far).await?;
     }
     let figure = Figure::rate(count, start.elapsed());
     sender.await??;
@@ -80,10 +80,7 @@ async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
         lines.push(near);
     }
     let start = Instant::now();
-    let lines: Vec<_> = lines
-        .into_iter()
-        .map(|line| tokio::spawn(asks(line, share)))
-        .collect();
+    let lines: Vec<_> = lines.into_iter().map(|line| tokio::spawn(asks(line, share))).collect();
     for line in lines {
         line.await??;
     }
@@ -101,9 +98,7 @@ async fn asks(mut line: TcpStream, share: u64) -> io::Result<()> {
         asked += more;
         line.write_all(&out).await?;
         out.clear();
-        room = inbox
-            .take_all(&mut line, |message| drop(black_box(message)))
-            .await?;
+        room = inbox.take_all(&mut line).await?;
         answered += room;
     }
     Ok(())
@@ -112,12 +107,14 @@ async fn asks(mut line: TcpStream, share: u64) -> io::Result<()> {
 async fn answers(answer: Answer, mut line: TcpStream) -> io::Result<()> {
     let mut inbox = Inbox::new(BODY.len());
     let mut out = Vec::new();
+    let code = CODE.to_le_bytes();
+    let body: &[u8] = match answer {
+        Answer::Code => &code,
+        Answer::Body => &BODY,
+    };
     loop {
-        let take = |message: &[u8]| match (black_box(message), answer) {
-            (_, Answer::Code) => push(&mut out, &black_box(CODE).to_le_bytes()),
-            (_, Answer::Body) => push(&mut out, black_box(&BODY)),
-        };
-        inbox.take_all(&mut line, take).await?;
+        let taken = inbox.take_all(&mut line).await?;
+        (0..taken).for_each(|_| push(&mut out, black_box(body)));
         line.write_all(&out).await?;
         out.clear();
     }
@@ -135,14 +132,12 @@ async fn trip(size: usize, count: u64) -> io::Result<Figure> {
     let mut message = Vec::new();
     push(&mut message, &vec![BODY[0]; size]);
     let mut inbox = Inbox::new(size);
-    trips(count, async move || {
+    let ask = async move || {
         near.write_all(black_box(&message)).await?;
-        inbox
-            .take(&mut near)
-            .await
-            .map(|message| drop(black_box(message)))
-    })
-    .await
+        black_box(inbox.take(&mut near).await?);
+        Ok(())
+    };
+    trips(count, ask).await
 }
 
 async fn bulk(count: u64) -> io::Result<Figure> {
@@ -212,13 +207,13 @@ async fn file(verified: bool, Files { source, target }: Files) -> io::Result<Fig
     Ok(figure)
 }
 
-/// Two ends that have passed one message: each a task that waits for the next, without a buffer.
+/// Two ends that have passed one message: each a task that waits for the next, and no buffer.
 async fn idle() -> io::Result<()> {
     let (mut near, mut far) = pair().await?;
     near.write_all(&BODY).await?;
     far.read_exact(&mut [0; BODY.len()]).await?;
-    for end in [near, far] {
-        tokio::spawn(async move { end.readable().await });
+    for mut end in [near, far] {
+        tokio::spawn(async move { end.read_u8().await });
     }
     Ok(())
 }
@@ -233,11 +228,7 @@ struct Inbox {
 impl Inbox {
     /// Has room for a message of `largest` bytes.
     fn new(largest: usize) -> Self {
-        Self {
-            block: vec![0; (PREFIX + largest).max(GATHER)],
-            start: 0,
-            end: 0,
-        }
+        Self { block: vec![0; (PREFIX + largest).max(GATHER)], start: 0, end: 0 }
     }
 
     /// The next message, its length before it.
@@ -251,16 +242,12 @@ impl Inbox {
         }
     }
 
-    /// Reads once and gives each whole message to `taker`, its length before it; how many.
-    async fn take_all(
-        &mut self,
-        line: &mut TcpStream,
-        mut taker: impl FnMut(&[u8]),
-    ) -> io::Result<u64> {
+    /// Reads once and takes all whole messages; how many they were.
+    async fn take_all(&mut self, line: &mut TcpStream) -> io::Result<u64> {
         self.fill(line).await?;
         let mut taken = 0;
         while let Some(length) = self.whole() {
-            taker(&self.block[self.start..self.start + length]);
+            black_box(&self.block[self.start..self.start + length]);
             self.start += length;
             taken += 1;
         }
@@ -289,9 +276,5 @@ fn push(out: &mut Vec<u8>, body: &[u8]) {
 }
 
 fn some(read: usize) -> io::Result<usize> {
-    if read == 0 {
-        Err(io::ErrorKind::UnexpectedEof.into())
-    } else {
-        Ok(read)
-    }
+    if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
 }

@@ -1,4 +1,4 @@
-//! What a contender is: a [`Shape`] goes in, a [`Figure`] comes out; and what the contenders share.
+//! What a contender is: a [`Shape`] goes in, a [`Figure`] comes out; and what contenders share.
 //!
 //! A contender is one file with one type that implements [`Side`], and one entry in `SIDES`.
 
@@ -37,18 +37,9 @@ pub(crate) trait Side: Sync {
 
     /// One round of `shape`, or `None` where the contender has nothing of that shape.
     ///
-    /// It runs on a runtime of its own with two workers; whatever it spawns ends with that.
+    /// It runs on a runtime of its own with two workers; whatever it spawned ends with that.
     /// Connecting is no part of the figure.
-    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<Running>;
-}
-
-/// A round under way.
-pub(crate) struct Running(pub(crate) BoxFuture<'static, io::Result<Figure>>);
-
-impl Running {
-    pub(crate) fn new(round: impl Future<Output = io::Result<Figure>> + Send + 'static) -> Self {
-        Self(Box::pin(round))
-    }
+    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<BoxFuture<'static, io::Result<Figure>>>;
 }
 
 /// What is measured. The application takes every message that arrives.
@@ -56,7 +47,7 @@ impl Running {
 pub(crate) enum Shape {
     /// `count` messages of [`BODY`] one way on one line, until the last was taken.
     Notices,
-    /// `count` requests of [`BODY`], [`IN_FLIGHT`] on [`LINES`] lines.
+    /// `count` requests of [`BODY`], [`IN_FLIGHT`] at a time on [`LINES`] lines.
     Requests(Answer),
     /// `count` times a request of so many bytes, answered by as many, one at a time.
     Trip(usize),
@@ -65,10 +56,10 @@ pub(crate) enum Shape {
     /// A file from path to path, synced and in place at the end; where `verified`, both ends
     /// digest every byte by BLAKE3 and the receiver compares.
     File { verified: bool },
-    /// `count` messages as in `Notices`, while so many exchanges stand open and idle on the line;
-    /// the nanoseconds each costs.
+    /// As `Notices`, while so many exchanges stand open and idle on the line; the nanoseconds
+    /// each message costs.
     Lanes(usize),
-    /// `count` lines, both ends here, each idle after one message; memory a line and side.
+    /// `count` lines, both ends here, each idle after one message; KiB resident a line and side.
     Idle,
 }
 
@@ -85,7 +76,7 @@ pub(crate) enum Answer {
 #[derive(Clone, Default)]
 pub(crate) struct Files {
     pub(crate) source: PathBuf,
-    /// Nothing is there yet, and its folder is empty; the copy alone may be left in it.
+    /// Nothing is there yet, and its folder is empty.
     pub(crate) target: PathBuf,
 }
 
@@ -125,17 +116,17 @@ where
 }
 
 /// [`Shape::Trip`]: `call` is made `count` times, one after the other.
-pub(crate) async fn trips(
-    count: u64,
-    mut call: impl AsyncFnMut() -> io::Result<()>,
-) -> io::Result<Figure> {
+pub(crate) async fn trips<C>(count: u64, mut call: C) -> io::Result<Figure>
+where
+    C: AsyncFnMut() -> io::Result<()>,
+{
     let mut times = Vec::new();
     for _ in 0..count {
         let start = Instant::now();
         call().await?;
         times.push(start.elapsed());
     }
-    Ok(Figure::latency(times))
+    Ok(Figure::latency(&times))
 }
 
 /// [`Shape::Idle`]: `open` gives both ends of a line, used once.
@@ -144,13 +135,8 @@ where
     F: Future<Output = io::Result<L>>,
 {
     let most = getrlimit(Resource::Nofile).maximum;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: most,
-            maximum: most,
-        },
-    )?;
+    let all = Rlimit { current: most, maximum: most };
+    setrlimit(Resource::Nofile, all)?;
     let mut lines = Vec::with_capacity((LINES_BEFORE + count) as usize);
     let mut before = 0.0;
     for more in [LINES_BEFORE, count] {
@@ -160,17 +146,14 @@ where
         }
         tokio::time::sleep(SETTLE).await;
     }
-    Ok(Figure::memory(
-        (resident_kib()? - before) / (2 * count) as f64,
-    ))
+    Ok(Figure::new((resident_kib()? - before) / (2 * count) as f64, "KiB"))
 }
 
 /// From the mappings themselves: the kernel's quick counters lag behind by hundreds of KiB.
 fn resident_kib() -> io::Result<f64> {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
-    let size = rollup
-        .lines()
-        .find_map(|line| line.strip_prefix("Rss:")?.strip_suffix("kB"));
-    size.and_then(|size| size.trim().parse().ok())
-        .ok_or(io::ErrorKind::InvalidData.into())
+    let mut lines = rollup.lines();
+    let size = lines.find_map(|line| line.strip_prefix("Rss:")?.strip_suffix("kB"));
+    let size = size.and_then(|size| size.trim().parse().ok());
+    size.ok_or(io::ErrorKind::InvalidData.into())
 }

@@ -6,7 +6,8 @@
 use std::hint::black_box;
 use std::io;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use serde_bytes::ByteBuf;
 use tarpc::serde_transport::{self, Transport};
 use tarpc::server::{BaseChannel, Channel};
@@ -16,7 +17,7 @@ use tarpc::{client, context};
 use tokio::net::TcpStream;
 
 use crate::figure::Figure;
-use crate::side::{Answer, BODY, CODE, Files, LINES, Running, Shape, Side};
+use crate::side::{Answer, BODY, CODE, Files, LINES, Shape, Side};
 use crate::side::{callers, pair, resident, trips};
 
 const LARGEST_FRAME: usize = 64 * 1024 * 1024;
@@ -29,11 +30,11 @@ impl Side for Tarpc {
         "tarpc"
     }
 
-    fn round(&self, shape: Shape, count: u64, _: Files) -> Option<Running> {
+    fn round(&self, shape: Shape, count: u64, _: Files) -> Option<BoxFuture<'static, io::Result<Figure>>> {
         match shape {
-            Shape::Requests(answer) => Some(Running::new(requests(answer, count))),
-            Shape::Trip(size) => Some(Running::new(trip(size, count))),
-            Shape::Idle => Some(Running::new(resident(count, idle))),
+            Shape::Requests(answer) => Some(requests(answer, count).boxed()),
+            Shape::Trip(size) => Some(trip(size, count).boxed()),
+            Shape::Idle => Some(resident(count, idle).boxed()),
             Shape::Notices | Shape::Bulk | Shape::File { .. } | Shape::Lanes(_) => None,
         }
     }
@@ -99,13 +100,9 @@ async fn echo(line: &PeerClient, body: ByteBuf) -> io::Result<()> {
 async fn line() -> io::Result<PeerClient> {
     let (near, far) = pair().await?;
     let server = BaseChannel::with_defaults(transport(far));
-    tokio::spawn(
-        server
-            .execute(Answers.serve())
-            .for_each(|answer| async move {
-                tokio::spawn(answer);
-            }),
-    );
+    tokio::spawn(server.execute(Answers.serve()).for_each(|answer| async move {
+        tokio::spawn(answer);
+    }));
     Ok(PeerClient::new(client::Config::default(), transport(near)).spawn())
 }
 
@@ -114,8 +111,6 @@ where
     In: for<'a> serde::Deserialize<'a>,
     Out: serde::Serialize,
 {
-    let frames = LengthDelimitedCodec::builder()
-        .max_frame_length(LARGEST_FRAME)
-        .new_codec();
+    let frames = LengthDelimitedCodec::builder().max_frame_length(LARGEST_FRAME).new_codec();
     serde_transport::new(Framed::new(line, frames), Bincode::default())
 }

@@ -20,11 +20,7 @@ impl Workdir {
     /// In `base`, for a file of `size` bytes.
     pub(crate) fn new(base: PathBuf, size: u64) -> Self {
         let path = base.join(format!("ropeway-bench-{}", std::process::id()));
-        Self {
-            path,
-            size,
-            digest: None,
-        }
+        Self { path, size, digest: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -42,18 +38,13 @@ impl Workdir {
         }
         fs::remove_dir_all(&arrivals)?;
         fs::create_dir(&arrivals)?;
-        Ok(Files {
-            source,
-            target: arrivals.join("copy"),
-        })
+        Ok(Files { source, target: arrivals.join("copy") })
     }
 
     /// An error unless the copy equals the source.
     pub(crate) fn check(&self, copy: &Path) -> io::Result<()> {
         let equal = Some(digest(copy)?) == self.digest;
-        equal
-            .then_some(())
-            .ok_or_else(|| io::Error::other("the copy differs from its source"))
+        equal.then_some(()).ok_or_else(|| io::Error::other("the copy differs from its source"))
     }
 }
 

@@ -1,1 +1,30 @@
-//! To be written.
+//! Ropeway on tokio: messages, requests, streams and files between two programs.
+//!
+//! ```
+//! use ropeway_tokio::{Client, Error, Server};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Error> {
+//! let server = Server::bind("tcp://127.0.0.1:0").on("echo", |text: String| async move { Ok(text) }).serve().await?;
+//! let client = Client::connect(server.address()).await?;
+//! let text: String = client.request("echo", "Atreyuuuu!").await?;
+//! assert_eq!(text, "Atreyuuuu!");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Everything but the sockets, the clock and the tasks is in [`ropeway_driver`], the same for every runtime.
+
+#![forbid(unsafe_code)]
+
+mod runtime;
+mod socket;
+
+pub use ropeway_driver::*;
+pub use runtime::Tokio;
+pub use socket::{Listener, Socket};
+
+/// A line that this end opens.
+pub type Client = ropeway_driver::Client<Tokio>;
+/// Listens, and serves every line that comes.
+pub type Server = ropeway_driver::Server<Tokio>;

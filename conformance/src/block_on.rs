@@ -12,10 +12,7 @@ use std::thread::{self, Thread};
 /// reason: a lost wake-up stays lost, so that a watchdog can find it.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
-    let bell = Arc::new(Bell {
-        thread: thread::current(),
-        rung: AtomicBool::new(false),
-    });
+    let bell = Arc::new(Bell { thread: thread::current(), rung: AtomicBool::new(false) });
     let waker = Waker::from(bell.clone());
     let mut cx = Context::from_waker(&waker);
     loop {

@@ -96,18 +96,11 @@ pub fn mark() -> Mark {
     let before = ALLOCATIONS.load(Relaxed);
     drop(black_box(Box::new(0u8)));
     let allocations = ALLOCATIONS.load(Relaxed);
-    assert_ne!(
-        before, allocations,
-        "no counting allocator is installed in this process"
-    );
+    assert_ne!(before, allocations, "no counting allocator is installed in this process");
     let number = MARKS.fetch_add(1, Relaxed) + 1;
     let live = live();
     PEAK.store(live, Relaxed);
-    Mark {
-        live,
-        allocations,
-        number,
-    }
+    Mark { live, allocations, number }
 }
 
 /// Waits until no other test of this process measures, and keeps them from it until dropped.
@@ -127,11 +120,7 @@ pub struct Mark {
 impl Mark {
     /// The most bytes held at any time since the mark, beyond those held at the mark.
     pub fn peak(&self) -> usize {
-        assert_eq!(
-            self.number,
-            MARKS.load(Relaxed),
-            "a newer mark has taken over the peak"
-        );
+        assert_eq!(self.number, MARKS.load(Relaxed), "a newer mark has taken over the peak");
         PEAK.load(Relaxed).saturating_sub(self.live)
     }
 

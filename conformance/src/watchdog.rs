@@ -18,11 +18,7 @@ pub const HUNG: i32 = 86;
 /// Passes `future` on, and ends the process with [`HUNG`] if it takes longer than `limit`, counted from this call.
 ///
 /// Finishing or dropping the future calls the watchdog off; no thread is left then.
-pub fn watchdog<F: Future>(
-    name: &str,
-    limit: Duration,
-    future: F,
-) -> impl Future<Output = F::Output> + use<F> {
+pub fn watchdog<F: Future>(name: &str, limit: Duration, future: F) -> impl Future<Output = F::Output> + use<F> {
     guarded(Watch::start(name, limit, None), future)
 }
 
@@ -118,14 +114,7 @@ mod tests {
             return hang(case);
         }
         check("plain", &["watchdog: plain did not finish within 20ms"]);
-        check(
-            "stated",
-            &[
-                "watchdog: stated did not finish",
-                "stated is at Lanes {",
-                "open: 3",
-            ],
-        );
+        check("stated", &["watchdog: stated did not finish", "stated is at Lanes {", "open: 3"]);
         check("not woken", &["not woken is at 1"]);
         check("spawned", &["watchdog: spawned did not finish"]);
         check("stuck status", &["watchdog: stuck status did not finish"]);
@@ -136,10 +125,7 @@ mod tests {
     #[test]
     fn leaves_a_finished_future_alone() {
         assert_eq!(block_on(watchdog("finished", AMPLE, ready(5))), 5);
-        assert_eq!(
-            block_on(watchdog_with("finished", AMPLE, || "unused", ready(6))),
-            6
-        );
+        assert_eq!(block_on(watchdog_with("finished", AMPLE, || "unused", ready(6))), 6);
     }
 
     #[test]
@@ -166,14 +152,9 @@ mod tests {
     }
 
     fn rerun(case: &str) -> Output {
-        let (_, module) = module_path!()
-            .split_once("::")
-            .expect("a module lies in its crate");
+        let (_, module) = module_path!().split_once("::").expect("a module lies in its crate");
         Command::new(env::current_exe().expect("a test has a file"))
-            .args([
-                "--exact",
-                &format!("{module}::ends_a_hung_process_and_names_what_hung"),
-            ])
+            .args(["--exact", &format!("{module}::ends_a_hung_process_and_names_what_hung")])
             .env(CASE, case)
             .output()
             .expect("a test can be run again")
@@ -197,22 +178,10 @@ mod tests {
                 }
                 "spawned" => {
                     let watched = watchdog(&case, SHORT, pending());
-                    thread::spawn(|| block_on(watched))
-                        .join()
-                        .expect("it hangs, it does not panic")
+                    thread::spawn(|| block_on(watched)).join().expect("it hangs, it does not panic")
                 }
-                "stuck status" => block_on(watchdog_with(
-                    &case,
-                    SHORT,
-                    || block_on(pending::<()>()),
-                    pending(),
-                )),
-                "broken status" => block_on(watchdog_with(
-                    &case,
-                    SHORT,
-                    || -> () { panic!("broken") },
-                    pending(),
-                )),
+                "stuck status" => block_on(watchdog_with(&case, SHORT, || block_on(pending::<()>()), pending())),
+                "broken status" => block_on(watchdog_with(&case, SHORT, || -> () { panic!("broken") }, pending())),
                 "never polled" => {
                     let _unpolled = watchdog(&case, SHORT, pending::<()>());
                     block_on(pending())

@@ -40,26 +40,16 @@ fn counts_peak_and_what_is_held() {
         shrunk.shrink_to_fit();
         shrunk
     });
-    check("on another thread", 3, 3, || {
-        thread::spawn(|| bytes(3))
-            .join()
-            .expect("it does not panic")
-    });
+    check("on another thread", 3, 3, || thread::spawn(|| bytes(3)).join().expect("it does not panic"));
 
     let mark = heap::mark();
     let boxes: Vec<_> = (0..10_000).map(Box::new).collect();
-    assert!(
-        (10_001..10_100).contains(&mark.allocations()),
-        "{} allocations",
-        mark.allocations()
-    );
+    assert!((10_001..10_100).contains(&mark.allocations()), "{} allocations", mark.allocations());
     drop(black_box(boxes));
 
     let older = heap::mark();
     let _newer = heap::mark();
-    thread::spawn(move || older.peak())
-        .join()
-        .expect_err("an overtaken mark must not answer");
+    thread::spawn(move || older.peak()).join().expect_err("an overtaken mark must not answer");
 }
 
 /// `peak` and `held` in MiB.
@@ -68,17 +58,10 @@ fn check<T>(name: &str, peak: usize, held: usize, work: impl FnOnce() -> T) {
     let mark = heap::mark();
     let kept = work();
     for (what, is, wanted) in [("peak", mark.peak(), peak), ("held", mark.held(), held)] {
-        assert!(
-            is.abs_diff(wanted * MIB) < NOISE,
-            "{name}: {what} is {is}, not about {wanted} MiB"
-        );
+        assert!(is.abs_diff(wanted * MIB) < NOISE, "{name}: {what} is {is}, not about {wanted} MiB");
     }
     drop(kept);
-    assert!(
-        mark.held() < NOISE,
-        "{name}: {} bytes are still held",
-        mark.held()
-    );
+    assert!(mark.held() < NOISE, "{name}: {} bytes are still held", mark.held());
 }
 
 fn bytes(mebibytes: usize) -> Vec<u8> {

@@ -76,10 +76,11 @@ impl Config {
 
     /// What the hello announces, the numbers of lanes and flows included.
     pub(crate) fn limits(&self, lanes: usize, flows: usize) -> Limits {
-        let least = u64::from(self.max_frame).saturating_add(CHARGE);
-        let octets = |value: u64| value.clamp(least, Limits::MAX_OCTETS.max(least));
+        let frame = self.max_frame.clamp(Limits::MIN_FRAME, Limits::MAX_FRAME);
+        let least = u64::from(frame).saturating_add(CHARGE);
+        let octets = |value: u64| value.clamp(least, Limits::MAX_OCTETS);
         Limits {
-            frame: self.max_frame.clamp(Limits::MIN_FRAME, Limits::MAX_FRAME),
+            frame,
             message: self.max_message.min(Limits::MAX_OCTETS),
             lanes: u16::try_from(lanes).unwrap_or(u16::MAX).min(Limits::MAX_LANES),
             flows: u16::try_from(flows).unwrap_or(u16::MAX).min(Limits::MAX_FLOWS),
@@ -89,9 +90,14 @@ impl Config {
             name: self.max_name.min(Limits::MAX_NAME),
             definitions: self.max_definitions,
             attached: self.max_attached.min(Limits::MAX_FLOWS),
-            timeout: u32::try_from(self.timeout.as_millis()).unwrap_or(u32::MAX),
+            timeout: millis(self.timeout),
         }
     }
+}
+
+/// Whole milliseconds, rounded up: only zero is zero.
+pub(crate) fn millis(wait: Duration) -> u32 {
+    u32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
 }
 
 impl Default for Config {

@@ -83,6 +83,26 @@ impl Flow {
     };
 }
 
+impl Flow {
+    /// At the receiver: whether bytes may come, now or when another range is asked for. Not behind its last word.
+    pub(crate) fn takes_more(&self) -> bool {
+        self.can_pause() || (self.state == State::Finished && !self.push && self.owes != Owes::Done)
+    }
+
+    /// Whether pausing it means anything. Behind the end of a range it does not: the other end may be done with it.
+    pub(crate) fn can_pause(&self) -> bool {
+        matches!(self.state, State::Offered | State::Asked | State::Running)
+    }
+
+    /// The range is at its end: the next one begins without a pause at both ends.
+    pub(crate) fn end_pause(&mut self) {
+        self.paused = [false; 2];
+        if self.owes == Owes::Pause {
+            self.owes = Owes::Nothing;
+        }
+    }
+}
+
 impl Slot for Flow {
     const EMPTY: Flow = Flow::EMPTY;
 

@@ -5,7 +5,7 @@
 //! the lane:    free ── OPEN ──> both halves open ── both ended, nothing left to say ──> free
 //! ```
 
-use crate::id::Code;
+use crate::id::{Code, Side};
 use crate::pool::{Links, Slot};
 use crate::time::Instant;
 
@@ -17,6 +17,8 @@ pub struct Lane {
     pub(crate) request: bool,
     /// This end gave up: what still comes is dropped.
     pub(crate) aborted: bool,
+    /// The peer gave up: nothing more comes.
+    pub(crate) peer_aborted: bool,
     /// What this end says.
     pub(crate) out: Half,
     /// What the peer says.
@@ -66,6 +68,7 @@ impl Lane {
         links: Links::NEW,
         request: false,
         aborted: false,
+        peer_aborted: false,
         out: Half::NEW,
         input: Half::NEW,
         owes: Owes::Nothing,
@@ -77,6 +80,12 @@ impl Lane {
     /// Nothing more will be said on it.
     pub(crate) fn is_over(&self) -> bool {
         self.out.ended && self.input.ended && self.owes == Owes::Nothing
+    }
+
+    /// Whether the peer may be given credit. The accepting end gives none behind its last word: the opener may have
+    /// opened the lane anew when it arrives.
+    pub(crate) fn wants_more(&self, opened_by: Side) -> bool {
+        !self.input.ended && !self.aborted && (opened_by == Side::Us || !self.out.ended)
     }
 }
 

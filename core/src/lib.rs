@@ -45,7 +45,7 @@
 //!             let (lane, charge) = (message.lane.unwrap(), message.body.bytes.len());
 //!             assert_eq!(message.body.bytes, b"ping");
 //!             server.take_message(charge);
-//!             server.respond(now, lane, &Respond::text("pong"))?;
+//!             server.respond(lane, &Respond::text("pong"))?;
 //!         }
 //!         let consumed = step.consumed;
 //!         wire.copy_within(consumed..len, 0);

@@ -25,10 +25,13 @@ pub(crate) fn raise(limit: &mut u64, told: u64) -> Result<bool, PeerError> {
     Ok(grew)
 }
 
-/// Whether the peer should be told: half of the credit is free again.
+/// Whether the peer should be told: half of the credit is free again; or so much that without it a whole `frame` might
+/// wait although all is taken.
 #[inline]
-pub(crate) const fn should_tell(taken: u64, told: u64, credit: u64) -> bool {
-    taken.saturating_add(credit).saturating_sub(told) >= credit.div_ceil(2)
+pub(crate) fn should_tell(taken: u64, told: u64, credit: u64, frame: u32) -> bool {
+    let whole = u64::from(frame).saturating_add(CHARGE);
+    let least = credit.div_ceil(2).min(credit.saturating_sub(whole).saturating_add(1));
+    taken.saturating_add(credit).saturating_sub(told) >= least
 }
 
 /// One direction of the window.

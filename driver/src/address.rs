@@ -91,10 +91,7 @@ impl From<SocketAddr> for Address {
             SocketAddr::V6(v6) if v6.scope_id() != 0 => format!("{}%{}", v6.ip(), v6.scope_id()),
             _ => address.ip().to_string(),
         };
-        Self::Tcp {
-            host,
-            port: address.port(),
-        }
+        Self::Tcp { host, port: address.port() }
     }
 }
 
@@ -149,10 +146,7 @@ impl fmt::Display for AddressError {
             Self::NoPort => f.write_str("the address does not end in a port such as :7000"),
             Self::BadPort(port) => write!(f, "the port {port:?} is not a number from 0 to 65535"),
             Self::EmptyPath => f.write_str("the address has no path"),
-            Self::RelativePath(path) => write!(
-                f,
-                "the path {path:?} is not absolute: unix:// takes a third slash"
-            ),
+            Self::RelativePath(path) => write!(f, "the path {path:?} is not absolute: unix:// takes a third slash"),
             Self::NulInPath => f.write_str("the path contains a nul"),
         }
     }
@@ -184,10 +178,7 @@ fn parse_tcp(rest: &str) -> Result<Address, AddressError> {
             (host, port)
         }
     };
-    Ok(Address::Tcp {
-        host: host.to_owned(),
-        port: parse_port(port)?,
-    })
+    Ok(Address::Tcp { host: host.to_owned(), port: parse_port(port)? })
 }
 
 fn parse_port(port: &str) -> Result<u16, AddressError> {
@@ -220,10 +211,7 @@ fn is_ipv6(host: &str) -> bool {
 
 /// What names of hosts and of zones are written in; the underscore is no host name's, yet in use.
 fn is_plain(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -233,10 +221,7 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddrV6};
 
     fn tcp(host: &str, port: u16) -> Result<Address, AddressError> {
-        Ok(Address::Tcp {
-            host: host.into(),
-            port,
-        })
+        Ok(Address::Tcp { host: host.into(), port })
     }
 
     fn check(cases: &[(&str, Result<Address, AddressError>)]) {
@@ -254,14 +239,8 @@ mod tests {
             ("tcp://[::1]:80", tcp("::1", 80)),
             ("tcp://[fe80::1%eth0]:80", tcp("fe80::1%eth0", 80)),
             ("TCP://localhost:80", tcp("localhost", 80)),
-            (
-                "unix:///run/ropeway.sock",
-                Ok(Address::Unix("/run/ropeway.sock".into())),
-            ),
-            (
-                "unix:///with space/%20/:/ä",
-                Ok(Address::Unix("/with space/%20/:/ä".into())),
-            ),
+            ("unix:///run/ropeway.sock", Ok(Address::Unix("/run/ropeway.sock".into()))),
+            ("unix:///with space/%20/:/ä", Ok(Address::Unix("/with space/%20/:/ä".into()))),
         ]);
     }
 
@@ -284,14 +263,8 @@ mod tests {
             ("tcp://host/path:80", Err(BadHost("host/path".into()))),
             ("tcp://host\0:80", Err(BadHost("host\0".into()))),
             ("tcp://[::1:80", Err(BadHost("[::1:80".into()))),
-            (
-                "tcp://[localhost]:80",
-                Err(BadHost("[localhost]:80".into())),
-            ),
-            (
-                "tcp://[127.0.0.1]:80",
-                Err(BadHost("[127.0.0.1]:80".into())),
-            ),
+            ("tcp://[localhost]:80", Err(BadHost("[localhost]:80".into()))),
+            ("tcp://[127.0.0.1]:80", Err(BadHost("[127.0.0.1]:80".into()))),
             ("tcp://[::1%]:80", Err(BadHost("[::1%]:80".into()))),
             ("tcp://::1:80", Err(BareIpv6("::1".into()))),
             ("tcp://localhost:", Err(BadPort("".into()))),
@@ -339,12 +312,8 @@ mod tests {
     #[test]
     fn any_text_is_refused_or_prints_as_it_reads() {
         fn holds(text: String, scheme: usize) -> bool {
-            let text = format!(
-                "{}{text}",
-                ["", "tcp://", "tcp://[", "tcp://h:", "unix:///"][scheme % 5]
-            );
-            text.parse::<Address>()
-                .map_or(true, |address| address.to_string().parse() == Ok(address))
+            let text = format!("{}{text}", ["", "tcp://", "tcp://[", "tcp://h:", "unix:///"][scheme % 5]);
+            text.parse::<Address>().map_or(true, |address| address.to_string().parse() == Ok(address))
         }
         QuickCheck::new().quickcheck(holds as fn(String, usize) -> bool);
     }
@@ -354,31 +323,14 @@ mod tests {
             let port = u16::arbitrary(g);
             match u8::arbitrary(g) % 4 {
                 0 => SocketAddr::from((Ipv4Addr::arbitrary(g), port)).into(),
-                1 => SocketAddr::V6(SocketAddrV6::new(
-                    Ipv6Addr::arbitrary(g),
-                    port,
-                    0,
-                    u32::arbitrary(g),
-                ))
-                .into(),
-                2 => Self::Tcp {
-                    host: text(g, &['a', 'Z', '0', '.', '-', '_']),
-                    port,
-                },
-                _ => Self::Unix(
-                    format!(
-                        "/{}",
-                        text(g, &['a', '/', ':', '%', ' ', '.', '\n', 'ä', '\\'])
-                    )
-                    .into(),
-                ),
+                1 => SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::arbitrary(g), port, 0, u32::arbitrary(g))).into(),
+                2 => Self::Tcp { host: text(g, &['a', 'Z', '0', '.', '-', '_']), port },
+                _ => Self::Unix(format!("/{}", text(g, &['a', '/', ':', '%', ' ', '.', '\n', 'ä', '\\'])).into()),
             }
         }
     }
 
     fn text(g: &mut Gen, alphabet: &[char]) -> String {
-        (0..1 + usize::arbitrary(g) % 20)
-            .filter_map(|_| g.choose(alphabet))
-            .collect()
+        (0..1 + usize::arbitrary(g) % 20).filter_map(|_| g.choose(alphabet)).collect()
     }
 }

@@ -1,1 +1,55 @@
-//! To be written.
+//! The loop and the handles of Ropeway, once, for every runtime.
+//!
+//! A program uses a binding (`ropeway-tokio` and its like), which re-exports all of this; what a binding must supply is
+//! in [`runtime`](Runtime).
+
+#![forbid(unsafe_code)]
+
+mod action;
+mod address;
+mod body;
+mod client;
+mod codec;
+mod config;
+mod driver;
+mod error;
+mod exchange;
+mod file;
+mod flow;
+mod label;
+mod line;
+mod memory;
+mod message;
+mod router;
+mod runtime;
+mod scratch;
+mod server;
+mod slab;
+mod state;
+mod waiters;
+
+pub use action::{Action, To};
+pub use address::{Address, AddressError, IntoAddress};
+pub use body::{Body, BodyKind};
+pub use client::{Client, ClientBuilder};
+pub use config::Config;
+pub use driver::Driver;
+pub use error::{BodyError, Ended, Error, Failure};
+pub use exchange::{Exchange, Open, Reply};
+pub use file::{Existing, FileError, NameError, SafeName, Source, Target, printable};
+pub use flow::{StreamReader, StreamWriter};
+pub use futures_io;
+pub use line::Line;
+pub use message::{Message, Messages, Responding};
+pub use ropeway_core as core;
+pub use ropeway_core::{CloseCode, Code, Limits, MessageId, Reason, Stats};
+pub use router::Router;
+pub use runtime::{Clock, Endpoint, Endpoints, Runtime, SocketOptions, Spawn};
+pub use server::{Server, ServerBuilder, Shutdown};
+
+/// Thirty-two octets that nobody can guess.
+fn entropy() -> std::io::Result<[u8; 32]> {
+    let mut octets = [0; 32];
+    getrandom::fill(&mut octets).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(octets)
+}

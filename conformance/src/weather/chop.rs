@@ -15,10 +15,7 @@ impl Chop {
     /// Pieces of at most `most` bytes, which is at least 1.
     pub fn new(seed: u64, most: usize) -> Self {
         assert!(most > 0, "a piece has bytes");
-        Self {
-            dice: Dice::new(seed),
-            most,
-        }
+        Self { dice: Dice::new(seed), most }
     }
 }
 
@@ -58,13 +55,6 @@ mod tests {
         let (a, mut b) = pipe(4096);
         ready(prober.write(&mut b, &[0; 4096]));
         let mut a = a.under(Chop::new(seed, 5));
-        (0..50)
-            .flat_map(|_| {
-                [
-                    ready(prober.write(&mut a, &[0; 9])),
-                    ready(prober.read(&mut a, 9)).len(),
-                ]
-            })
-            .collect()
+        (0..50).flat_map(|_| [ready(prober.write(&mut a, &[0; 9])), ready(prober.read(&mut a, 9)).len()]).collect()
     }
 }

@@ -18,11 +18,7 @@ impl Corrupt {
     /// Flips bit `bit` (0 to 7, 0 the lowest) of the byte at `offset` of all bytes that go that way.
     pub fn new(way: Way, offset: u64, bit: u8) -> Self {
         assert!(bit < 8, "a byte has eight bits");
-        Self {
-            way,
-            bits: 1 << bit,
-            left: Some(offset),
-        }
+        Self { way, bits: 1 << bit, left: Some(offset) }
     }
 }
 
@@ -68,9 +64,7 @@ mod tests {
     fn waits_for_its_byte_when_there_is_none_or_no_room() {
         let prober = Prober::new();
         let (a, mut b) = pipe(1);
-        let mut a = a
-            .under(Corrupt::new(Way::Read, 0, 0))
-            .under(Corrupt::new(Way::Write, 1, 0));
+        let mut a = a.under(Corrupt::new(Way::Read, 0, 0)).under(Corrupt::new(Way::Write, 1, 0));
         assert!(prober.read(&mut a, 1).is_pending());
         assert_eq!(ready(prober.read(&mut a, 0)), b"");
         ready(prober.write(&mut b, b"@"));
@@ -87,11 +81,7 @@ mod tests {
         let prober = Prober::new();
         let sent = *b"abcdef";
         let mut wanted = sent;
-        wanted
-            .iter_mut()
-            .skip(offset)
-            .take(1)
-            .for_each(|byte| *byte ^= 1 << bit);
+        wanted.iter_mut().skip(offset).take(1).for_each(|byte| *byte ^= 1 << bit);
         for way in [Way::Read, Way::Write] {
             let (a, mut b) = pipe(64);
             let mut a = a.under(Corrupt::new(way, offset as u64, bit));
@@ -113,11 +103,7 @@ mod tests {
                 Way::Read => (wanted, sent),
                 Way::Write => (sent, wanted),
             };
-            assert_eq!(
-                (&got.0[..], &got.1[..]),
-                (&wanted.0[..], &wanted.1[..]),
-                "{way:?} {offset} {bit} {piece}"
-            );
+            assert_eq!((&got.0[..], &got.1[..]), (&wanted.0[..], &wanted.1[..]), "{way:?} {offset} {bit} {piece}");
         }
     }
 }

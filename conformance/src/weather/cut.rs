@@ -27,12 +27,7 @@ pub struct Cut {
 impl Cut {
     /// Lets `bytes` pass that way, then ends; 0 ends before the first call.
     pub fn new(way: Way, bytes: u64, ending: Ending) -> Self {
-        Self {
-            way,
-            left: bytes,
-            ending,
-            pending: [None, None],
-        }
+        Self { way, left: bytes, ending, pending: [None, None] }
     }
 }
 
@@ -42,9 +37,7 @@ impl Weather for Cut {
         Poll::Ready(match (self.left, self.ending) {
             (0, Ending::Reset) => Verdict::Fail(io::ErrorKind::ConnectionReset),
             (0, Ending::Eof) if on_way => Verdict::Eof,
-            (left, _) if on_way => {
-                Verdict::Pass(usize::try_from(left).map_or(len, |left| left.min(len)))
-            }
+            (left, _) if on_way => Verdict::Pass(usize::try_from(left).map_or(len, |left| left.min(len))),
             _ => Verdict::Pass(len),
         })
     }
@@ -55,10 +48,7 @@ impl Weather for Cut {
             Poll::Ready(Ok(count @ 1..)) if op.way() == self.way => {
                 self.left -= *count as u64;
                 if (self.left, self.ending) == (0, Ending::Reset) {
-                    self.pending
-                        .iter_mut()
-                        .filter_map(Option::take)
-                        .for_each(Waker::wake);
+                    self.pending.iter_mut().filter_map(Option::take).for_each(Waker::wake);
                 }
             }
             Poll::Ready(_) => {}
@@ -82,11 +72,7 @@ mod tests {
             let mut a = a.under(Cut::new(Way::Read, bytes as u64, Ending::Eof));
             ready(prober.write(&mut b, b"abcdef"));
             assert_eq!(read_two_by_two(&prober, &mut a), &b"abcdef"[..bytes]);
-            assert_eq!(
-                ready(prober.write(&mut a, b"x")),
-                1,
-                "the other way goes on"
-            );
+            assert_eq!(ready(prober.write(&mut a, b"x")), 1, "the other way goes on");
         }
     }
 
@@ -114,12 +100,7 @@ mod tests {
 
     #[test]
     fn resets_both_ways_and_wakes_who_waits() {
-        for (way, at_once) in [
-            (Way::Read, false),
-            (Way::Write, false),
-            (Way::Read, true),
-            (Way::Write, true),
-        ] {
+        for (way, at_once) in [(Way::Read, false), (Way::Write, false), (Way::Read, true), (Way::Write, true)] {
             let (reader, writer) = (Prober::new(), Prober::new());
             let (a, mut b) = pipe(4);
             let mut a = a.under(Cut::new(way, if at_once { 0 } else { 4 }, Ending::Reset));
@@ -144,10 +125,7 @@ mod tests {
                 }
             }
             assert_eq!(failed(reader.read(&mut a, 9)), ErrorKind::ConnectionReset);
-            assert_eq!(
-                failed(writer.write(&mut a, b"x")),
-                ErrorKind::ConnectionReset
-            );
+            assert_eq!(failed(writer.write(&mut a, b"x")), ErrorKind::ConnectionReset);
             assert_eq!(failed(writer.flush(&mut a)), ErrorKind::ConnectionReset);
             assert_eq!(failed(writer.close(&mut a)), ErrorKind::ConnectionReset);
         }
@@ -164,10 +142,7 @@ mod tests {
         assert_eq!(reader.wakes(), 0);
     }
 
-    fn read_two_by_two(
-        prober: &Prober,
-        stream: &mut (impl futures_io::AsyncRead + Unpin),
-    ) -> Vec<u8> {
+    fn read_two_by_two(prober: &Prober, stream: &mut (impl futures_io::AsyncRead + Unpin)) -> Vec<u8> {
         let mut all = Vec::new();
         loop {
             let piece = ready(prober.read(stream, 2));

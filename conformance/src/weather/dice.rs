@@ -43,10 +43,7 @@ mod tests {
             let mut dice = Dice::new(seed);
             let mut seen = [0; 6];
             (0..600).for_each(|_| seen[dice.roll(6)] += 1);
-            assert!(
-                seen.iter().all(|&times| times > 50),
-                "seed {seed}: {seen:?}"
-            );
+            assert!(seen.iter().all(|&times| times > 50), "seed {seed}: {seen:?}");
         }
     }
 }

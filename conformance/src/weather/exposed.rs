@@ -12,10 +12,7 @@ use super::{Op, Verdict, Weather};
 pub trait Outdoors: AsyncRead + AsyncWrite + Unpin + Sized {
     /// This stream under `weather`; what was put on before lies beneath.
     fn under<W: Weather>(self, weather: W) -> Exposed<Self, W> {
-        Exposed {
-            inner: self,
-            weather,
-        }
+        Exposed { inner: self, weather }
     }
 }
 
@@ -42,10 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Weather> Exposed<S, W> {
         let inner = Pin::new(&mut self.inner);
         let outcome = match ready!(self.weather.admit(cx, op, len)) {
             Verdict::Pass(most) => {
-                assert!(
-                    (1..=len).contains(&most) || most == len,
-                    "{most} of {len} bytes can't pass"
-                );
+                assert!((1..=len).contains(&most) || most == len, "{most} of {len} bytes can't pass");
                 pass(inner, cx, most, 0)
             }
             Verdict::Flip(bits) => pass(inner, cx, len.min(1), bits),
@@ -66,50 +60,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Weather> Exposed<S, W> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, W: Weather> AsyncRead for Exposed<S, W> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        self.get_mut()
-            .call(cx, Op::Read, buf.len(), |inner, cx, most, bits| {
-                let count = ready!(inner.poll_read(cx, &mut buf[..most]))?;
-                if let Some(first) = buf[..count].first_mut() {
-                    *first ^= bits;
-                }
-                Poll::Ready(Ok(count))
-            })
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().call(cx, Op::Read, buf.len(), |inner, cx, most, bits| {
+            let count = ready!(inner.poll_read(cx, &mut buf[..most]))?;
+            if let Some(first) = buf[..count].first_mut() {
+                *first ^= bits;
+            }
+            Poll::Ready(Ok(count))
+        })
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, W: Weather> AsyncWrite for Exposed<S, W> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.get_mut().call(
-            cx,
-            Op::Write,
-            buf.len(),
-            |inner, cx, most, bits| match buf.first() {
-                Some(first) if bits != 0 => inner.poll_write(cx, &[first ^ bits]),
-                _ => inner.poll_write(cx, &buf[..most]),
-            },
-        )
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().call(cx, Op::Write, buf.len(), |inner, cx, most, bits| match buf.first() {
+            Some(first) if bits != 0 => inner.poll_write(cx, &[first ^ bits]),
+            _ => inner.poll_write(cx, &buf[..most]),
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = self.get_mut().call(cx, Op::Flush, 0, |inner, cx, _, _| {
-            inner.poll_flush(cx).map_ok(|()| 0)
-        });
+        let outcome = self.get_mut().call(cx, Op::Flush, 0, |inner, cx, _, _| inner.poll_flush(cx).map_ok(|()| 0));
         outcome.map_ok(drop)
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = self.get_mut().call(cx, Op::Close, 0, |inner, cx, _, _| {
-            inner.poll_close(cx).map_ok(|()| 0)
-        });
+        let outcome = self.get_mut().call(cx, Op::Close, 0, |inner, cx, _, _| inner.poll_close(cx).map_ok(|()| 0));
         outcome.map_ok(drop)
     }
 }
@@ -129,12 +105,7 @@ mod tests {
         check("tally", |end| Box::new(end.under(Tally::new())));
         check("open gate", |end| Box::new(end.under(Gate::new())));
         check("stacked", |end| {
-            Box::new(
-                end.under(Chop::new(4, 5))
-                    .under(Stall::new(5, 3))
-                    .under(Spurious::new(6))
-                    .under(OneByte),
-            )
+            Box::new(end.under(Chop::new(4, 5)).under(Stall::new(5, 3)).under(Spurious::new(6)).under(OneByte))
         });
     }
 
@@ -144,25 +115,15 @@ mod tests {
         let (a, _b) = pipe(1);
         let mut a = a.under(tally.clone()).under(OneByte);
         ready(prober.flush(&mut a));
-        assert_eq!(
-            (tally.of(Op::Flush).calls, tally.of(Op::Close).calls),
-            (1, 0)
-        );
+        assert_eq!((tally.of(Op::Flush).calls, tally.of(Op::Close).calls), (1, 0));
         ready(prober.close(&mut a));
-        assert_eq!(
-            (tally.of(Op::Flush).calls, tally.of(Op::Close).calls),
-            (1, 1)
-        );
+        assert_eq!((tally.of(Op::Flush).calls, tally.of(Op::Close).calls), (1, 1));
     }
 
     fn check(name: &str, expose: impl Fn(Duplex) -> Duplex) {
         for capacity in [1, 7, 4096] {
             let (a, b) = pipe(capacity);
-            exchange(
-                &format!("{name} over {capacity}"),
-                expose(Box::new(a)),
-                expose(Box::new(b)),
-            );
+            exchange(&format!("{name} over {capacity}"), expose(Box::new(a)), expose(Box::new(b)));
         }
     }
 }

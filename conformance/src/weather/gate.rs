@@ -33,9 +33,7 @@ impl Gate {
 
     /// Lets so many bytes more pass a shut gate; an open one stays open.
     pub fn allow(&self, way: Way, bytes: usize) {
-        self.change(way, |side| {
-            side.room = side.room.map(|room| room.saturating_add(bytes))
-        });
+        self.change(way, |side| side.room = side.room.map(|room| room.saturating_add(bytes)));
     }
 
     /// Waits until a call is held back that way, if none is now.
@@ -47,11 +45,7 @@ impl Gate {
             if side.held.is_some() {
                 return Poll::Ready(());
             }
-            if !side
-                .watchers
-                .iter()
-                .any(|watcher| watcher.will_wake(cx.waker()))
-            {
+            if !side.watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
                 side.watchers.push(cx.waker().clone());
             }
             Poll::Pending
@@ -63,11 +57,7 @@ impl Gate {
         let mut sides = self.sides();
         let side = &mut sides[way as usize];
         change(side);
-        let freed = if side.room == Some(0) {
-            None
-        } else {
-            side.held.take()
-        };
+        let freed = if side.room == Some(0) { None } else { side.held.take() };
         drop(sides);
         freed.into_iter().for_each(Waker::wake);
     }
@@ -93,9 +83,7 @@ impl Weather for Gate {
     }
 
     fn seen(&mut self, _: &mut Context<'_>, op: Op, outcome: &Poll<io::Result<usize>>) {
-        if let (Poll::Ready(Ok(count)), Some(room)) =
-            (outcome, &mut self.sides()[op.way() as usize].room)
-        {
+        if let (Poll::Ready(Ok(count)), Some(room)) = (outcome, &mut self.sides()[op.way() as usize].room) {
             // The gate may have been shut since the call was admitted.
             *room = room.saturating_sub(*count);
         }
@@ -105,10 +93,7 @@ impl Weather for Gate {
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [read, write] = &*self.sides();
-        f.debug_struct("Gate")
-            .field("read", read)
-            .field("write", write)
-            .finish()
+        f.debug_struct("Gate").field("read", read).field("write", write).finish()
     }
 }
 
@@ -157,11 +142,7 @@ mod tests {
         gate.shut(Way::Read);
         ready(prober.write(&mut b, b"abc"));
         assert!(prober.read(&mut a, 9).is_pending());
-        assert_eq!(
-            ready(prober.write(&mut a, b"x")),
-            1,
-            "the other way is open"
-        );
+        assert_eq!(ready(prober.write(&mut a, b"x")), 1, "the other way is open");
         assert_eq!(prober.wakes(), 0, "nothing has changed");
         gate.open(Way::Read);
         assert_eq!(prober.wakes(), 1);
@@ -185,11 +166,7 @@ mod tests {
         assert!(prober.write(&mut a, b"ef").is_pending());
         gate.open(Way::Write);
         gate.allow(Way::Write, 1);
-        assert_eq!(
-            ready(prober.write(&mut a, b"ef")),
-            2,
-            "an open gate stays open"
-        );
+        assert_eq!(ready(prober.write(&mut a, b"ef")), 2, "an open gate stays open");
     }
 
     #[test]
@@ -206,14 +183,8 @@ mod tests {
         assert!(prober.write(&mut a, b"abc").is_pending());
         assert_eq!(watcher.wakes(), 1);
         assert!(watcher.poll(held.as_mut()).is_ready());
-        assert!(
-            watcher.poll(pin!(gate.held(Way::Write))).is_ready(),
-            "it still is"
-        );
+        assert!(watcher.poll(pin!(gate.held(Way::Write))).is_ready(), "it still is");
         gate.open(Way::Write);
-        assert!(
-            watcher.poll(pin!(gate.held(Way::Write))).is_pending(),
-            "it no longer is"
-        );
+        assert!(watcher.poll(pin!(gate.held(Way::Write))).is_pending(), "it no longer is");
     }
 }

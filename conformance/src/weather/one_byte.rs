@@ -29,11 +29,7 @@ mod tests {
         assert_eq!(ready(prober.read(&mut b, 9)), b"a");
         assert_eq!(ready(prober.write(&mut b, b"xyz")), 3);
         assert_eq!(ready(prober.read(&mut a, 9)), b"x");
-        assert_eq!(
-            ready(prober.read(&mut a, 0)),
-            b"",
-            "an empty read is not an end"
-        );
+        assert_eq!(ready(prober.read(&mut a, 0)), b"", "an empty read is not an end");
         assert_eq!(ready(prober.read(&mut a, 9)), b"y");
     }
 }

@@ -14,10 +14,8 @@ use futures_io::{AsyncRead, AsyncWrite};
 pub fn pipe(capacity: usize) -> (End, End) {
     assert!(capacity > 0, "a pipe without room carries nothing");
     let (near, far) = (Channel::new(capacity), Channel::new(capacity));
-    let end = |from: &Arc<Channel>, to: &Arc<Channel>| End {
-        reader: ReadHalf(from.clone()),
-        writer: WriteHalf(to.clone()),
-    };
+    let end =
+        |from: &Arc<Channel>, to: &Arc<Channel>| End { reader: ReadHalf(from.clone()), writer: WriteHalf(to.clone()) };
     (end(&far, &near), end(&near, &far))
 }
 
@@ -39,21 +37,13 @@ impl End {
 }
 
 impl AsyncRead for End {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.reader).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for End {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.writer).poll_write(cx, buf)
     }
 
@@ -71,11 +61,7 @@ impl AsyncWrite for End {
 pub struct ReadHalf(Arc<Channel>);
 
 impl AsyncRead for ReadHalf {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.state();
         if state.bytes.is_empty() && !state.ended && !buf.is_empty() {
             state.reader = Some(cx.waker().clone());
@@ -100,11 +86,7 @@ impl Drop for ReadHalf {
 pub struct WriteHalf(Arc<Channel>);
 
 impl AsyncWrite for WriteHalf {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut state = self.0.state();
         if state.ended || state.deaf {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
@@ -155,14 +137,8 @@ struct State {
 
 impl Channel {
     fn new(capacity: usize) -> Arc<Self> {
-        let state = State {
-            bytes: VecDeque::with_capacity(capacity),
-            ..State::default()
-        };
-        Arc::new(Self {
-            capacity,
-            state: Mutex::new(state),
-        })
+        let state = State { bytes: VecDeque::with_capacity(capacity), ..State::default() };
+        Arc::new(Self { capacity, state: Mutex::new(state) })
     }
 
     fn end(&self) {
@@ -284,11 +260,7 @@ mod tests {
         let mut a = Some(a);
         assert!(peer.read(&mut b, 1).is_pending());
         end(&mut a, &prober);
-        assert_eq!(
-            peer.wakes(),
-            1,
-            "once for the bytes, as it has not polled since"
-        );
+        assert_eq!(peer.wakes(), 1, "once for the bytes, as it has not polled since");
         assert_eq!(ready(peer.read(&mut b, 1)), b"a");
         assert_eq!(ready(peer.read(&mut b, 1)), b"b");
         assert_eq!(ready(peer.read(&mut b, 1)), b"");

@@ -17,10 +17,7 @@ pub struct Spurious {
 impl Spurious {
     /// Wakes at moments that depend on `seed`.
     pub fn new(seed: u64) -> Self {
-        Self {
-            dice: Dice::new(seed),
-            pending: [None, None],
-        }
+        Self { dice: Dice::new(seed), pending: [None, None] }
     }
 }
 
@@ -66,10 +63,7 @@ mod tests {
             other += writer.wakes();
         }
         for (whose, times) in [("own", own), ("other", other)] {
-            assert!(
-                (100..500).contains(&times),
-                "{times} wake-ups of the {whose} way"
-            );
+            assert!((100..500).contains(&times), "{times} wake-ups of the {whose} way");
         }
     }
 }

@@ -18,11 +18,7 @@ pub struct Stall {
 impl Stall {
     /// At most `most` times pending before each call.
     pub fn new(seed: u64, most: usize) -> Self {
-        Self {
-            dice: Dice::new(seed),
-            most,
-            left: [None; 4],
-        }
+        Self { dice: Dice::new(seed), most, left: [None; 4] }
     }
 }
 
@@ -52,10 +48,7 @@ mod tests {
     #[test]
     fn is_pending_at_most_so_often_and_wakes_each_time() {
         let stalls = stalls(1);
-        assert_eq!(
-            (stalls.iter().min(), stalls.iter().max()),
-            (Some(&0), Some(&3))
-        );
+        assert_eq!((stalls.iter().min(), stalls.iter().max()), (Some(&0), Some(&3)));
     }
 
     #[test]
@@ -80,10 +73,7 @@ mod tests {
         };
         let times = (0..50)
             .flat_map(|_| {
-                [
-                    times_pending(&|a| prober.write(a, b"x").is_ready()),
-                    times_pending(&|a| prober.flush(a).is_ready()),
-                ]
+                [times_pending(&|a| prober.write(a, b"x").is_ready()), times_pending(&|a| prober.flush(a).is_ready())]
             })
             .collect();
         times_pending(&|a| prober.close(a).is_ready());

@@ -84,20 +84,8 @@ mod tests {
         ready(prober.flush(&mut a));
         ready(prober.close(&mut a));
         failed(prober.write(&mut a, b"z"));
-        let count = |calls, pending, bytes| Count {
-            calls,
-            pending,
-            bytes,
-        };
-        let wanted = [
-            count(3, 1, 2),
-            count(3, 1, 4),
-            count(1, 0, 0),
-            count(1, 0, 0),
-        ];
-        assert_eq!(
-            [Op::Read, Op::Write, Op::Flush, Op::Close].map(|op| tally.of(op)),
-            wanted
-        );
+        let count = |calls, pending, bytes| Count { calls, pending, bytes };
+        let wanted = [count(3, 1, 2), count(3, 1, 4), count(1, 0, 0), count(1, 0, 0)];
+        assert_eq!([Op::Read, Op::Write, Op::Flush, Op::Close].map(|op| tally.of(op)), wanted);
     }
 }

@@ -22,10 +22,7 @@ pub(crate) struct Prober {
 impl Prober {
     pub(crate) fn new() -> Self {
         let wakes = Arc::new(Wakes::default());
-        Self {
-            waker: wakes.clone().into(),
-            wakes,
-        }
+        Self { waker: wakes.clone().into(), wakes }
     }
 
     /// Wake-ups since it was last asked.
@@ -37,11 +34,7 @@ impl Prober {
         future.poll(&mut self.context())
     }
 
-    pub(crate) fn read(
-        &self,
-        stream: &mut (impl AsyncRead + Unpin),
-        most: usize,
-    ) -> Poll<io::Result<Vec<u8>>> {
+    pub(crate) fn read(&self, stream: &mut (impl AsyncRead + Unpin), most: usize) -> Poll<io::Result<Vec<u8>>> {
         let mut buf = vec![0; most];
         let outcome = Pin::new(stream).poll_read(&mut self.context(), &mut buf);
         outcome.map_ok(|count| {
@@ -50,11 +43,7 @@ impl Prober {
         })
     }
 
-    pub(crate) fn write(
-        &self,
-        stream: &mut (impl AsyncWrite + Unpin),
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    pub(crate) fn write(&self, stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(stream).poll_write(&mut self.context(), bytes)
     }
 
@@ -147,7 +136,6 @@ async fn poll<T>(
     stream: &Mutex<Duplex>,
     mut call: impl FnMut(Pin<&mut Duplex>, &mut Context<'_>) -> Poll<io::Result<T>>,
 ) -> T {
-    let outcome =
-        poll_fn(|cx| call(Pin::new(&mut *stream.lock().expect("no half panics")), cx)).await;
+    let outcome = poll_fn(|cx| call(Pin::new(&mut *stream.lock().expect("no half panics")), cx)).await;
     outcome.expect("legal weather loses nothing")
 }

@@ -58,7 +58,7 @@ impl<S: Storage> Connection<S> {
         within(Field::Name, offer.name.len() as u64, name)?;
         within(Field::Name, offer.media.len() as u64, name)?;
         let octets = (offer.name.len() as u64).saturating_add(offer.media.len() as u64).saturating_add(24);
-        within(Field::Frame, octets, u64::from(self.theirs.frame))?;
+        within(Field::Frame, octets, self.largest() as u64)?;
         let number = self.sending.peek_free().ok_or(Refused::Later)?;
         self.push(&Frame::Offer(wire::Offer {
             flow: number,
@@ -89,7 +89,7 @@ impl<S: Storage> Connection<S> {
     pub fn accept(&mut self, flow: FlowId, accept: &Accept) -> Result<(), Refused> {
         self.may_speak()?;
         let slot = *self.receiver(flow)?;
-        if slot.push || !matches!(slot.state, State::Offered | State::Finished) || slot.owes != Owes::Nothing {
+        if slot.push || !matches!(slot.state, State::Offered | State::Finished) || slot.owes == Owes::Done {
             return Err(Refused::WrongState);
         }
         let end = accept.end.unwrap_or(u64::MAX);
@@ -152,7 +152,7 @@ impl<S: Storage> Connection<S> {
         let len = self.piece_len(bytes.len(), credit).ok_or(Refused::Later)?;
         let bytes = bytes.get(..len).unwrap_or(bytes);
         self.push(&Frame::Data { flow: flow.number, bytes })?;
-        self.mark_bulk(len);
+        self.mark_piece(len);
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.used = slot.used.saturating_add(charge(len));
             slot.at = slot.at.saturating_add(len as u64);
@@ -161,8 +161,9 @@ impl<S: Storage> Connection<S> {
         Ok(len)
     }
 
-    /// Ends a stream, or the range that was asked for. `digest` is BLAKE3 of the content: of all of it from offset 0
-    /// when no end was asked for, otherwise of the range. Of a sized flow everything asked for must have been sent.
+    /// Ends a stream, or the range that was asked for, and with it any pause. `digest` is BLAKE3 of the content: of all
+    /// of it from offset 0 when no end was asked for, otherwise of the range. Of a sized flow everything asked for must
+    /// have been sent.
     pub fn finish(&mut self, flow: FlowId, digest: Option<[u8; 32]>) -> Result<(), Refused> {
         self.may_speak()?;
         let slot = *self.sender(flow)?;
@@ -175,6 +176,7 @@ impl<S: Storage> Connection<S> {
         self.push(&Frame::Finish { flow: flow.number, digest })?;
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.state = State::Finished;
+            slot.end_pause();
         }
         Ok(())
     }
@@ -199,10 +201,10 @@ impl<S: Storage> Connection<S> {
         self.may_speak()?;
         self.receiver(flow)?;
         let Some(slot) = self.receiving.get_mut(flow.number) else { return Err(Refused::NoFlow) };
-        if matches!(slot.state, State::Cancelled | State::Stopped) || slot.owes == Owes::Done {
+        if slot.state == State::Stopped || slot.owes == Owes::Done {
             return Err(Refused::WrongState);
         }
-        if slot.state != State::Finished {
+        if !matches!(slot.state, State::Finished | State::Cancelled) {
             slot.state = State::Stopped;
         }
         (slot.owes, slot.code) = (Owes::Done, code);
@@ -210,7 +212,8 @@ impl<S: Storage> Connection<S> {
         Ok(())
     }
 
-    /// Pauses a flow, or lets it go on, from either end. Never refused for want of room.
+    /// Pauses a flow, or lets it go on, from either end, until what was asked for is finished. Never refused for want of
+    /// room.
     pub fn pause(&mut self, flow: FlowId, on: bool) -> Result<(), Refused> {
         self.may_speak()?;
         let pool = match flow.side {
@@ -218,8 +221,7 @@ impl<S: Storage> Connection<S> {
             Side::Them => &mut self.receiving,
         };
         let slot = pool.get_mut(flow.number).ok_or(Refused::NoFlow)?;
-        if matches!(slot.state, State::Cancelled | State::Stopped) || !matches!(slot.owes, Owes::Nothing | Owes::Pause)
-        {
+        if !slot.can_pause() {
             return Err(Refused::WrongState);
         }
         let [by_sender, by_receiver] = &mut slot.paused;
@@ -229,7 +231,7 @@ impl<S: Storage> Connection<S> {
         Ok(())
     }
 
-    /// The application is done with data of `len` octets.
+    /// The application is done with data of `len` octets. To be told once for each [`Event::Data`](crate::Event::Data).
     pub fn take_flow(&mut self, flow: FlowId, len: usize) {
         if flow.side == Side::Them {
             self.took(flow.number, len);
@@ -239,11 +241,10 @@ impl<S: Storage> Connection<S> {
     // ---- inside
 
     pub(super) fn took(&mut self, number: u16, len: usize) {
-        let credit = self.ours.flow_credit;
+        let (credit, frame) = (self.ours.flow_credit, self.ours.frame);
         let Some(slot) = self.receiving.get_mut(number) else { return };
         slot.taken = slot.taken.saturating_add(charge(len)).min(slot.used);
-        let tell = matches!(slot.state, State::Running | State::Asked | State::Offered)
-            && should_tell(slot.taken, slot.limit, credit);
+        let tell = slot.takes_more() && should_tell(slot.taken, slot.limit, credit, frame);
         if tell {
             slot.credit_due = true;
         }

@@ -34,10 +34,11 @@ impl<S: Storage> Connection<S> {
         if matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. }) {
             return Ok(Step { consumed: input.len(), event: None });
         }
+        // A piece of a large frame on a slow line is a sign of life, too.
+        self.last_heard = now;
         if input.len() < self.need {
             return Ok(Step { consumed: 0, event: None });
         }
-        self.last_heard = now;
         let result = match self.state {
             State::Hello { .. } => self.hello(now, input),
             _ => self.frame(now, input),
@@ -318,29 +319,28 @@ impl<S: Storage> Connection<S> {
     fn on_abort<'b>(&mut self, lane: LaneId, code: Code, kind: u8) -> Outcome<'b> {
         let Some(slot) = self.lane_mut(lane) else {
             // Our last answer and the peer's abort crossed. The other way round the peer's word would have ended it.
-            return if lane.side == Side::Them && lane.number < self.ours.lanes {
-                Ok(None)
-            } else {
-                Err(PeerError::Unexpected(kind))
-            };
+            if lane.side == Side::Us || lane.number >= self.ours.lanes {
+                return Err(PeerError::Unexpected(kind));
+            }
+            self.stats.received.aborts = self.stats.received.aborts.saturating_add(1);
+            return Ok(None);
         };
-        if slot.input.ended && slot.aborted {
+        // The accepting end's last word ends its half for good; the opener may give up behind its own.
+        if slot.peer_aborted || (slot.input.ended && lane.side == Side::Us) {
             return Err(PeerError::Unexpected(kind));
         }
-        let ours = slot.aborted;
+        let (ours, unanswered) = (slot.aborted, !slot.out.ended);
+        slot.peer_aborted = true;
         slot.input.ended = true;
-        let unanswered = !slot.out.ended;
         if unanswered {
             // What this end still had to say is void; the peer waits for the word that the lane is free.
             slot.out.ended = true;
-            slot.aborted = true;
             (slot.owes, slot.code) = (lane::Owes::Abort, code);
             self.lane_due(lane);
         }
         self.stats.received.aborts = self.stats.received.aborts.saturating_add(1);
         if unanswered && lane.side == Side::Them {
-            // One for this one, one for what settling gives back.
-            self.aborts = self.aborts.saturating_add(2);
+            self.aborts = self.aborts.saturating_add(1);
             if self.aborts > self.config.max_aborts {
                 return Err(PeerError::AbortFlood);
             }
@@ -361,10 +361,10 @@ impl<S: Storage> Connection<S> {
     }
 
     fn on_lane_credit<'b>(&mut self, lane: LaneId, limit: u64, kind: u8) -> Outcome<'b> {
-        let known = lane.number < self.ours.lanes;
+        let known = lane.side == Side::Them && lane.number < self.ours.lanes;
         let Some(slot) = self.lane_mut(lane) else {
-            // Our last answer and the credit for more crossed.
-            return if lane.side == Side::Them && known { Ok(None) } else { Err(PeerError::Unexpected(kind)) };
+            // Our last answer and the credit for more crossed. The other way round none is given behind the last word.
+            return if known { Ok(None) } else { Err(PeerError::Unexpected(kind)) };
         };
         let grew = raise(&mut slot.out.limit, limit)?;
         Ok((grew && !slot.out.ended).then_some(Event::Room(Room::Lane(lane))))
@@ -517,6 +517,7 @@ impl<S: Storage> Connection<S> {
             return Err(PeerError::Range);
         }
         slot.state = flow::State::Finished;
+        slot.end_pause();
         if slot.last_word() {
             self.receiving.due(number);
         }
@@ -524,7 +525,11 @@ impl<S: Storage> Connection<S> {
     }
 
     fn on_cancel<'b>(&mut self, number: u16, code: Code, kind: u8) -> Outcome<'b> {
-        let slot = self.received(number, kind)?;
+        let known = number < self.ours.flows;
+        let Some(slot) = self.receiving.get_mut(number) else {
+            // It was finished, and our last word crossed this one.
+            return if known { Ok(None) } else { Err(PeerError::FlowLimit(number)) };
+        };
         match slot.state {
             flow::State::Cancelled => return Err(PeerError::Unexpected(kind)),
             flow::State::Stopped => {
@@ -547,10 +552,13 @@ impl<S: Storage> Connection<S> {
         let Pause { flow: number, on, by_receiver } = pause;
         let (slot, side) =
             if by_receiver { (self.sent(number, kind)?, Side::Us) } else { (self.received(number, kind)?, Side::Them) };
-        let [by_us, by_them] = &mut slot.paused;
-        *(if by_receiver { by_them } else { by_us }) = on;
-        let quiet = matches!(slot.state, flow::State::Cancelled | flow::State::Stopped);
-        Ok((!quiet).then_some(Event::Paused { flow: FlowId { number, side }, on }))
+        if !slot.can_pause() {
+            // It crossed the end.
+            return Ok(None);
+        }
+        let [sender, receiver] = &mut slot.paused;
+        *(if by_receiver { receiver } else { sender }) = on;
+        Ok(Some(Event::Paused { flow: FlowId { number, side }, on }))
     }
 
     /// The peer's last word on a flow that this end stopped. If ours has gone out, the number is free.

@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use super::Connection;
+use crate::config::millis;
 use crate::error::{Limit, Refused};
 use crate::id::{Action, Code, LaneId, MessageId, Side};
 use crate::lane::Owes;
@@ -106,7 +107,7 @@ impl<S: Storage> Connection<S> {
         let index = self.defined.get(table);
         within(Field::Definitions, u64::from(index).saturating_add(1), u64::from(self.theirs.definitions))?;
         // The name must fit a frame with index and fingerprint before it.
-        within(Field::Frame, (name.len() as u64).saturating_add(16), u64::from(self.theirs.frame))?;
+        within(Field::Frame, (name.len() as u64).saturating_add(16), self.largest() as u64)?;
         self.push(&Frame::Define(Define { table, index, fingerprint, name }))?;
         *self.defined.get_mut(table) = index.saturating_add(1);
         Ok(index)
@@ -116,7 +117,7 @@ impl<S: Storage> Connection<S> {
     pub fn notify(&mut self, now: Instant, message: &Send<'_>) -> Result<Sent, Refused> {
         let size = self.check(message)?;
         let bytes = message.body.bytes;
-        if message.attached > 0 || size > bytes.len() as u64 || !self.fits(bytes.len(), self.window_out.limit) {
+        if message.attached > 0 || size > bytes.len() as u64 || !self.fits(bytes.len()) {
             return self.open(now, message, size, false);
         }
         self.has_room(bytes.len(), self.window_out.room())?;
@@ -132,8 +133,9 @@ impl<S: Storage> Connection<S> {
     }
 
     /// Answers with a body or flows. While a response is incomplete no other can begin.
-    pub fn respond(&mut self, now: Instant, lane: LaneId, response: &Respond<'_>) -> Result<Sent, Refused> {
-        let _ = now;
+    ///
+    /// A last answer says as well that no more of the request's body is wanted than has come: the peer stops sending it.
+    pub fn respond(&mut self, lane: LaneId, response: &Respond<'_>) -> Result<Sent, Refused> {
         let half = self.answering(lane)?;
         if half.is_busy() {
             return Err(Refused::WrongState);
@@ -142,8 +144,8 @@ impl<S: Storage> Connection<S> {
         self.check_body(&response.body, response.attached)?;
         let bytes = response.body.bytes;
         let size = self.whole(response.body, response.size)?;
-        let is_whole = size == bytes.len() as u64 && self.fits(bytes.len(), self.theirs.lane_credit);
-        let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), room) };
+        let is_whole = size == bytes.len() as u64 && self.fits(bytes.len());
+        let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), size, room) };
         self.has_room(first, room)?;
         let piece = bytes.get(..first).unwrap_or(bytes);
         self.push(&Frame::Response(Response {
@@ -164,7 +166,7 @@ impl<S: Storage> Connection<S> {
         Ok(Sent { id: self.next_id(Side::Us), lane: Some(lane), taken: first })
     }
 
-    /// Answers with a bare code, which ends the answers. Never refused for want of room.
+    /// Answers with a bare code: the last answer. Never refused for want of room.
     pub fn respond_code(&mut self, lane: LaneId, code: Code) -> Result<(), Refused> {
         if self.answering(lane)?.is_busy() {
             return Err(Refused::WrongState);
@@ -191,7 +193,7 @@ impl<S: Storage> Connection<S> {
         let room = half.limit.saturating_sub(half.used);
         self.check_body(&body, 0)?;
         let len = body.bytes.len();
-        if !self.fits(len, self.theirs.lane_credit) {
+        if !self.fits(len) {
             let allowed = self.largest().saturating_sub(MESSAGE_HEAD) as u64;
             return Err(Refused::TooLarge(Limit { field: Field::Frame, asked: len as u64, allowed }));
         }
@@ -217,7 +219,7 @@ impl<S: Storage> Connection<S> {
         let bytes = bytes.get(..len).unwrap_or(bytes);
         // Seen from the frame's sender, a lane's opener is what it is for us.
         self.push(&Frame::Body(Piece { side: lane.side, lane: lane.number, bytes }))?;
-        self.mark_bulk(len);
+        self.mark_piece(len);
         if let Some(lane) = self.lane_mut(lane) {
             lane.out.used = lane.out.used.saturating_add(charge(len));
             lane.out.left = lane.out.left.saturating_sub(len as u64);
@@ -232,37 +234,35 @@ impl<S: Storage> Connection<S> {
     /// more.
     pub fn abort(&mut self, lane: LaneId, code: Code) -> Result<(), Refused> {
         self.may_speak()?;
-        let slot = self.lane_mut(lane).ok_or(Refused::NoLane)?;
+        let slot = self.lane(lane).ok_or(Refused::NoLane)?;
         // Once the accepting end has said its last word, the opener may use the number again.
-        if slot.aborted || (slot.out.ended && lane.side == Side::Them) {
+        if slot.aborted || slot.peer_aborted || (slot.out.ended && lane.side == Side::Them) {
             return Err(Refused::WrongState);
         }
-        slot.aborted = true;
-        slot.out.ended = true;
-        (slot.owes, slot.code) = (Owes::Abort, code);
-        self.lane_due(lane);
-        self.stats.sent.aborts = self.stats.sent.aborts.saturating_add(1);
+        self.give_up(lane, code);
         Ok(())
     }
 
-    /// The application is done with a message's first `len` octets of body: its window grows again.
+    /// The application is done with the body of an [`Event::Message`](crate::Event::Message): its window grows again.
+    ///
+    /// To be told once for each such event, with the octets that came with it, even if there were none.
     pub fn take_message(&mut self, len: usize) {
         let window = &mut self.window_in;
         window.taken = window.taken.saturating_add(charge(len)).min(window.used);
-        if should_tell(window.taken, window.limit, self.ours.window) {
+        if should_tell(window.taken, window.limit, self.ours.window, self.ours.frame) {
             self.window_due = true;
         }
     }
 
-    /// The application is done with an answer, update or piece of `len` octets.
+    /// The application is done with an answer, update or piece of `len` octets. To be told once for each such event.
     pub fn take_lane(&mut self, lane: LaneId, len: usize) {
-        let credit = self.ours.lane_credit;
+        let (credit, frame) = (self.ours.lane_credit, self.ours.frame);
         let Some(slot) = self.lane_mut(lane) else { return };
         let half = &mut slot.input;
         half.taken = half.taken.saturating_add(charge(len)).min(half.used);
         if half.ended {
             self.end_notice(lane);
-        } else if should_tell(half.taken, half.limit, credit) {
+        } else if should_tell(half.taken, half.limit, credit, frame) {
             half.credit_due = true;
             self.lane_due(lane);
         }
@@ -282,14 +282,15 @@ impl<S: Storage> Connection<S> {
     }
 
     fn open(&mut self, now: Instant, message: &Send<'_>, size: u64, wants_answer: bool) -> Result<Sent, Refused> {
+        within(Field::Lanes, 1, u64::from(self.opened.limit()))?;
         let number = self.opened.peek_free().ok_or(Refused::Later)?;
         let bytes = message.body.bytes;
-        let is_whole = size == bytes.len() as u64 && self.fits(bytes.len(), self.window_out.limit);
+        let is_whole = size == bytes.len() as u64 && self.fits(bytes.len());
         let room = self.window_out.room();
-        let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), room) };
+        let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), size, room) };
         self.has_room(first, room)?;
         let timeout = match message.timeout {
-            Some(timeout) => u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
+            Some(timeout) => millis(timeout),
             None => self.ours.timeout,
         };
         let piece = bytes.get(..first).unwrap_or(bytes);
@@ -383,14 +384,14 @@ impl<S: Storage> Connection<S> {
     }
 
     /// The largest frame that both the peer and the outbox take.
-    fn largest(&self) -> usize {
+    pub(super) fn largest(&self) -> usize {
         (self.theirs.frame as usize).min(self.outbox.limit())
     }
 
-    /// Whether a body of `len` octets fits a frame at all, and could ever be within `credit`.
+    /// Whether a body of `len` octets fits a frame. What fits a frame fits any window.
     #[inline]
-    fn fits(&self, len: usize, credit: u64) -> bool {
-        len.saturating_add(MESSAGE_HEAD) <= self.largest() && charge(len) <= credit
+    fn fits(&self, len: usize) -> bool {
+        len == 0 || len.saturating_add(MESSAGE_HEAD) <= self.largest()
     }
 
     /// Whether a frame with `len` octets of payload may go now.
@@ -401,30 +402,34 @@ impl<S: Storage> Connection<S> {
         if charge(len) > room || waits { Err(Refused::Later) } else { Ok(()) }
     }
 
-    pub(super) fn mark_bulk(&mut self, len: usize) {
+    fn mark_bulk(&mut self, len: usize) {
         if len > BULK {
             self.outbox.mark_bulk(len);
         }
     }
 
-    /// How much of a large body goes into its first frame: what there is room for, less than all, perhaps nothing.
-    fn first_piece(&self, len: usize, room: u64) -> usize {
+    /// Pieces count however small they are: many small ones take as long as a large one.
+    pub(super) fn mark_piece(&mut self, len: usize) {
+        self.outbox.mark_bulk(len.saturating_add(PIECE_HEAD));
+    }
+
+    /// How much of the `len` octets at hand of a large body goes into its first frame: what there is room for, less than
+    /// its whole `size`, perhaps nothing.
+    fn first_piece(&self, len: usize, size: u64, room: u64) -> usize {
         let most = self.outbox.room().min(self.largest()).saturating_sub(MESSAGE_HEAD).min(payload(room));
         let most = if self.outbox.bulk() > 0 { most.min(BULK) } else { most };
-        most.min(len.saturating_sub(1))
+        most.min(if size > len as u64 { len } else { len.saturating_sub(1) })
     }
 
     /// How much of a stretch of body or data goes into the next frame; `None` if it must wait.
     ///
-    /// While a large frame is unsent the next one waits, so that what other lanes have to say comes between. To keep
-    /// pieces large, one waits for room rather than go in crumbs.
+    /// While pieces worth a frame are unsent the next one waits, so that what other lanes have to say comes between. To
+    /// keep pieces large, one waits for room rather than go in crumbs.
     pub(super) fn piece_len(&self, len: usize, credit: usize) -> Option<usize> {
-        if self.outbox.bulk() > 0 {
-            return None;
-        }
-        let room = self.outbox.room().min(self.largest()).saturating_sub(PIECE_HEAD);
+        let whole = self.largest();
+        let room = self.outbox.room().min(whole.saturating_sub(self.outbox.bulk())).saturating_sub(PIECE_HEAD);
         let most = len.min(room).min(credit);
-        let worth = len.min(self.largest().saturating_sub(PIECE_HEAD) >> 2);
+        let worth = len.min(whole.saturating_sub(PIECE_HEAD) >> 2);
         if most == 0 || most < worth { None } else { Some(most) }
     }
 }

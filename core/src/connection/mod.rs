@@ -12,11 +12,11 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::error::{CloseCode, PeerError, Reason, Refused};
+use crate::error::{CloseCode, Limit, PeerError, Reason, Refused};
 use crate::event::Event;
 use crate::flow::Flow;
 use crate::id::{Code, LaneId, MessageId, Side};
-use crate::lane::Lane;
+use crate::lane::{Lane, Owes};
 use crate::liveness::{Acks, Pings, Timer, Timers};
 use crate::memory::{Memory, Storage};
 use crate::outbox::Outbox;
@@ -24,7 +24,7 @@ use crate::pool::Pool;
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::window::Window;
-use crate::wire::hello::Limits;
+use crate::wire::hello::{Field, Limits};
 use crate::wire::{Close, Frame, Table};
 
 /// One end of a line, as a pure state machine.
@@ -57,7 +57,7 @@ pub struct Connection<S: Storage> {
     /// Definitions made, by us and by the peer.
     defined: Counts,
     learned: Counts,
-    /// Exchanges the peer aborted beyond those that ended.
+    /// Exchanges the peer opened and gave up, beyond those it let end.
     aborts: u32,
     peer_away: bool,
     pings: Pings,
@@ -146,6 +146,10 @@ impl<S: Storage> Connection<S> {
         if is_server {
             let [half @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = entropy;
             session = half;
+            // All zero means none.
+            if session == [0; 16] {
+                session = [1; 16];
+            }
         }
         let mut timers = Timers::OFF;
         if !config.hello_timeout.is_zero() {
@@ -247,7 +251,7 @@ impl<S: Storage> Connection<S> {
     /// Says goodbye behind everything that was said before. No verb is taken from now on. `reason` is for a person; what
     /// is longer than 120 octets, or finds no room, is cut.
     ///
-    /// Before the handshake is done there is nobody to say it to, and the line is over at once.
+    /// Once the goodbye is transmitted the line is over, without an event: see [`closed`](Connection::closed). Before the handshake is done there is nobody to say it to, and the line is over at once.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         let unsaid = match self.state {
             State::Open { unsaid } => unsaid,
@@ -263,8 +267,13 @@ impl<S: Storage> Connection<S> {
             cut = cut.saturating_sub(1);
         }
         let reason = reason.get(..cut).unwrap_or("");
-        let queued = self.outbox.push(&Frame::Close(Close { code, reason })).is_ok();
-        self.state = State::Closing { reason: Reason::ByUs(code), unsaid, queued };
+        self.state = State::Closing { reason: Reason::ByUs(code), unsaid, queued: false };
+        // What waits in slots was said before.
+        self.slots_due(&mut [], 0);
+        if !self.has_slots_due() {
+            let queued = self.outbox.push(&Frame::Close(Close { code, reason })).is_ok();
+            self.state = State::Closing { reason: Reason::ByUs(code), unsaid, queued };
+        }
     }
 
     // ---- how things stand
@@ -312,6 +321,11 @@ impl<S: Storage> Connection<S> {
         (self.sending.used(), self.receiving.used())
     }
 
+    /// Whether the exchange is open: one of its halves has not ended, or its end is still to be said.
+    pub fn is_open(&self, lane: LaneId) -> bool {
+        self.lane(lane).is_some()
+    }
+
     /// Whether a lane is free for a new exchange.
     pub fn has_free_lane(&self) -> bool {
         self.opened.peek_free().is_some()
@@ -327,7 +341,8 @@ impl<S: Storage> Connection<S> {
         self.outbox.unsent()
     }
 
-    /// Whether a large frame of `octets` would be taken now; see [`data`](Connection::data).
+    /// Whether all large frames, and all pieces of bodies and flows, have been transmitted. While they have not, more may
+    /// be refused with [`Refused::Later`].
     pub fn has_bulk_room(&self) -> bool {
         self.outbox.bulk() == 0
     }
@@ -357,7 +372,8 @@ impl<S: Storage> Connection<S> {
             // A server that fails in the peer's hello still has its own to say, or the peer could not read the goodbye.
             (State::Hello { unsaid }, _) => State::Closing { reason, unsaid: unsaid || self.is_server, queued: false },
             (State::Open { unsaid }, _) => State::Closing { reason, unsaid, queued: false },
-            (state, _) => state,
+            (State::Closing { unsaid, queued, .. }, _) => State::Closing { reason, unsaid, queued },
+            (state @ State::Closed(_), _) => state,
         };
     }
 
@@ -375,9 +391,19 @@ impl<S: Storage> Connection<S> {
     }
 
     fn push(&mut self, frame: &Frame<'_>) -> Result<(), Refused> {
-        self.outbox.push(frame).map_err(|_| Refused::Later)?;
+        self.outbox.push(frame).map_err(|_| self.no_room())?;
         self.stats.sent.frames = self.stats.sent.frames.saturating_add(u64::from(frame.is_counted()));
         Ok(())
+    }
+
+    /// Why a frame found no room: what does not fit an empty outbox never will.
+    #[cold]
+    fn no_room(&self) -> Refused {
+        let allowed = self.outbox.limit() as u64;
+        match self.outbox.unsent() {
+            0 => Refused::TooLarge(Limit { field: Field::Frame, asked: allowed.saturating_add(1), allowed }),
+            _ => Refused::Later,
+        }
     }
 
     /// The id of the next message or response said by this end, or heard.
@@ -412,17 +438,32 @@ impl<S: Storage> Connection<S> {
         }
     }
 
-    /// Frees the lane if it is over; whether it is.
-    fn settle(&mut self, lane: LaneId) -> bool {
-        if !self.lane(lane).is_some_and(Lane::is_over) {
-            return false;
+    /// Frees the lane if it is over.
+    #[inline]
+    fn settle(&mut self, lane: LaneId) {
+        let Some(slot) = self.lane(lane) else { return };
+        if slot.is_over() {
+            let let_end = !slot.peer_aborted;
+            match lane.side {
+                Side::Us => self.opened.release_own(lane.number),
+                Side::Them => {
+                    self.accepted.release(lane.number);
+                    self.aborts = self.aborts.saturating_sub(u32::from(let_end));
+                }
+            }
+        } else if lane.side == Side::Us && slot.input.ended && !slot.out.ended && slot.out.left > 0 {
+            // The last answer came before the whole body went: the peer wants no more of it, and gives no more credit.
+            self.give_up(lane, Code::CANCELLED);
         }
-        match lane.side {
-            Side::Us => self.opened.release_own(lane.number),
-            Side::Them => self.accepted.release(lane.number),
-        }
-        self.aborts = self.aborts.saturating_sub(1);
-        true
+    }
+
+    /// Ends this end's half of an exchange, and asks for the other.
+    fn give_up(&mut self, lane: LaneId, code: Code) {
+        let Some(slot) = self.lane_mut(lane) else { return };
+        slot.aborted = true;
+        slot.out.ended = true;
+        (slot.owes, slot.code) = (Owes::Abort, code);
+        self.lane_due(lane);
     }
 
     /// A request without a sign of life, if there is one; otherwise sets the timer to the next.
@@ -433,7 +474,7 @@ impl<S: Storage> Connection<S> {
         let mut first = Instant::NEVER;
         let mut late = None;
         for (number, lane) in self.opened.iter() {
-            if lane.aborted {
+            if lane.aborted || lane.input.ended {
                 continue;
             }
             if lane.deadline <= now {
@@ -448,7 +489,7 @@ impl<S: Storage> Connection<S> {
         };
         let lane = LaneId { number, side: Side::Us };
         self.stats.expired = self.stats.expired.saturating_add(1);
-        let _ = self.abort(lane, Code::TIMEOUT);
+        self.give_up(lane, Code::TIMEOUT);
         Some(Event::Expired { lane })
     }
 

@@ -1,8 +1,9 @@
 //! What is transmitted: the hello, what flags and slots have to say, and the outbox.
 
 use super::{Connection, State};
+use crate::error::{CloseCode, Reason};
 use crate::flow;
-use crate::id::Side;
+use crate::id::{LaneId, Side};
 use crate::lane;
 use crate::memory::Storage;
 use crate::time::Instant;
@@ -15,7 +16,10 @@ impl<S: Storage> Connection<S> {
     ///
     /// What it gave is gone from the machine: the caller sends all of it, in order.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {
-        let mut at = self.transmit_hello(out);
+        if self.is_over() {
+            return 0;
+        }
+        let Some(mut at) = self.transmit_hello(out) else { return 0 };
         loop {
             if self.run == 0 {
                 at = self.transmit_control(now, out, at);
@@ -56,28 +60,33 @@ impl<S: Storage> Connection<S> {
         }
     }
 
-    fn has_slots_due(&self) -> bool {
+    pub(super) fn has_slots_due(&self) -> bool {
         self.opened.has_due() || self.accepted.has_due() || self.sending.has_due() || self.receiving.has_due()
     }
 
-    fn transmit_hello(&mut self, out: &mut [u8]) -> usize {
+    /// The hello if it is still to be said: how long it is. `None` if it finds no room, for nothing may go before it.
+    fn transmit_hello(&mut self, out: &mut [u8]) -> Option<usize> {
         let (State::Hello { unsaid } | State::Open { unsaid } | State::Closing { unsaid, .. }) = &mut self.state else {
-            return 0;
+            return Some(0);
         };
         if !*unsaid {
-            return 0;
+            return Some(0);
         }
         let session = if self.is_server { self.session } else { [0; 16] };
-        let hello = Hello { oldest: VERSION, newest: VERSION, session, limits: self.ours };
-        let Some(len) = hello.encode(out) else { return 0 };
+        let len = Hello { oldest: VERSION, newest: VERSION, session, limits: self.ours }.encode(out)?;
         *unsaid = false;
-        len
+        Some(len)
     }
 
     /// Frames computed from flags, straight to `out`, and those that slots owe, to the outbox. Only between frames.
     fn transmit_control(&mut self, now: Instant, out: &mut [u8], mut at: usize) -> usize {
-        if !matches!(self.state, State::Open { unsaid: false }) {
-            return at;
+        match self.state {
+            State::Open { unsaid: false } => {}
+            // What was said before the goodbye goes before it.
+            State::Closing { reason: Reason::ByUs(_), unsaid: false, queued: false } => {
+                return self.slots_due(out, at);
+            }
+            _ => return at,
         }
         if let Some(id) = self.pings.answer
             && put(out, &mut at, &Frame::Pong { id })
@@ -96,10 +105,7 @@ impl<S: Storage> Connection<S> {
                 self.window_due = false;
             }
         }
-        at = self.lanes_due(Side::Us, out, at);
-        at = self.lanes_due(Side::Them, out, at);
-        self.sending_due();
-        at = self.receiving_due(out, at);
+        at = self.slots_due(out, at);
         // An acknowledgement rides along with anything else.
         let rides = at > 0 || self.outbox.unsent() > 0;
         if (self.acks.due || (rides && self.acks.is_behind()))
@@ -110,123 +116,133 @@ impl<S: Storage> Connection<S> {
         at
     }
 
-    fn lanes_due(&mut self, side: Side, out: &mut [u8], mut at: usize) -> usize {
-        let Connection { opened, accepted, outbox, stats, aborts, ours, .. } = self;
-        let (pool, opener) = match side {
-            Side::Us => (opened, Side::Us),
-            Side::Them => (accepted, Side::Them),
-        };
-        while let Some((number, slot)) = pool.peek_due() {
-            if crate::pool::Slot::is_used(slot) {
-                let frame = match slot.owes {
-                    lane::Owes::Nothing => None,
-                    lane::Owes::Code => Some(Frame::Code { lane: number, code: slot.code }),
-                    lane::Owes::End => Some(Frame::End { lane: number }),
-                    lane::Owes::Abort => Some(Frame::Abort { side: opener, lane: number, code: slot.code }),
-                };
-                if let Some(frame) = frame {
-                    if outbox.push(&frame).is_err() {
-                        break;
-                    }
-                    stats.sent.frames = stats.sent.frames.saturating_add(1);
-                    slot.owes = lane::Owes::Nothing;
-                }
-                if slot.input.credit_due && !slot.input.ended && !slot.aborted {
-                    let limit = slot.input.taken.saturating_add(ours.lane_credit);
-                    if !put(out, &mut at, &Frame::LaneCredit { side: opener, lane: number, limit }) {
-                        break;
-                    }
-                    slot.input.limit = limit;
-                }
-                slot.input.credit_due = false;
-                if slot.is_over() {
-                    *aborts = aborts.saturating_sub(1);
-                    pool.pop_due();
-                    match side {
-                        Side::Us => pool.release_own(number),
-                        Side::Them => pool.release(number),
-                    }
-                    continue;
-                }
+    /// What slots owe, as far as there is room.
+    pub(super) fn slots_due(&mut self, out: &mut [u8], mut at: usize) -> usize {
+        while let Some((number, _)) = self.opened.peek_due() {
+            let lane = LaneId { number, side: Side::Us };
+            if !self.lane_speaks(lane, out, &mut at) {
+                break;
             }
-            pool.pop_due();
+            self.opened.pop_due();
+            self.settle(lane);
         }
-        at
-    }
-
-    fn sending_due(&mut self) {
-        while let Some((number, slot)) = self.sending.peek_due() {
-            if crate::pool::Slot::is_used(slot) {
-                let [by_us, _] = slot.paused;
-                let frame = match slot.owes {
-                    flow::Owes::Pause => Frame::Pause(Pause { flow: number, on: by_us, by_receiver: false }),
-                    flow::Owes::Cancel => Frame::Cancel { flow: number, code: slot.code },
-                    flow::Owes::Nothing | flow::Owes::Done => {
-                        self.sending.pop_due();
-                        continue;
-                    }
-                };
-                if self.outbox.push(&frame).is_err() {
-                    return;
-                }
-                self.stats.sent.frames = self.stats.sent.frames.saturating_add(1);
-                slot.owes = flow::Owes::Nothing;
-                if slot.state == flow::State::Stopped {
-                    self.sending.pop_due();
-                    self.sending.release_own(number);
-                    continue;
-                }
+        while let Some((number, _)) = self.accepted.peek_due() {
+            let lane = LaneId { number, side: Side::Them };
+            if !self.lane_speaks(lane, out, &mut at) {
+                break;
+            }
+            self.accepted.pop_due();
+            self.settle(lane);
+        }
+        while let Some((number, _)) = self.sending.peek_due() {
+            if !self.sender_speaks(number) {
+                break;
             }
             self.sending.pop_due();
         }
-    }
-
-    fn receiving_due(&mut self, out: &mut [u8], mut at: usize) -> usize {
-        while let Some((number, slot)) = self.receiving.peek_due() {
-            if crate::pool::Slot::is_used(slot) {
-                let [_, by_us] = slot.paused;
-                let frame = match slot.owes {
-                    flow::Owes::Pause => Some(Frame::Pause(Pause { flow: number, on: by_us, by_receiver: true })),
-                    flow::Owes::Done => Some(Frame::Done { flow: number, code: slot.code }),
-                    flow::Owes::Nothing | flow::Owes::Cancel => None,
-                };
-                if let Some(frame) = frame {
-                    if self.outbox.push(&frame).is_err() {
-                        break;
-                    }
-                    self.stats.sent.frames = self.stats.sent.frames.saturating_add(1);
-                    let over = slot.owes == flow::Owes::Done && slot.state != flow::State::Stopped;
-                    slot.owes = flow::Owes::Nothing;
-                    if over {
-                        self.receiving.pop_due();
-                        self.receiving.release(number);
-                        continue;
-                    }
-                }
-                if slot.credit_due && !matches!(slot.state, flow::State::Finished | flow::State::Cancelled) {
-                    let limit = slot.taken.saturating_add(self.ours.flow_credit);
-                    if !put(out, &mut at, &Frame::Credit { flow: number, limit }) {
-                        break;
-                    }
-                    slot.limit = limit;
-                }
-                slot.credit_due = false;
+        while let Some((number, _)) = self.receiving.peek_due() {
+            if !self.receiver_speaks(number, out, &mut at) {
+                break;
             }
             self.receiving.pop_due();
         }
         at
     }
 
+    /// Whether all that the lane owes has found room.
+    fn lane_speaks(&mut self, lane: LaneId, out: &mut [u8], at: &mut usize) -> bool {
+        let Some(slot) = self.lane(lane) else { return true };
+        let number = lane.number;
+        let frame = match slot.owes {
+            lane::Owes::Nothing => None,
+            lane::Owes::Code => Some(Frame::Code { lane: number, code: slot.code }),
+            lane::Owes::End => Some(Frame::End { lane: number }),
+            lane::Owes::Abort => Some(Frame::Abort { side: lane.side, lane: number, code: slot.code }),
+        };
+        if let Some(frame) = frame {
+            if self.push(&frame).is_err() {
+                return false;
+            }
+            let aborts = u64::from(matches!(frame, Frame::Abort { .. }));
+            self.stats.sent.aborts = self.stats.sent.aborts.saturating_add(aborts);
+        }
+        let (is_open, credit) = (self.is_ready(), self.ours.lane_credit);
+        let Some(slot) = self.lane_mut(lane) else { return true };
+        slot.owes = lane::Owes::Nothing;
+        if slot.input.credit_due && slot.wants_more(lane.side) && is_open {
+            let limit = slot.input.taken.saturating_add(credit);
+            if !put(out, at, &Frame::LaneCredit { side: lane.side, lane: number, limit }) {
+                return false;
+            }
+            slot.input.limit = limit;
+        }
+        slot.input.credit_due = false;
+        true
+    }
+
+    /// Whether all that a flow owes the one who receives it has found room.
+    fn sender_speaks(&mut self, number: u16) -> bool {
+        let Some(slot) = self.sending.get_mut(number) else { return true };
+        let [by_us, _] = slot.paused;
+        let frame = match slot.owes {
+            flow::Owes::Pause => Frame::Pause(Pause { flow: number, on: by_us, by_receiver: false }),
+            flow::Owes::Cancel => Frame::Cancel { flow: number, code: slot.code },
+            flow::Owes::Nothing | flow::Owes::Done => return true,
+        };
+        let stopped = slot.state == flow::State::Stopped;
+        if self.push(&frame).is_err() {
+            return false;
+        }
+        match self.sending.get_mut(number) {
+            Some(_) if stopped => self.sending.release_own(number),
+            Some(slot) => slot.owes = flow::Owes::Nothing,
+            None => {}
+        }
+        true
+    }
+
+    /// Whether all that a flow owes the one who sends it has found room.
+    fn receiver_speaks(&mut self, number: u16, out: &mut [u8], at: &mut usize) -> bool {
+        let Some(slot) = self.receiving.get_mut(number) else { return true };
+        let [_, by_us] = slot.paused;
+        let frame = match slot.owes {
+            flow::Owes::Pause => Some(Frame::Pause(Pause { flow: number, on: by_us, by_receiver: true })),
+            flow::Owes::Done => Some(Frame::Done { flow: number, code: slot.code }),
+            flow::Owes::Nothing | flow::Owes::Cancel => None,
+        };
+        let over = slot.owes == flow::Owes::Done && slot.state != flow::State::Stopped;
+        if frame.is_some_and(|frame| self.push(&frame).is_err()) {
+            return false;
+        }
+        if over {
+            self.receiving.release(number);
+            return true;
+        }
+        let (is_open, credit) = (self.is_ready(), self.ours.flow_credit);
+        let Some(slot) = self.receiving.get_mut(number) else { return true };
+        slot.owes = flow::Owes::Nothing;
+        if slot.credit_due && slot.takes_more() && is_open {
+            let limit = slot.taken.saturating_add(credit);
+            if !put(out, at, &Frame::Credit { flow: number, limit }) {
+                return false;
+            }
+            slot.limit = limit;
+        }
+        slot.credit_due = false;
+        true
+    }
+
     /// The goodbye, once everything before it is out.
     fn transmit_close(&mut self, out: &mut [u8], mut at: usize) -> usize {
         let State::Closing { reason, queued, unsaid: false } = self.state else { return at };
-        if self.outbox.unsent() > 0 {
+        let waits = !queued && matches!(reason, Reason::ByUs(_)) && self.has_slots_due();
+        if self.outbox.unsent() > 0 || waits {
             return at;
         }
         let code = match reason {
-            crate::Reason::ByUs(code) => code,
-            crate::Reason::PeerError(error) => error.code(),
-            _ => crate::CloseCode::DONE,
+            Reason::ByUs(code) => code,
+            Reason::PeerError(error) => error.code(),
+            _ => CloseCode::DONE,
         };
         if queued || put(out, &mut at, &Frame::Close(Close { code, reason: "" })) {
             self.state = State::Closed(reason);

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use ropeway_core::Code;
+
 /// Why a file can't be read, written or published.
 ///
 /// It names no path: what the peer is told of it gives nothing of this system away.
@@ -26,6 +28,11 @@ pub enum FileError {
     Changed,
     /// A range that is inverted or reaches past the end.
     Range,
+    /// It is, or would grow, larger than is wanted.
+    TooLarge {
+        /// The most that is wanted, in octets.
+        most: u64,
+    },
     /// The system refused.
     Io {
         /// What was being done, to read after "could not".
@@ -36,12 +43,27 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// What the peer is told of it.
+    pub fn code(&self) -> Code {
+        match self {
+            // Something that is no file has the name.
+            Self::Exists | Self::NotRegular => Code::EXISTS,
+            Self::Busy => Code::BUSY,
+            Self::Space(_) => Code::NO_SPACE,
+            Self::Digest => Code::DIGEST,
+            Self::Changed => Code::CHANGED,
+            Self::Range => Code::BAD_RANGE,
+            Self::TooLarge { .. } => Code::TOO_LARGE,
+            Self::NotOurs | Self::Io { .. } => Code::IO,
+        }
+    }
+
     /// For `map_err`: what it means that the system refused to do this.
     pub(super) fn failed_to(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::Space(source),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                Self::Space(source)
+            }
             _ => Self::Io { doing, source },
         }
     }
@@ -58,6 +80,7 @@ impl fmt::Display for FileError {
             Self::Digest => f.write_str("the content does not match its digest"),
             Self::Changed => f.write_str("the file changed while it was sent"),
             Self::Range => f.write_str("the range is inverted or reaches past the end of the file"),
+            Self::TooLarge { most } => write!(f, "the file is larger than {most} octets"),
             Self::Io { doing, .. } => write!(f, "could not {doing}"),
         }
     }

@@ -10,3 +10,7 @@ pub use self::error::FileError;
 pub use self::name::{NameError, SafeName, printable};
 pub use self::source::Source;
 pub use self::target::{Existing, Target};
+mod download;
+mod upload;
+pub use self::download::Offered;
+pub use self::upload::{IntoSource, Upload, Uploading};

@@ -128,20 +128,12 @@ impl fmt::Display for SafeName {
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let character = |f: &mut fmt::Formatter<'_>, kind: &str, c: char| {
-            write!(
-                f,
-                "the file name contains the {kind} '{}'",
-                c.escape_default()
-            )
+            write!(f, "the file name contains the {kind} '{}'", c.escape_default())
         };
         match *self {
             Self::Empty => f.write_str("the file name is empty"),
             Self::Relative => f.write_str("the file name stands for a folder"),
-            Self::TooLong { bytes } => write!(
-                f,
-                "the file name has {bytes} bytes, more than {}",
-                SafeName::MAX_BYTES
-            ),
+            Self::TooLong { bytes } => write!(f, "the file name has {bytes} bytes, more than {}", SafeName::MAX_BYTES),
             Self::Separator(c) => character(f, "separator", c),
             Self::Colon => character(f, "mark of a drive or stream", ':'),
             Self::Character(c) => character(f, "reserved character", c),
@@ -161,12 +153,10 @@ struct Printable<'a>(&'a str);
 
 impl fmt::Display for Printable<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0
-            .chars()
-            .try_for_each(|c| match c.is_control() || is_hidden(c) {
-                true => write!(f, "{}", c.escape_default()),
-                false => f.write_char(c),
-            })
+        self.0.chars().try_for_each(|c| match c.is_control() || is_hidden(c) {
+            true => write!(f, "{}", c.escape_default()),
+            false => f.write_char(c),
+        })
     }
 }
 
@@ -200,23 +190,16 @@ fn check_characters(name: &str) -> Result<(), NameError> {
 /// The devices of Windows, which it finds in front of any extension and of spaces before that.
 /// Source: "Naming Files, Paths, and Namespaces" of its documentation.
 fn is_device(name: &str) -> bool {
-    let stem = name
-        .split_once('.')
-        .map_or(name, |(stem, _)| stem)
-        .trim_end_matches(' ');
+    let stem = name.split_once('.').map_or(name, |(stem, _)| stem).trim_end_matches(' ');
     let device = |names: &[&str]| names.iter().any(|name| stem.eq_ignore_ascii_case(name));
     let port = |ports: &[&str]| ports.iter().any(|port| begins(stem, port));
-    let numbered = || {
-        stem.chars().count() == 4
-            && stem.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'))
-    };
-    device(&["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"])
-        || port(&["COM", "LPT"]) && numbered()
+    let numbered =
+        || stem.chars().count() == 4 && stem.ends_with(|c: char| c.is_ascii_digit() || matches!(c, '¹' | '²' | '³'));
+    device(&["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]) || port(&["COM", "LPT"]) && numbered()
 }
 
 fn begins(name: &str, prefix: &str) -> bool {
-    name.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 /// Letters and signs whose shape joiners and variation selectors may change: in ASCII these only hide.
@@ -292,10 +275,7 @@ mod tests {
         ];
         check(|_| None, &names);
         for name in names {
-            assert_eq!(
-                SafeName::new(name).map(|safe| safe.to_string()).as_deref(),
-                Ok(name)
-            );
+            assert_eq!(SafeName::new(name).map(|safe| safe.to_string()).as_deref(), Ok(name));
         }
     }
 
@@ -305,61 +285,26 @@ mod tests {
         refuses(NameError::Relative, &[".", ".."]);
         refuses(
             NameError::Separator('/'),
-            &[
-                "/",
-                "../x",
-                "a/../../x",
-                "/etc/passwd",
-                "a/",
-                "./a",
-                "//server/share",
-                "a/b\\c",
-            ],
+            &["/", "../x", "a/../../x", "/etc/passwd", "a/", "./a", "//server/share", "a/b\\c"],
         );
         refuses(
             NameError::Separator('\\'),
-            &[
-                "\\",
-                "..\\x",
-                "\\\\server\\share",
-                "\\\\?\\C:\\x",
-                "a\\b/c",
-                "\\Windows",
-            ],
+            &["\\", "..\\x", "\\\\server\\share", "\\\\?\\C:\\x", "a\\b/c", "\\Windows"],
         );
-        refuses(
-            NameError::Colon,
-            &["C:", "C:x", "C:\\x", "c:/x", "a:b", "file.txt::$DATA", ":"],
-        );
+        refuses(NameError::Colon, &["C:", "C:x", "C:\\x", "c:/x", "a:b", "file.txt::$DATA", ":"]);
     }
 
     #[test]
     fn refuses_characters_not_every_system_takes() {
-        let reserved =
-            |c| matches!(c, '<' | '>' | '"' | '|' | '?' | '*').then_some(NameError::Character(c));
+        let reserved = |c| matches!(c, '<' | '>' | '"' | '|' | '?' | '*').then_some(NameError::Character(c));
         check(reserved, &["a<b", "a>b", "a\"b", "a|b", "a?b", "*.*"]);
         let control = |c: char| c.is_control().then_some(NameError::Control(c));
-        check(
-            control,
-            &[
-                "a\0b",
-                "\0",
-                "a\n",
-                "\tb",
-                "\u{1b}[2J",
-                "a\u{7f}",
-                "a\u{85}b",
-                "\u{9b}2J",
-            ],
-        );
+        check(control, &["a\0b", "\0", "a\n", "\tb", "\u{1b}[2J", "a\u{7f}", "a\u{85}b", "\u{9b}2J"]);
     }
 
     #[test]
     fn refuses_names_that_some_systems_shorten() {
-        refuses(
-            NameError::TrailingDotOrSpace,
-            &["a.", "a ", "a. .", "...", ". .", "a\u{a0}", "CON."],
-        );
+        refuses(NameError::TrailingDotOrSpace, &["a.", "a ", "a. .", "...", ". .", "a\u{a0}", "CON."]);
         refuses(NameError::LeadingSpace, &[" a", " ", "\u{3000}a", " .."]);
         let long = "a".repeat(SafeName::MAX_BYTES + 1);
         refuses(NameError::TooLong { bytes: long.len() }, &[&long]);
@@ -395,9 +340,7 @@ mod tests {
 
     #[test]
     fn refuses_what_hides_in_a_name() {
-        let unseen = |c| {
-            (is_hidden(c) || is_joiner(c) || is_variation(c)).then_some(NameError::Invisible(c))
-        };
+        let unseen = |c| (is_hidden(c) || is_joiner(c) || is_variation(c)).then_some(NameError::Invisible(c));
         let names = [
             "invoice\u{202e}fdp.exe",
             "a\u{2066}b",
@@ -423,12 +366,8 @@ mod tests {
 
     #[test]
     fn refuses_names_of_partial_files() {
-        refuses(
-            NameError::Temporary,
-            &[".ropeway-a.part", ".ROPEWAY-x", ".Ropeway-"],
-        );
-        let longest =
-            SafeName::new(&"a".repeat(SafeName::MAX_BYTES)).expect("it is of the length allowed");
+        refuses(NameError::Temporary, &[".ropeway-a.part", ".ROPEWAY-x", ".Ropeway-"]);
+        let longest = SafeName::new(&"a".repeat(SafeName::MAX_BYTES)).expect("it is of the length allowed");
         for name in [
             longest.partial(),
             #[cfg(unix)]
@@ -446,14 +385,10 @@ mod tests {
                 return true;
             };
             let path = Path::new("folder").join(safe.as_str());
-            path.components().eq([
-                Component::Normal("folder".as_ref()),
-                Component::Normal(name.as_ref()),
-            ]) && printable(&name).to_string() == name
+            path.components().eq([Component::Normal("folder".as_ref()), Component::Normal(name.as_ref())])
+                && printable(&name).to_string() == name
         }
-        QuickCheck::new()
-            .tests(10_000)
-            .quickcheck(holds as fn(Nasty) -> bool);
+        QuickCheck::new().tests(10_000).quickcheck(holds as fn(Nasty) -> bool);
     }
 
     #[test]
@@ -464,10 +399,7 @@ mod tests {
             ("a\u{9b}2Jb", "a\\u{9b}2Jb"),
             ("one\r\ntwo\t\u{8}\u{7f}", "one\\r\\ntwo\\t\\u{8}\\u{7f}"),
             ("invoice\u{202e}fdp.exe", "invoice\\u{202e}fdp.exe"),
-            (
-                "\u{2067}a\u{2069}\u{200f}\u{2028}",
-                "\\u{2067}a\\u{2069}\\u{200f}\\u{2028}",
-            ),
+            ("\u{2067}a\u{2069}\u{200f}\u{2028}", "\\u{2067}a\\u{2069}\\u{200f}\\u{2028}"),
         ];
         for (text, expected) in cases {
             assert_eq!(printable(text).to_string(), expected);
@@ -476,14 +408,8 @@ mod tests {
 
     #[test]
     fn errors_show_what_they_refuse_harmlessly() {
-        assert_eq!(
-            NameError::Control('\u{1b}').to_string(),
-            "the file name contains the control character '\\u{1b}'"
-        );
-        assert_eq!(
-            NameError::Separator('\\').to_string(),
-            "the file name contains the separator '\\\\'"
-        );
+        assert_eq!(NameError::Control('\u{1b}').to_string(), "the file name contains the control character '\\u{1b}'");
+        assert_eq!(NameError::Separator('\\').to_string(), "the file name contains the separator '\\\\'");
     }
 
     #[derive(Debug, Clone)]
@@ -492,21 +418,13 @@ mod tests {
     impl Arbitrary for Nasty {
         fn arbitrary(g: &mut Gen) -> Self {
             let alphabet = [
-                '.', ' ', 'a', 'C', 'O', 'N', '1', '/', '\\', ':', 'é', '\u{200d}', '\u{202e}',
-                '\0', '\u{1b}', '~', '$',
+                '.', ' ', 'a', 'C', 'O', 'N', '1', '/', '\\', ':', 'é', '\u{200d}', '\u{202e}', '\0', '\u{1b}', '~',
+                '$',
             ];
             let draw = |g: &mut Gen| {
-                if bool::arbitrary(g) {
-                    g.choose(&alphabet).copied()
-                } else {
-                    Some(char::arbitrary(g))
-                }
+                if bool::arbitrary(g) { g.choose(&alphabet).copied() } else { Some(char::arbitrary(g)) }
             };
-            Self(
-                (0..usize::arbitrary(g) % 6)
-                    .filter_map(|_| draw(g))
-                    .collect(),
-            )
+            Self((0..usize::arbitrary(g) % 6).filter_map(|_| draw(g)).collect())
         }
     }
 }

@@ -14,18 +14,11 @@ pub(super) enum Links {
 }
 
 /// Opens an existing regular file, or refuses what is none without waiting for it; `None` if there is nothing.
-pub(super) fn open_regular(
-    options: &mut OpenOptions,
-    path: &Path,
-    links: Links,
-) -> Result<Option<File>, FileError> {
+pub(super) fn open_regular(options: &mut OpenOptions, path: &Path, links: Links) -> Result<Option<File>, FileError> {
     flag(options, links);
     match options.open(path) {
         // What was opened counts, not what the path led to a moment before.
-        Ok(file) => match file
-            .metadata()
-            .map_err(FileError::failed_to("look at the file"))?
-        {
+        Ok(file) => match file.metadata().map_err(FileError::failed_to("look at the file"))? {
             found if found.is_file() => Ok(Some(file)),
             _ => Err(FileError::NotRegular),
         },
@@ -49,11 +42,7 @@ fn look(path: &Path, links: Links) -> io::Result<fs::Metadata> {
 #[cfg(unix)]
 fn flag(options: &mut OpenOptions, links: Links) {
     use std::os::unix::fs::OpenOptionsExt;
-    let link = if links == Links::Refuse {
-        libc::O_NOFOLLOW
-    } else {
-        0
-    };
+    let link = if links == Links::Refuse { libc::O_NOFOLLOW } else { 0 };
     options.custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | link);
 }
 

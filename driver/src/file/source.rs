@@ -20,10 +20,7 @@ pub struct Source {
 
 #[derive(Debug)]
 enum Content {
-    File {
-        file: File,
-        modified: Option<SystemTime>,
-    },
+    File { file: File, modified: Option<SystemTime> },
     Bytes(Bytes),
 }
 
@@ -35,23 +32,11 @@ impl Source {
     ///
     /// The length is what it is now: what is appended later is not sent.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let missing = || FileError::Io {
-            doing: "open the file",
-            source: io::ErrorKind::NotFound.into(),
-        };
-        let file = open_regular(OpenOptions::new().read(true), path, Links::Follow)?
-            .ok_or_else(missing)?;
-        let found = file
-            .metadata()
-            .map_err(FileError::failed_to("look at the file"))?;
-        let content = Content::File {
-            file,
-            modified: found.modified().ok(),
-        };
-        Ok(Self {
-            content,
-            length: found.len(),
-        })
+        let missing = || FileError::Io { doing: "open the file", source: io::ErrorKind::NotFound.into() };
+        let file = open_regular(OpenOptions::new().read(true), path, Links::Follow)?.ok_or_else(missing)?;
+        let found = file.metadata().map_err(FileError::failed_to("look at the file"))?;
+        let content = Content::File { file, modified: found.modified().ok() };
+        Ok(Self { content, length: found.len() })
     }
 
     /// How many bytes there are.
@@ -94,9 +79,7 @@ impl Source {
         let mut block = vec![0; HASH_BLOCK];
         let mut offset = range.start;
         while offset < range.end {
-            let want = usize::try_from(range.end - offset)
-                .unwrap_or(usize::MAX)
-                .min(block.len());
+            let want = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(block.len());
             match self.read_at(offset, &mut block[..want]) {
                 Ok(0) => return Err(FileError::Changed),
                 Ok(read) => {
@@ -116,9 +99,7 @@ impl Source {
         let Content::File { file, modified } = &self.content else {
             return Ok(());
         };
-        let found = file
-            .metadata()
-            .map_err(FileError::failed_to("look at the file"))?;
+        let found = file.metadata().map_err(FileError::failed_to("look at the file"))?;
         match found.len() == self.length && found.modified().ok() == *modified {
             true => Ok(()),
             false => Err(FileError::Changed),
@@ -128,10 +109,7 @@ impl Source {
 
 impl From<Bytes> for Source {
     fn from(bytes: Bytes) -> Self {
-        Self {
-            length: bytes.len() as u64,
-            content: Content::Bytes(bytes),
-        }
+        Self { length: bytes.len() as u64, content: Content::Bytes(bytes) }
     }
 }
 
@@ -187,16 +165,11 @@ mod tests {
         check(|source| {
             for (start, end) in [(0, 10), (0, 0), (3, 7), (10, 10)] {
                 let expected = blake3::hash(&TEXT[start..end]);
-                assert_eq!(
-                    source.digest_of(start as u64..end as u64).expect("digest"),
-                    *expected.as_bytes()
-                );
+                assert_eq!(source.digest_of(start as u64..end as u64).expect("digest"), *expected.as_bytes());
             }
         });
         let large = Bytes::from(vec![7; 3 * HASH_BLOCK + 1]);
-        let digest = Source::from(large.clone())
-            .digest_of(1..large.len() as u64)
-            .expect("digest");
+        let digest = Source::from(large.clone()).digest_of(1..large.len() as u64).expect("digest");
         assert_eq!(digest, *blake3::hash(&large[1..]).as_bytes());
     }
 
@@ -204,18 +177,8 @@ mod tests {
     fn refuses_ranges_it_has_not() {
         #[expect(clippy::reversed_empty_ranges)]
         check(|source| {
-            for range in [
-                7..3,
-                0..11,
-                11..11,
-                0..u64::MAX,
-                u64::MAX..0,
-                u64::MAX..u64::MAX,
-            ] {
-                assert!(
-                    matches!(source.digest_of(range.clone()), Err(FileError::Range)),
-                    "{range:?}"
-                );
+            for range in [7..3, 0..11, 11..11, 0..u64::MAX, u64::MAX..0, u64::MAX..u64::MAX] {
+                assert!(matches!(source.digest_of(range.clone()), Err(FileError::Range)), "{range:?}");
             }
         });
     }
@@ -225,61 +188,29 @@ mod tests {
         type Change = fn(&mut File, SystemTime) -> io::Result<()>;
         let cases: [(&str, Change, bool); 4] = [
             ("untouched", |_, _| Ok(()), true),
-            (
-                "written",
-                |file, _| file.set_modified(SystemTime::UNIX_EPOCH),
-                false,
-            ),
-            (
-                "longer",
-                |file, then| {
-                    file.write_all(b"more")
-                        .and_then(|()| file.set_modified(then))
-                },
-                false,
-            ),
-            (
-                "shorter",
-                |file, then| file.set_len(4).and_then(|()| file.set_modified(then)),
-                false,
-            ),
+            ("written", |file, _| file.set_modified(SystemTime::UNIX_EPOCH), false),
+            ("longer", |file, then| file.write_all(b"more").and_then(|()| file.set_modified(then)), false),
+            ("shorter", |file, then| file.set_len(4).and_then(|()| file.set_modified(then)), false),
         ];
         for (what, change, unchanged) in cases {
             let mut file = tempfile::NamedTempFile::new().expect("a file");
             file.write_all(TEXT).expect("written");
-            let then = file
-                .as_file()
-                .metadata()
-                .and_then(|found| found.modified())
-                .expect("a time");
+            let then = file.as_file().metadata().and_then(|found| found.modified()).expect("a time");
             let source = Source::open(file.path()).expect("opened");
             change(file.as_file_mut(), then).expect("changed");
             let left = if what == "shorter" { 4 } else { TEXT.len() };
             assert_eq!(source.check_unchanged().is_ok(), unchanged, "{what}");
-            assert_eq!(
-                source.read_at(0, &mut [0; 100]).expect("read"),
-                left,
-                "{what}"
-            );
-            assert_eq!(
-                matches!(source.digest_of(0..10), Err(FileError::Changed)),
-                left < 10,
-                "{what}"
-            );
+            assert_eq!(source.read_at(0, &mut [0; 100]).expect("read"), left, "{what}");
+            assert_eq!(matches!(source.digest_of(0..10), Err(FileError::Changed)), left < 10, "{what}");
         }
     }
 
     #[test]
     fn opens_regular_files_alone() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert!(matches!(
-            Source::open(folder.path()),
-            Err(FileError::NotRegular)
-        ));
+        assert!(matches!(Source::open(folder.path()), Err(FileError::NotRegular)));
         let missing = Source::open(&folder.path().join("missing"));
-        assert!(
-            matches!(missing, Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound)
-        );
+        assert!(matches!(missing, Err(FileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound));
     }
 
     #[cfg(unix)]
@@ -291,15 +222,9 @@ mod tests {
         fs::write(&file, TEXT).expect("written");
         symlink(&file, &link).expect("linked");
         assert_eq!(Source::open(&link).expect("opened").len(), 10);
-        let made = std::process::Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .expect("mkfifo runs");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
         assert!(made.success());
         assert!(matches!(Source::open(&pipe), Err(FileError::NotRegular)));
-        assert!(matches!(
-            Source::open("/dev/zero".as_ref()),
-            Err(FileError::NotRegular)
-        ));
+        assert!(matches!(Source::open("/dev/zero".as_ref()), Err(FileError::NotRegular)));
     }
 }

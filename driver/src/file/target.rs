@@ -69,11 +69,7 @@ impl Target {
             _ => FileError::failed_to("create the partial file")(e),
         })?;
         lock(&file, &partial)?;
-        Ok(Self {
-            file,
-            place,
-            hasher: blake3::Hasher::new(),
-        })
+        Ok(Self { file, place, hasher: blake3::Hasher::new() })
     }
 
     /// Takes up what an earlier transfer of the name left in the folder; `None` if there is nothing.
@@ -81,20 +77,11 @@ impl Target {
     /// Reads all of it for its [`digest`](Self::digest), which tells the sender whether it can be continued; if not,
     /// [`restart`](Self::restart) keeps the name and drops the bytes. A partial file that is a link, has a second name or belongs
     /// to another user is refused; [`create`](Self::create) clears it away, unless it is a link or the system forbids.
-    pub fn resume(
-        folder: &Path,
-        name: &SafeName,
-        existing: Existing,
-    ) -> Result<Option<Self>, FileError> {
+    pub fn resume(folder: &Path, name: &SafeName, existing: Existing) -> Result<Option<Self>, FileError> {
         let place = Place::new(folder, name, existing);
         place.check_published()?;
         let partial = place.partial();
-        let Some(file) = open_regular(
-            OpenOptions::new().read(true).write(true),
-            &partial,
-            Links::Refuse,
-        )?
-        else {
+        let Some(file) = open_regular(OpenOptions::new().read(true).write(true), &partial, Links::Refuse)? else {
             return Ok(None);
         };
         lock(&file, &partial)?;
@@ -102,14 +89,8 @@ impl Target {
             return Err(FileError::NotOurs);
         }
         let mut hasher = blake3::Hasher::new();
-        hasher
-            .update_reader(&file)
-            .map_err(FileError::failed_to("read the partial file"))?;
-        Ok(Some(Self {
-            file,
-            place,
-            hasher,
-        }))
+        hasher.update_reader(&file).map_err(FileError::failed_to("read the partial file"))?;
+        Ok(Some(Self { file, place, hasher }))
     }
 
     /// How many bytes the file holds, which is the offset at which to go on.
@@ -133,8 +114,7 @@ impl Target {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                 result => result,
             };
-            let (done, rest) =
-                bytes.split_at(written.map_err(FileError::failed_to("write the partial file"))?);
+            let (done, rest) = bytes.split_at(written.map_err(FileError::failed_to("write the partial file"))?);
             self.hasher.update(done);
             bytes = rest;
         }
@@ -143,10 +123,7 @@ impl Target {
 
     /// Drops all bytes and begins anew, still the only one to write the name.
     pub fn restart(&mut self) -> Result<(), FileError> {
-        let emptied = self
-            .file
-            .set_len(0)
-            .and_then(|()| io::Seek::rewind(&mut self.file));
+        let emptied = self.file.set_len(0).and_then(|()| io::Seek::rewind(&mut self.file));
         emptied.map_err(FileError::failed_to("empty the partial file"))?;
         self.hasher.reset();
         Ok(())
@@ -171,38 +148,28 @@ impl Target {
 
     /// Leaves the partial file for [`resume`](Self::resume) as dropping does, and returns once it is on the disk.
     pub fn keep(self) -> Result<(), FileError> {
-        self.file
-            .sync_all()
-            .map_err(FileError::failed_to("write the partial file to disk"))
+        self.file.sync_all().map_err(FileError::failed_to("write the partial file to disk"))
     }
 
     /// Throws away what was received.
     pub fn discard(self) -> Result<(), FileError> {
-        self.remove()
-            .map_err(FileError::failed_to("remove the partial file"))
+        self.remove().map_err(FileError::failed_to("remove the partial file"))
     }
 
-    fn publish_by(
-        self,
-        link: impl FnOnce(&Path, &Path) -> io::Result<()>,
-    ) -> Result<PathBuf, FileError> {
+    fn publish_by(self, link: impl FnOnce(&Path, &Path) -> io::Result<()>) -> Result<PathBuf, FileError> {
         let (partial, published) = (self.place.partial(), self.place.published());
         self.check_at(&partial)?;
-        self.place
-            .give_usual_mode(&self.file)
-            .map_err(FileError::failed_to("set the permissions of the file"))?;
-        self.file
-            .sync_all()
-            .map_err(FileError::failed_to("write the file to disk"))?;
+        self.place.give_usual_mode(&self.file).map_err(FileError::failed_to("set the permissions of the file"))?;
+        self.file.sync_all().map_err(FileError::failed_to("write the file to disk"))?;
         self.place.check_published()?;
         match self.place.existing {
             Existing::Refuse => publish_new(&partial, &published, link)?,
-            Existing::Replace => fs::rename(&partial, &published)
-                .map_err(FileError::failed_to("rename the partial file"))?,
+            Existing::Replace => {
+                fs::rename(&partial, &published).map_err(FileError::failed_to("rename the partial file"))?
+            }
         }
         self.check_at(&published)?;
-        sync_folder(&self.place.folder)
-            .map_err(FileError::failed_to("write the folder to disk"))?;
+        sync_folder(&self.place.folder).map_err(FileError::failed_to("write the folder to disk"))?;
         Ok(published)
     }
 
@@ -234,11 +201,7 @@ impl Drop for Target {
 
 impl Place {
     fn new(folder: &Path, name: &SafeName, existing: Existing) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            name: name.clone(),
-            existing,
-        }
+        Self { folder: folder.to_owned(), name: name.clone(), existing }
     }
 
     fn partial(&self) -> PathBuf {
@@ -265,9 +228,7 @@ impl Place {
         let path = self.folder.join(self.name.probe());
         // One may be left of a crash; anything else in this place is in nobody's right.
         let _ = fs::remove_file(&path);
-        let usual = File::create_new(&path)?
-            .metadata()
-            .map(|found| found.permissions());
+        let usual = File::create_new(&path)?.metadata().map(|found| found.permissions());
         fs::remove_file(&path)?;
         file.set_permissions(usual?)
     }
@@ -377,9 +338,7 @@ fn is_ours_alone(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
     // A new pipe belongs to whom a new file would: the one way to ask who that is without unsafe code.
     let (pipe, _) = io::pipe()?;
-    let us = File::from(std::os::fd::OwnedFd::from(pipe))
-        .metadata()?
-        .uid();
+    let us = File::from(std::os::fd::OwnedFd::from(pipe)).metadata()?.uid();
     let found = file.metadata()?;
     Ok(found.nlink() == 1 && found.uid() == us)
 }
@@ -396,9 +355,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
         Err(e)
             if matches!(
                 e.kind(),
-                io::ErrorKind::InvalidInput
-                    | io::ErrorKind::Unsupported
-                    | io::ErrorKind::PermissionDenied
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
             ) =>
         {
             Ok(())

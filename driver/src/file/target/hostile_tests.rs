@@ -11,49 +11,16 @@ const VICTIM: (&str, &str) = ("victim", "precious");
 fn a_link_in_the_partial_files_place_is_refused() {
     type Plant = fn(&Path, &Path);
     let plants: [(&str, Plant, &str); 4] = [
-        (
-            "link",
-            |victim, place| symlink(victim, place).expect("linked"),
-            "precious",
-        ),
-        (
-            "dangling link",
-            |_, place| symlink("nowhere", place).expect("linked"),
-            "entity not found",
-        ),
-        (
-            "folder",
-            |_, place| fs::create_dir(place).expect("made"),
-            "is a directory",
-        ),
-        (
-            "pipe",
-            |_, place| {
-                assert!(
-                    Command::new("mkfifo")
-                        .arg(place)
-                        .status()
-                        .expect("mkfifo runs")
-                        .success()
-                )
-            },
-            "",
-        ),
+        ("link", |victim, place| symlink(victim, place).expect("linked"), "precious"),
+        ("dangling link", |_, place| symlink("nowhere", place).expect("linked"), "entity not found"),
+        ("folder", |_, place| fs::create_dir(place).expect("made"), "is a directory"),
+        ("pipe", |_, place| assert!(Command::new("mkfifo").arg(place).status().expect("mkfifo runs").success()), ""),
     ];
     for (what, plant, shows) in plants {
         let scene = Scene::with(&[VICTIM]);
         plant(&scene.path(VICTIM.0), &scene.path(PARTIAL));
-        assert!(
-            matches!(
-                refused(scene.create(Existing::Refuse)),
-                FileError::NotRegular
-            ),
-            "{what}"
-        );
-        assert!(
-            matches!(refused(scene.resume()), FileError::NotRegular),
-            "{what}"
-        );
+        assert!(matches!(refused(scene.create(Existing::Refuse)), FileError::NotRegular), "{what}");
+        assert!(matches!(refused(scene.resume()), FileError::NotRegular), "{what}");
         if what != "pipe" {
             scene.check(what, &[(PARTIAL, shows), VICTIM]);
         }
@@ -84,28 +51,16 @@ fn a_link_under_the_final_name_is_neither_followed_nor_replaced() {
     for victim in [VICTIM.0, "nowhere"] {
         let scene = Scene::with(&[VICTIM]);
         symlink(victim, scene.path(NAME)).expect("linked");
-        assert!(matches!(
-            refused(scene.create(Existing::Refuse)),
-            FileError::Exists
-        ));
-        assert!(matches!(
-            refused(scene.create(Existing::Replace)),
-            FileError::NotRegular
-        ));
+        assert!(matches!(refused(scene.create(Existing::Refuse)), FileError::Exists));
+        assert!(matches!(refused(scene.create(Existing::Replace)), FileError::NotRegular));
 
-        for (existing, expected) in [
-            (Existing::Refuse, "the file exists"),
-            (Existing::Replace, "not a regular file"),
-        ] {
+        for (existing, expected) in [(Existing::Refuse, "the file exists"), (Existing::Replace, "not a regular file")] {
             let scene = Scene::with(&[VICTIM]);
             let mut target = scene.create(existing).expect("created");
             target.write_at_end(b"content").expect("written");
             symlink(victim, scene.path(NAME)).expect("linked");
             assert_eq!(refused(target.publish(None)).to_string(), expected);
-            assert_eq!(
-                fs::read_to_string(scene.path(VICTIM.0)).expect("read"),
-                VICTIM.1
-            );
+            assert_eq!(fs::read_to_string(scene.path(VICTIM.0)).expect("read"), VICTIM.1);
             assert!(!scene.path("nowhere").exists());
         }
     }
@@ -132,14 +87,8 @@ fn a_file_exchanged_while_publishing_is_told() {
         symlink("victim", partial)?;
         fs::hard_link(partial, published)
     };
-    assert!(matches!(
-        refused(scene.target("content").publish_by(exchange)),
-        FileError::NotOurs
-    ));
-    assert_eq!(
-        fs::read_to_string(scene.path(VICTIM.0)).expect("read"),
-        VICTIM.1
-    );
+    assert!(matches!(refused(scene.target("content").publish_by(exchange)), FileError::NotOurs));
+    assert_eq!(fs::read_to_string(scene.path(VICTIM.0)).expect("read"), VICTIM.1);
 }
 
 #[test]
@@ -171,15 +120,8 @@ fn a_full_disk_is_told_apart() {
     };
     let scene = Scene::new();
     let place = Place::new(scene.folder.path(), &name(), Existing::Refuse);
-    let mut target = Target {
-        file: full,
-        place,
-        hasher: blake3::Hasher::new(),
-    };
-    assert!(matches!(
-        refused(target.write_at_end(b"content")),
-        FileError::Space(_)
-    ));
+    let mut target = Target { file: full, place, hasher: blake3::Hasher::new() };
+    assert!(matches!(refused(target.write_at_end(b"content")), FileError::Space(_)));
     assert_eq!(target.length(), 0);
 }
 
@@ -190,49 +132,30 @@ const LIMITED: &str = "ROPEWAY_TEST_LIMITED_FOLDER";
 fn a_file_that_found_no_room_goes_on_where_it_stopped() {
     let content = "0123456789abcdef".repeat(1 << 16);
     if let Some(folder) = std::env::var_os(LIMITED) {
-        let mut target =
-            Target::create(Path::new(&folder), &name(), Existing::Refuse).expect("created");
-        assert!(matches!(
-            refused(target.write_at_end(content.as_bytes())),
-            FileError::Space(_)
-        ));
+        let mut target = Target::create(Path::new(&folder), &name(), Existing::Refuse).expect("created");
+        assert!(matches!(refused(target.write_at_end(content.as_bytes())), FileError::Space(_)));
         let written = fs::metadata(target.place.partial()).expect("there").len();
         assert!(written > 0);
         assert_eq!(target.length(), written);
-        assert_eq!(
-            target.digest(),
-            digest(&content[..target.length() as usize])
-        );
+        assert_eq!(target.digest(), digest(&content[..target.length() as usize]));
         return;
     }
     let scene = Scene::new();
-    let (_, module) = module_path!()
-        .split_once("::")
-        .expect("it is a module of a crate");
+    let (_, module) = module_path!().split_once("::").expect("it is a module of a crate");
     let status = Command::new("sh")
-        .args([
-            "-c",
-            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\"",
-        ])
+        .args(["-c", "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact \"$1\""])
         .arg(std::env::current_exe().expect("its own path"))
-        .arg(format!(
-            "{module}::a_file_that_found_no_room_goes_on_where_it_stopped"
-        ))
+        .arg(format!("{module}::a_file_that_found_no_room_goes_on_where_it_stopped"))
         .env(LIMITED, scene.folder.path())
         .stdout(std::process::Stdio::null())
         .status();
     assert!(status.expect("a shell").success());
 
-    let mut target = scene
-        .resume()
-        .expect("resumed")
-        .expect("something to resume");
+    let mut target = scene.resume().expect("resumed").expect("something to resume");
     let done = target.length() as usize;
     assert!((1..content.len()).contains(&done), "{done}");
     assert_eq!(target.digest(), digest(&content[..done]));
-    target
-        .write_at_end(&content.as_bytes()[done..])
-        .expect("room again");
+    target.write_at_end(&content.as_bytes()[done..]).expect("room again");
     target.publish(Some(&digest(&content))).expect("published");
     scene.check("when it is complete", &[(NAME, &content)]);
 }

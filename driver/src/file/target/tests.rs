@@ -10,9 +10,7 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().expect("a folder"),
-        }
+        Self { folder: tempfile::tempdir().expect("a folder") }
     }
 
     /// A folder with these files in it.
@@ -46,25 +44,12 @@ impl Scene {
     pub(super) fn check(&self, what: &str, expected: &[(&str, &str)]) {
         let entry = |entry: io::Result<fs::DirEntry>| {
             let path = entry.expect("listed").path();
-            let name = path
-                .file_name()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
-            (
-                name,
-                fs::read_to_string(&path).unwrap_or_else(|e| e.kind().to_string()),
-            )
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            (name, fs::read_to_string(&path).unwrap_or_else(|e| e.kind().to_string()))
         };
-        let mut found: Vec<_> = fs::read_dir(self.folder.path())
-            .expect("listed")
-            .map(entry)
-            .collect();
+        let mut found: Vec<_> = fs::read_dir(self.folder.path()).expect("listed").map(entry).collect();
         found.sort();
-        let found: Vec<_> = found
-            .iter()
-            .map(|(name, content)| (name.as_str(), content.as_str()))
-            .collect();
+        let found: Vec<_> = found.iter().map(|(name, content)| (name.as_str(), content.as_str())).collect();
         assert_eq!(found, expected, "{what}");
     }
 }
@@ -88,14 +73,8 @@ fn a_file_appears_complete_under_its_name() {
         let scene = Scene::new();
         let target = scene.target(content);
         scene.check("while it is received", &[(PARTIAL, content)]);
-        assert_eq!(
-            (target.length(), target.digest()),
-            (content.len() as u64, digest(content))
-        );
-        assert_eq!(
-            target.publish(Some(&digest(content))).expect("published"),
-            scene.path(NAME)
-        );
+        assert_eq!((target.length(), target.digest()), (content.len() as u64, digest(content)));
+        assert_eq!(target.publish(Some(&digest(content))).expect("published"), scene.path(NAME));
         scene.check("when it is complete", &[(NAME, content)]);
     }
 }
@@ -106,19 +85,13 @@ fn a_wrong_digest_publishes_nothing() {
         let scene = Scene::new();
         let mut target = scene.create(existing).expect("created");
         target.write_at_end(b"forged").expect("written");
-        assert!(matches!(
-            refused(target.publish(Some(&digest("content")))),
-            FileError::Digest
-        ));
+        assert!(matches!(refused(target.publish(Some(&digest("content")))), FileError::Digest));
         scene.check("after a wrong digest", &[]);
     }
     let scene = Scene::with(&[(NAME, "old")]);
     let mut target = scene.create(Existing::Replace).expect("created");
     target.write_at_end(b"forged").expect("written");
-    assert!(matches!(
-        refused(target.publish(Some(&digest("content")))),
-        FileError::Digest
-    ));
+    assert!(matches!(refused(target.publish(Some(&digest("content")))), FileError::Digest));
     scene.check("where there was a file", &[(NAME, "old")]);
 }
 
@@ -126,10 +99,7 @@ fn a_wrong_digest_publishes_nothing() {
 fn an_existing_file_is_refused_unless_asked_to_replace_it() {
     let old = [(NAME, "old")];
     let scene = Scene::with(&old);
-    assert!(matches!(
-        refused(scene.create(Existing::Refuse)),
-        FileError::Exists
-    ));
+    assert!(matches!(refused(scene.create(Existing::Refuse)), FileError::Exists));
     assert!(matches!(refused(scene.resume()), FileError::Exists));
     scene.check("after the refusal", &old);
 
@@ -141,10 +111,7 @@ fn an_existing_file_is_refused_unless_asked_to_replace_it() {
 
     let scene = Scene::new();
     fs::create_dir(scene.path(NAME)).expect("a folder");
-    assert!(matches!(
-        refused(scene.create(Existing::Replace)),
-        FileError::NotRegular
-    ));
+    assert!(matches!(refused(scene.create(Existing::Replace)), FileError::NotRegular));
 }
 
 #[test]
@@ -153,12 +120,8 @@ fn a_file_that_appears_meanwhile_is_never_replaced() {
     let early = |scene: &Scene| fs::write(scene.path(NAME), "rival").expect("written");
     let links: [(&str, bool, Link); 3] = [
         ("before publishing", true, |from, to| second_name(from, to)),
-        ("at the last moment", false, |from, to| {
-            fs::write(to, "rival").and_then(|()| second_name(from, to))
-        }),
-        ("without hard links", false, |_, to| {
-            fs::write(to, "rival").and(Err(io::ErrorKind::Unsupported.into()))
-        }),
+        ("at the last moment", false, |from, to| fs::write(to, "rival").and_then(|()| second_name(from, to))),
+        ("without hard links", false, |_, to| fs::write(to, "rival").and(Err(io::ErrorKind::Unsupported.into()))),
     ];
     for (when, before, link) in links {
         let scene = Scene::new();
@@ -166,10 +129,7 @@ fn a_file_that_appears_meanwhile_is_never_replaced() {
         if before {
             early(&scene);
         }
-        assert!(
-            matches!(refused(target.publish_by(link)), FileError::Exists),
-            "{when}"
-        );
+        assert!(matches!(refused(target.publish_by(link)), FileError::Exists), "{when}");
         scene.check(when, &[(PARTIAL, "content"), (NAME, "rival")]);
     }
 }
@@ -177,10 +137,7 @@ fn a_file_that_appears_meanwhile_is_never_replaced() {
 #[test]
 fn a_file_system_without_hard_links_serves_as_well() {
     let scene = Scene::new();
-    scene
-        .target("content")
-        .publish_by(|_, _| Err(io::ErrorKind::PermissionDenied.into()))
-        .expect("published");
+    scene.target("content").publish_by(|_, _| Err(io::ErrorKind::PermissionDenied.into())).expect("published");
     scene.check("without hard links", &[(NAME, "content")]);
 }
 
@@ -188,28 +145,14 @@ fn a_file_system_without_hard_links_serves_as_well() {
 fn a_second_transfer_of_a_name_is_busy() {
     let scene = Scene::new();
     let target = scene.target("content");
-    assert!(matches!(
-        refused(scene.create(Existing::Refuse)),
-        FileError::Busy
-    ));
-    assert!(matches!(
-        refused(scene.create(Existing::Replace)),
-        FileError::Busy
-    ));
+    assert!(matches!(refused(scene.create(Existing::Refuse)), FileError::Busy));
+    assert!(matches!(refused(scene.create(Existing::Replace)), FileError::Busy));
     assert!(matches!(refused(scene.resume()), FileError::Busy));
     scene.check("after the refusals", &[(PARTIAL, "content")]);
     let other = SafeName::new("other").expect("a safe name");
-    drop(
-        Target::create(scene.folder.path(), &other, Existing::Refuse)
-            .expect("another name is free"),
-    );
+    drop(Target::create(scene.folder.path(), &other, Existing::Refuse).expect("another name is free"));
     drop(target);
-    drop(
-        scene
-            .resume()
-            .expect("free again")
-            .expect("something to resume"),
-    );
+    drop(scene.resume().expect("free again").expect("something to resume"));
     assert!(scene.create(Existing::Refuse).is_ok());
 }
 
@@ -223,16 +166,10 @@ fn of_many_rivals_one_writes() {
                 start.wait();
                 let created = scene.create(Existing::Refuse);
                 start.wait();
-                created
-                    .map(|mut target| target.write_at_end(b"stale again"))
-                    .is_ok()
+                created.map(|mut target| target.write_at_end(b"stale again")).is_ok()
             };
             let rivals: Vec<_> = (0..8).map(|_| scope.spawn(rival)).collect();
-            rivals
-                .into_iter()
-                .map(|rival| rival.join().expect("no panic"))
-                .filter(|&created| created)
-                .count()
+            rivals.into_iter().map(|rival| rival.join().expect("no panic")).filter(|&created| created).count()
         });
         assert!(created <= 1, "{created} in round {round}");
         created
@@ -259,30 +196,15 @@ fn what_is_left_behind_depends_on_how_it_ends() {
     let ends: [(&str, End, bool); 4] = [
         ("dropped", drop, true),
         ("kept", |target| target.keep().expect("kept"), true),
-        (
-            "discarded",
-            |target| target.discard().expect("discarded"),
-            false,
-        ),
-        (
-            "restarted",
-            |mut target| target.restart().expect("restarted"),
-            false,
-        ),
+        ("discarded", |target| target.discard().expect("discarded"), false),
+        ("restarted", |mut target| target.restart().expect("restarted"), false),
     ];
     for (what, end, stays) in ends {
         for content in ["", "content"] {
             let scene = Scene::new();
             end(scene.target(content));
             let left = [(PARTIAL, content)];
-            scene.check(
-                what,
-                if stays && !content.is_empty() {
-                    &left
-                } else {
-                    &[]
-                },
-            );
+            scene.check(what, if stays && !content.is_empty() { &left } else { &[] });
         }
     }
 }
@@ -292,25 +214,17 @@ fn a_partial_file_is_continued_and_its_digest_covers_all_of_it() {
     let scene = Scene::new();
     assert!(scene.resume().expect("nothing wrong").is_none());
     scene.target("first, ").keep().expect("kept");
-    let mut target = scene
-        .resume()
-        .expect("resumed")
-        .expect("something to resume");
+    let mut target = scene.resume().expect("resumed").expect("something to resume");
     assert_eq!((target.length(), target.digest()), (7, digest("first, ")));
     target.write_at_end(b"second").expect("written");
-    target
-        .publish(Some(&digest("first, second")))
-        .expect("published");
+    target.publish(Some(&digest("first, second"))).expect("published");
     scene.check("when it is complete", &[(NAME, "first, second")]);
 }
 
 #[test]
 fn a_prefix_that_does_not_match_is_dropped() {
     let scene = Scene::with(&[(PARTIAL, "of another file, and longer")]);
-    let mut target = scene
-        .resume()
-        .expect("resumed")
-        .expect("something to resume");
+    let mut target = scene.resume().expect("resumed").expect("something to resume");
     assert_ne!(target.digest(), digest("content"));
     target.restart().expect("restarted");
     scene.check("restarted", &[(PARTIAL, "")]);
@@ -323,10 +237,7 @@ fn a_prefix_that_does_not_match_is_dropped() {
 #[test]
 fn what_a_crash_left_is_cleared_by_a_new_transfer() {
     let scene = Scene::with(&[(PARTIAL, "longer than what comes")]);
-    scene
-        .target("content")
-        .publish(Some(&digest("content")))
-        .expect("published");
+    scene.target("content").publish(Some(&digest("content"))).expect("published");
     scene.check("when it is complete", &[(NAME, "content")]);
 }
 
@@ -335,9 +246,7 @@ fn a_missing_folder_is_an_io_error() {
     let scene = Scene::new();
     let missing = scene.path("missing");
     let error = refused(Target::create(&missing, &name(), Existing::Refuse));
-    assert!(
-        matches!(&error, FileError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
-    );
+    assert!(matches!(&error, FileError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound));
     assert_eq!(error.to_string(), "could not create the partial file");
 }
 

@@ -1,0 +1,90 @@
+//! Tokio's clock and tasks, as the driver wants them.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ropeway_driver::{Address, Clock, Endpoints, Runtime, SocketOptions, Spawn};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::socket::{Listener, Socket};
+
+/// The tokio runtime. What uses it must run inside one, with I/O and time enabled.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tokio;
+
+impl Runtime for Tokio {
+    type Stream = Socket;
+    type Listener = Listener;
+    type Clock = TokioClock;
+
+    fn clock(&self) -> TokioClock {
+        TokioClock { sleep: None }
+    }
+
+    fn spawner(&self) -> Arc<dyn Spawn> {
+        Arc::new(Spawner(Handle::current()))
+    }
+
+    async fn connect(&self, address: &Address, socket: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
+        Socket::connect(address, socket).await
+    }
+
+    async fn listen(&self, address: &Address) -> io::Result<(Listener, Address)> {
+        Listener::bind(address).await
+    }
+
+    async fn accept(&self, listener: &Listener, socket: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
+        listener.accept(socket).await
+    }
+}
+
+/// The epoch of all clocks.
+fn now() -> Duration {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    Instant::now().saturating_duration_since(*EPOCH.get_or_init(Instant::now))
+}
+
+/// A clock of tokio. It follows tokio's paused time in tests.
+#[derive(Debug)]
+pub struct TokioClock {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clock for TokioClock {
+    fn now(&self) -> Duration {
+        now()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
+        let at = Instant::now() + at.saturating_sub(now());
+        let sleep = match &mut self.sleep {
+            Some(sleep) => {
+                sleep.as_mut().reset(at);
+                sleep
+            }
+            none => none.insert(Box::pin(sleep_until(at))),
+        };
+        sleep.as_mut().poll(cx)
+    }
+}
+
+struct Spawner(Handle);
+
+impl Spawn for Spawner {
+    fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        self.0.spawn(task);
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.0.spawn_blocking(work);
+    }
+
+    fn now(&self) -> Duration {
+        now()
+    }
+}

@@ -1,0 +1,97 @@
+//! What messages are for, by name or by number.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a message that arrived is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// A number that both ends know.
+    Number(u32),
+    /// A name.
+    Name(Arc<str>),
+}
+
+impl Action {
+    /// Its name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Action::Name(name) => Some(name),
+            Action::Number(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Number(number) => number.fmt(f),
+            Action::Name(name) => crate::file::printable(name).fmt(f),
+        }
+    }
+}
+
+impl PartialEq<str> for Action {
+    fn eq(&self, other: &str) -> bool {
+        self.name() == Some(other)
+    }
+}
+
+impl PartialEq<&str> for Action {
+    fn eq(&self, other: &&str) -> bool {
+        self.name() == Some(other)
+    }
+}
+
+impl PartialEq<u32> for Action {
+    fn eq(&self, other: &u32) -> bool {
+        *self == Action::Number(*other)
+    }
+}
+
+/// What a message to send is for: a name, or a number up to 2^31 - 1.
+///
+/// A name costs its length once a line, and an octet or two from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum To<'a> {
+    /// A number that both ends know.
+    Number(u32),
+    /// A name.
+    Name(&'a str),
+}
+
+impl<'a> From<&'a str> for To<'a> {
+    fn from(name: &'a str) -> To<'a> {
+        To::Name(name)
+    }
+}
+
+impl<'a> From<&'a String> for To<'a> {
+    fn from(name: &'a String) -> To<'a> {
+        To::Name(name)
+    }
+}
+
+impl From<u32> for To<'_> {
+    fn from(number: u32) -> To<'static> {
+        To::Number(number)
+    }
+}
+
+impl<'a> From<&'a Action> for To<'a> {
+    fn from(action: &'a Action) -> To<'a> {
+        match action {
+            Action::Number(number) => To::Number(*number),
+            Action::Name(name) => To::Name(name),
+        }
+    }
+}
+
+impl From<To<'_>> for Action {
+    fn from(to: To<'_>) -> Action {
+        match to {
+            To::Number(number) => Action::Number(number),
+            To::Name(name) => Action::Name(name.into()),
+        }
+    }
+}

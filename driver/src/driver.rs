@@ -1,0 +1,417 @@
+//! The loop of one line: a future that moves bytes between a transport and the machine.
+//!
+//! It keeps its progress in its own fields, so dropping it at any point tears nothing; it reads while it writes; it
+//! yields after a budget of steps; it allocates only for what did not fit the transport at once.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use ropeway_core::{Instant, Reason};
+
+use crate::config::Config;
+use crate::error::Ended;
+use crate::runtime::Clock;
+use crate::state::{Shared, micros};
+
+/// Octets read, and written, at once. Four large frames; on loopback more gains nothing.
+const BLOCK: usize = 128 * 1024;
+/// Frames fed to the machine before the lock is let go for others.
+const FRAMES: usize = 256;
+/// Reads and writes before other tasks get a turn.
+const STEPS: usize = 16;
+
+thread_local! {
+    /// Blocks that lines share: a line needs one only while it is polled, and keeps what is left of it.
+    static BLOCKS: RefCell<(Vec<u8>, Vec<u8>)> = const { RefCell::new((Vec::new(), Vec::new())) };
+}
+
+/// The loop of one line. Spawn it, or poll it yourself; the line lives as long as it does.
+///
+/// Its output says how the line ended. Dropping it ends the line at once: what waits for it fails, and the peer sees the
+/// transport end without a goodbye.
+#[must_use = "a line does nothing unless its driver is polled"]
+pub struct Driver<S, C> {
+    stream: S,
+    clock: C,
+    shared: Arc<Shared>,
+    config: Config,
+    /// The beginning of a frame whose rest has not come.
+    started: Vec<u8>,
+    /// What the transport did not take at once, from `at` on.
+    unwritten: Vec<u8>,
+    at: usize,
+    flushing: bool,
+    /// It has been once round the run queue since a handle woke it.
+    gathered: bool,
+    /// The deadline the clock is set to.
+    armed: Option<Instant>,
+    /// When closing began, or last got on.
+    closing: Option<Instant>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// The machine is done; the transport's writing half is being closed.
+    Closing,
+    /// The goodbye is out: the peer gets time to read it before the transport is torn down.
+    Lingering,
+    Over,
+}
+
+impl<S, C> Driver<S, C>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Clock,
+{
+    pub(crate) fn new(stream: S, clock: C, shared: Arc<Shared>, config: Config) -> Driver<S, C> {
+        Driver {
+            stream,
+            clock,
+            shared,
+            config,
+            started: Vec::new(),
+            unwritten: Vec::new(),
+            at: 0,
+            flushing: false,
+            gathered: false,
+            armed: None,
+            closing: None,
+            phase: Phase::Running,
+        }
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let now = micros(self.clock.now());
+        for _ in 0..STEPS {
+            let read = match self.phase {
+                Phase::Running => self.read(cx, now),
+                Phase::Lingering => return self.linger(cx, now),
+                Phase::Closing => Poll::Pending,
+                Phase::Over => return Poll::Ready(()),
+            };
+            if self.waits_for_more(cx) {
+                return Poll::Pending;
+            }
+            let wrote = self.write(cx, now);
+            self.deadlines(cx, now);
+            self.settle();
+            if read.is_pending() && wrote.is_pending() {
+                if matches!(self.phase, Phase::Lingering | Phase::Over) {
+                    continue;
+                }
+                if self.sleep(cx) {
+                    return Poll::Pending;
+                }
+            }
+        }
+        // Others shall have a turn too.
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once, and feeds the machine. Pending when the transport has nothing.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        BLOCKS.with(|blocks| match blocks.try_borrow_mut() {
+            Ok(mut blocks) => self.read_into(cx, now, &mut blocks.0),
+            // A waker polled another line from inside this one.
+            Err(_) => self.read_into(cx, now, &mut Vec::new()),
+        })
+    }
+
+    fn read_into(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut Vec<u8>) -> Poll<()> {
+        if block.is_empty() {
+            block.resize(BLOCK, 0);
+        }
+        let kept = self.started.len();
+        let read = match Pin::new(&mut self.stream).poll_read(cx, &mut block[kept..]) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Ok(0)) => return self.ended("").into_pending(),
+            Poll::Ready(Ok(read)) => read,
+            Poll::Ready(Err(error)) => return self.ended(&error.to_string()).into_pending(),
+        };
+        block[..kept].copy_from_slice(&self.started);
+        let filled = kept + read;
+        let mut at = 0;
+        let mut more = true;
+        while more {
+            let mut state = self.shared.lock();
+            state.now = now;
+            for _ in 0..FRAMES {
+                match state.machine.handle_input(now, &mut block[at..filled]) {
+                    Ok(step) => {
+                        at += step.consumed;
+                        more = step.consumed > 0 && at < filled;
+                        if let Some(event) = step.event {
+                            // The block is shared by the machine's borrow only; what events hold is copied out of it.
+                            state.on_event(event);
+                        }
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the peer broke the protocol");
+                        state.end(Ended { reason: Reason::PeerError(error), text: "".into() });
+                        at = filled;
+                        more = false;
+                    }
+                }
+                if !more {
+                    break;
+                }
+            }
+        }
+        self.started.clear();
+        if at < filled {
+            self.started.extend_from_slice(&block[at..filled]);
+        } else if self.started.capacity() > 0 {
+            self.started = Vec::new();
+        }
+        Poll::Ready(())
+    }
+
+    /// A handle woke the driver, and others may be about to speak: they get a turn first, so that what they say goes out
+    /// in one write. A lone request does not wait.
+    fn waits_for_more(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.shared.lock();
+        let kicked = std::mem::take(&mut state.kicked);
+        let hurry = std::mem::take(&mut state.hurry);
+        if !kicked || hurry || self.gathered {
+            self.gathered = false;
+            return false;
+        }
+        self.gathered = true;
+        state.kicked = true;
+        drop(state);
+        cx.waker().wake_by_ref();
+        true
+    }
+
+    /// Writes what is due. Pending when there is nothing, or the transport takes no more.
+    fn write(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let wrote = BLOCKS.with(|blocks| match blocks.try_borrow_mut() {
+            Ok(mut blocks) => self.write_from(cx, now, &mut blocks.1),
+            Err(_) => self.write_from(cx, now, &mut Vec::new()),
+        });
+        match wrote {
+            Ok(poll) => poll,
+            Err(error) => self.ended(&error.to_string()).into_pending(),
+        }
+    }
+
+    fn write_from(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut Vec<u8>) -> std::io::Result<Poll<()>> {
+        let mut progress = Poll::Pending;
+        loop {
+            // First what is left of an earlier block.
+            while self.at < self.unwritten.len() {
+                match Pin::new(&mut self.stream).poll_write(cx, &self.unwritten[self.at..])? {
+                    Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(len) => {
+                        self.at += len;
+                        progress = Poll::Ready(());
+                        self.got_on(now);
+                    }
+                    Poll::Pending => return Ok(progress),
+                }
+            }
+            if self.at > 0 {
+                self.at = 0;
+                self.unwritten = Vec::new();
+            }
+            if block.is_empty() {
+                block.resize(BLOCK, 0);
+            }
+            let (len, closed) = {
+                let mut state = self.shared.lock();
+                state.now = now;
+                let len = state.machine.poll_transmit(now, block);
+                if len > 0 {
+                    state.after_transmit();
+                }
+                (len, state.machine.closed())
+            };
+            if len == 0 {
+                if let Some(reason) = closed
+                    && self.phase == Phase::Running
+                {
+                    self.end(reason, "");
+                }
+                break;
+            }
+            self.flushing = true;
+            progress = Poll::Ready(());
+            match Pin::new(&mut self.stream).poll_write(cx, &block[..len])? {
+                Poll::Ready(0) => return Err(std::io::ErrorKind::WriteZero.into()),
+                Poll::Ready(wrote) => {
+                    self.got_on(now);
+                    self.unwritten.extend_from_slice(&block[wrote..len]);
+                }
+                Poll::Pending => self.unwritten.extend_from_slice(&block[..len]),
+            }
+        }
+        if self.flushing && Pin::new(&mut self.stream).poll_flush(cx)?.is_ready() {
+            self.flushing = false;
+        }
+        if self.phase == Phase::Closing && !self.flushing && Pin::new(&mut self.stream).poll_close(cx)?.is_ready() {
+            self.phase = if self.waits_for_peer() { Phase::Lingering } else { Phase::Over };
+        }
+        Ok(progress)
+    }
+
+    /// Time passes: deadlines of the machine, and of closing.
+    fn deadlines(&mut self, cx: &mut Context<'_>, now: Instant) {
+        loop {
+            let next = {
+                let mut state = self.shared.lock();
+                if state.machine.poll_timeout().is_some_and(|at| at <= now) {
+                    while let Some(event) = state.machine.handle_timeout(now) {
+                        state.on_event(event);
+                    }
+                }
+                if self.closing.is_none() && state.machine.closed().is_none() && !state.machine.is_ready() {
+                    // A machine that is neither ready nor closed nor shaking hands is saying goodbye.
+                    if state.machine.peer().is_some() {
+                        self.closing = Some(now);
+                    }
+                }
+                state.machine.poll_timeout()
+            };
+            let close = self.closing.map(|since| since.after(self.config.close_timeout));
+            if close.is_some_and(|at| at <= now) {
+                self.ended("closing took too long");
+                return;
+            }
+            let next = match (next, close) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            let Some(next) = next else { return };
+            // A deadline that moved back is left alone: it fires, finds nothing, and is set anew.
+            if self.armed.is_some_and(|armed| armed <= next && armed > now) {
+                return;
+            }
+            self.armed = Some(next);
+            let at = Duration::from_micros(next.as_micros());
+            if self.clock.poll_until(cx, at).is_pending() {
+                return;
+            }
+            self.armed = None;
+            if next > now {
+                // It came between two looks at the clock.
+                cx.waker().wake_by_ref();
+                return;
+            }
+        }
+    }
+
+    /// Once the peer has said goodbye, or is dead, there is nobody to write to.
+    fn settle(&mut self) {
+        let closed = self.shared.lock().machine.closed();
+        if matches!(closed, Some(Reason::ByPeer(_) | Reason::Dead | Reason::HelloTimeout | Reason::Eof)) {
+            self.phase = Phase::Over;
+        }
+    }
+
+    /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
+    fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut state = self.shared.lock();
+        if state.driver.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            state.driver = Some(cx.waker().clone());
+        }
+        if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
+            // Only the transport can help.
+            return true;
+        }
+        if state.machine.wants_transmit() || state.machine.closed().is_some() || state.before_sleep() {
+            return false;
+        }
+        state.asleep = true;
+        state.kicked = false;
+        state.hurry = false;
+        true
+    }
+
+    /// The peer may not have read our goodbye yet, and what it sent before must not reset the transport under it.
+    fn linger(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let mut block = [0; 4096];
+        loop {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut block) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => break,
+            }
+        }
+        let at = self.closing.unwrap_or(now).after(self.config.close_timeout);
+        if at <= now {
+            return Poll::Ready(());
+        }
+        self.clock.poll_until(cx, Duration::from_micros(at.as_micros()))
+    }
+
+    /// Whether this end said goodbye first.
+    fn waits_for_peer(&self) -> bool {
+        let state = self.shared.lock();
+        matches!(state.ended.as_ref().map(|ended| ended.reason), Some(Reason::ByUs(_) | Reason::PeerError(_)))
+    }
+
+    /// Something was written: a slow peer that still reads has more time.
+    fn got_on(&mut self, now: Instant) {
+        if self.closing.is_some() {
+            self.closing = Some(now);
+        }
+    }
+
+    /// The transport ended or failed.
+    fn ended(&mut self, why: &str) -> Ending {
+        let mut state = self.shared.lock();
+        state.machine.handle_eof();
+        let reason = state.machine.closed().unwrap_or(Reason::Eof);
+        state.end(Ended { reason, text: why.into() });
+        drop(state);
+        self.phase = Phase::Over;
+        Ending
+    }
+
+    /// The machine is done; what was said is still to be written.
+    fn end(&mut self, reason: Reason, text: &str) {
+        tracing::debug!(%reason, "line over");
+        self.shared.lock().end(Ended { reason, text: text.into() });
+        self.phase = Phase::Closing;
+        self.closing.get_or_insert(self.shared.lock().now);
+    }
+}
+
+/// The driver has nothing more to do here.
+struct Ending;
+
+impl Ending {
+    fn into_pending(self) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl<S, C> Future for Driver<S, C>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Clock,
+{
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
+        ready!(self.step(cx));
+        let ended = self.shared.lock().ended.clone();
+        Poll::Ready(ended.unwrap_or(Ended { reason: Reason::Eof, text: "".into() }))
+    }
+}
+
+impl<S, C> Drop for Driver<S, C> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.machine.handle_eof();
+        state.end(Ended { reason: Reason::Eof, text: "its driver was dropped".into() });
+    }
+}

@@ -1,0 +1,223 @@
+//! What can go wrong for the application, each in a form it can match on.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use ropeway_core::{Code, Limit, Reason, Refused};
+
+use crate::action::Action;
+use crate::address::AddressError;
+use crate::body::Body;
+use crate::file::{FileError, NameError};
+
+/// Why an operation failed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The line is over, and how it ended. What was not answered by then never will be.
+    Closed(Ended),
+    /// The peer is going away and takes no new exchange.
+    Away,
+    /// The peer answered with this code, and perhaps a body that says more.
+    Answered(Code, Option<Body>),
+    /// The peer gave the exchange or flow up.
+    Aborted(Code),
+    /// This end gave the transfer of a file up.
+    Cancelled(Code),
+    /// No sign of life came in time.
+    TimedOut,
+    /// More than the peer takes; known before anything was sent.
+    TooLarge(Limit),
+    /// A body is not of the type wanted.
+    WrongType {
+        /// What the message was for.
+        action: Action,
+        /// Both types.
+        cause: BodyError,
+    },
+    /// A value that serde can't serialise, and why.
+    Encode(String),
+    /// The answer lacks what was asked for.
+    Missing(&'static str),
+    /// Not possible for this message, exchange or flow in its state.
+    Misuse(&'static str),
+    /// The address can't be used.
+    Address(AddressError),
+    /// Connecting or listening failed.
+    Io(Arc<io::Error>),
+    /// A file can't be read or written, or its content is not what was promised.
+    File(Arc<FileError>),
+    /// The name of a file can't be used here.
+    Name(NameError),
+}
+
+/// How a line ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub reason: Reason,
+    /// What the peer said about it, for a person. Untrusted; may be empty.
+    pub text: Arc<str>,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", crate::file::printable(&self.text)) }
+    }
+}
+
+/// A body is not what was wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BodyError {
+    /// The type wanted.
+    pub expected: String,
+    /// The type that came.
+    pub found: String,
+    /// What is wrong with it, if the types have the same name.
+    pub detail: Option<String>,
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {}", self.expected, self.found)?;
+        match &self.detail {
+            Some(detail) => write!(f, " that does not decode: {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for BodyError {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Closed(ended) => write!(f, "the line is over: {ended}"),
+            Error::Away => f.write_str("the peer is going away"),
+            Error::Answered(code, None) => write!(f, "answered: {code}"),
+            Error::Answered(code, Some(body)) => match body.decode::<String>() {
+                Ok(text) => write!(f, "answered: {code}: {}", crate::file::printable(&text)),
+                Err(_) => write!(f, "answered: {code}, with {}", body.kind()),
+            },
+            Error::Aborted(code) => write!(f, "given up by the peer: {code}"),
+            Error::Cancelled(code) => write!(f, "given up here: {code}"),
+            Error::TimedOut => f.write_str("no sign of life in time"),
+            Error::TooLarge(limit) => Refused::TooLarge(*limit).fmt(f),
+            Error::WrongType { action, cause } => write!(f, "action {action}: {cause}"),
+            Error::Encode(why) => write!(f, "the value can't be serialised: {why}"),
+            Error::Missing(what) => write!(f, "the answer has no {what}"),
+            Error::Misuse(what) => f.write_str(what),
+            Error::Address(error) => error.fmt(f),
+            Error::Io(error) => error.fmt(f),
+            Error::File(error) => error.fmt(f),
+            Error::Name(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::WrongType { cause, .. } => Some(cause),
+            Error::Address(error) => Some(error),
+            Error::Io(error) => Some(&**error),
+            Error::File(error) => error.source(),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Error {
+        Error::Io(Arc::new(error))
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Error {
+        Error::File(Arc::new(error))
+    }
+}
+
+impl From<NameError> for Error {
+    fn from(error: NameError) -> Error {
+        Error::Name(error)
+    }
+}
+
+impl From<AddressError> for Error {
+    fn from(error: AddressError) -> Error {
+        Error::Address(error)
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> io::Error {
+        let kind = match &error {
+            Error::Closed(_) => io::ErrorKind::ConnectionAborted,
+            Error::TimedOut => io::ErrorKind::TimedOut,
+            Error::Aborted(_) => io::ErrorKind::BrokenPipe,
+            Error::Io(inner) => inner.kind(),
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}
+
+/// How a handler says that it failed: a code, and a text for the peer if there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the peer is answered.
+    pub code: Code,
+    /// More about it, for a person; sent along unless empty.
+    pub text: String,
+}
+
+impl Failure {
+    /// A failure with a text.
+    pub fn new(code: Code, text: impl Into<String>) -> Failure {
+        Failure { code, text: text.into() }
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Failure {
+        Failure { code, text: String::new() }
+    }
+}
+
+impl From<Error> for Failure {
+    /// Only what concerns the peer's own message is told to it.
+    fn from(error: Error) -> Failure {
+        match error {
+            Error::WrongType { .. } => Failure::new(Code::WRONG_TYPE, error.to_string()),
+            Error::TooLarge(_) => Code::TOO_LARGE.into(),
+            Error::TimedOut => Code::TIMEOUT.into(),
+            Error::File(error) => error.code().into(),
+            Error::Name(_) => Code::BAD_NAME.into(),
+            _ => Code::INTERNAL.into(),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error.kind() {
+            io::ErrorKind::NotFound => Code::NOT_FOUND.into(),
+            io::ErrorKind::AlreadyExists => Code::EXISTS.into(),
+            io::ErrorKind::PermissionDenied => Code::UNAUTHORISED.into(),
+            _ => Code::IO.into(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.code.fmt(f)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+impl std::error::Error for Failure {}

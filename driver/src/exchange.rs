@@ -1,0 +1,469 @@
+//! What this end asked, and what is answered.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use ropeway_core::{Code, Kind, MessageId};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::action::{Action, To};
+use crate::body::{Body, Octets};
+use crate::codec::{self, Encoded};
+use crate::error::Error;
+use crate::file::{IntoSource, Offered, Upload, Uploading};
+use crate::flow::{Incoming, StreamReader, StreamWriter};
+use crate::line::{Line, Terms, Waiting};
+use crate::slab::Key;
+use crate::state::{self, RawReply, Turn};
+
+/// An answer to a request, or a report of its progress.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    id: Option<MessageId>,
+    code: Code,
+    body: Body,
+    is_update: bool,
+    is_last: bool,
+    attached: u16,
+}
+
+impl Reply {
+    /// The id of a response, the same at both ends. Bare codes and reports of progress have none.
+    pub fn id(&self) -> Option<MessageId> {
+        self.id
+    }
+
+    /// How it went; of a report of progress [`Code::OK`].
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Its body.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Whether it only reports progress.
+    pub fn is_update(&self) -> bool {
+        self.is_update
+    }
+
+    /// Whether it is the last answer.
+    pub fn is_last(&self) -> bool {
+        self.is_last
+    }
+
+    /// How many streams and files it brings.
+    pub fn attached(&self) -> u16 {
+        self.attached
+    }
+
+    /// The value of its body, if it went well.
+    ///
+    /// # Errors
+    /// [`Error::Answered`] if the code is not [`Code::OK`]; [`Error::WrongType`].
+    pub fn decode<R: DeserializeOwned>(self, action: &Action) -> Result<R, Error> {
+        self.decode_for(action.into())
+    }
+
+    pub(crate) fn decode_for<R: DeserializeOwned>(self, to: To<'_>) -> Result<R, Error> {
+        if !self.code.is_ok() {
+            let body = Some(self.body).filter(|body| !body.is_empty());
+            return Err(Error::Answered(self.code, body));
+        }
+        self.body.decode().map_err(|cause| Error::WrongType { action: to.into(), cause })
+    }
+}
+
+/// The state of an exchange that this end opened; given up when dropped.
+pub(crate) struct Asking {
+    pub(crate) line: Line,
+    key: Key,
+    /// A body of which the first octets have come.
+    partial: Option<Partial>,
+}
+
+struct Partial {
+    head: Reply,
+    kind: Kind,
+    octets: Vec<u8>,
+    size: usize,
+}
+
+impl Asking {
+    pub(crate) fn new(line: Line, key: Key) -> Asking {
+        Asking { line, key, partial: None }
+    }
+
+    /// Sends what did not go with the first frame. Stops early if the exchange ends: the answers say why.
+    pub(crate) async fn send_rest(&mut self, octets: &[u8]) -> Result<(), Error> {
+        let mut at = 0;
+        let mut turn = Waiting::new(&self.line, Turn::for_bulk());
+        let key = self.key;
+        while at < octets.len() {
+            let rest = &octets[at..];
+            at += poll_fn(|cx| {
+                turn.poll(cx, |state| {
+                    let now = state.now;
+                    let Some(call) = state.calls.get_mut(key) else { return Ok(rest.len()) };
+                    let Some(lane) = call.lane.filter(|_| call.heard.aborted.is_none() && call.replies.is_empty())
+                    else {
+                        return Ok(rest.len());
+                    };
+                    call.writer = Some(cx.waker().clone());
+                    state.machine.body(now, lane, rest)
+                })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The exchange goes on without anybody waiting for it: a notice that was sent.
+    pub(crate) fn forget(self) {
+        self.line.lock().forget_call(self.key);
+    }
+
+    pub(crate) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Reply, Error>>> {
+        let mut state = self.line.lock();
+        let state = &mut *state;
+        let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(None) };
+        loop {
+            if let Some(partial) = &mut self.partial {
+                for piece in call.heard.pieces.drain(..) {
+                    partial.octets.extend_from_slice(&piece);
+                    if let Some(lane) = call.lane {
+                        state.machine.take_lane(lane, piece.len());
+                    }
+                }
+                if partial.octets.len() >= partial.size
+                    && let Some(Partial { mut head, kind, octets, .. }) = self.partial.take()
+                {
+                    head.body = state::body(kind, Octets::Shared(octets.into()), &state.names);
+                    return Poll::Ready(Some(Ok(head)));
+                }
+                break;
+            }
+            match call.replies.pop_front() {
+                Some(RawReply::Code(code)) => {
+                    let body = state::body(Kind::None, Octets::EMPTY, &state.names);
+                    let reply = Reply { id: None, code, body, is_update: false, is_last: true, attached: 0 };
+                    return Poll::Ready(Some(Ok(reply)));
+                }
+                Some(RawReply::Update { kind, octets }) => {
+                    if let Some(lane) = call.lane {
+                        state.machine.take_lane(lane, octets.as_slice().len());
+                    }
+                    let body = state::body(kind, octets, &state.names);
+                    let code = Code::OK;
+                    let reply = Reply { id: None, code, body, is_update: true, is_last: false, attached: 0 };
+                    return Poll::Ready(Some(Ok(reply)));
+                }
+                Some(RawReply::Response { id, code, kind, octets, size, attached, last }) => {
+                    let here = octets.as_slice().len();
+                    if let Some(lane) = call.lane {
+                        state.machine.take_lane(lane, here);
+                    }
+                    let whole = size == here as u64;
+                    let octets = if whole { octets } else { Octets::Shared(octets.into_bytes()) };
+                    let started = if whole { Vec::new() } else { octets.as_slice().to_vec() };
+                    let body = state::body(kind, octets, &state.names);
+                    let head = Reply { id: Some(id), code, body, is_update: false, is_last: last, attached };
+                    if whole {
+                        return Poll::Ready(Some(Ok(head)));
+                    }
+                    // The machine has checked it against the limit.
+                    let size = usize::try_from(size).unwrap_or(usize::MAX);
+                    self.partial = Some(Partial { head, kind, octets: started, size });
+                }
+                None => break,
+            }
+        }
+        if let Some(code) = call.heard.aborted {
+            return Poll::Ready(Some(Err(Error::Aborted(code))));
+        }
+        if call.expired {
+            return Poll::Ready(Some(Err(Error::TimedOut)));
+        }
+        if call.lane.is_none() && self.partial.is_none() {
+            return Poll::Ready(None);
+        }
+        if let Some(ended) = &state.ended {
+            return Poll::Ready(Some(Err(Error::Closed(ended.clone()))));
+        }
+        call.heard.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The first answer that is no report of progress.
+    pub(crate) async fn answer(&mut self) -> Result<Reply, Error> {
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.poll_reply(cx)) {
+                    Some(Ok(reply)) if reply.is_update => {}
+                    Some(reply) => return Poll::Ready(reply),
+                    None => return Poll::Ready(Err(Error::Missing("answer"))),
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next flow that the answers bring; `None` when no more will come.
+    pub(crate) fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, Error>> {
+        let mut state = self.line.lock();
+        let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(Ok(None)) };
+        if let Some(key) = call.heard.offers.pop_front() {
+            drop(state);
+            return Poll::Ready(Ok(Some(Incoming::new(self.line.clone(), key))));
+        }
+        if let Some(code) = call.heard.aborted {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        if call.expired {
+            return Poll::Ready(Err(Error::TimedOut));
+        }
+        if call.lane.is_none() {
+            return Poll::Ready(Ok(None));
+        }
+        call.heard.waker = Some(cx.waker().clone());
+        match state.over() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Pending,
+        }
+    }
+
+    pub(crate) async fn offer_stream(&self, name: &str) -> Result<StreamWriter, Error> {
+        let lane = self.line.lock().calls.get_mut(self.key).and_then(|call| call.lane);
+        let lane = lane.ok_or(Error::Misuse("the exchange is over"))?;
+        StreamWriter::offer(&self.line, lane, name).await
+    }
+
+    async fn offer_file(&self, file: Uploading) -> Result<Upload, Error> {
+        let lane = self.line.lock().calls.get_mut(self.key).and_then(|call| call.lane);
+        let lane = lane.ok_or(Error::Misuse("the exchange is over"))?;
+        file.offer(&self.line, lane).await
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.line.lock().drop_call(self.key);
+    }
+}
+
+/// A message about to be sent, with all that it brings. See [`Line::open`].
+#[must_use = "nothing is sent unless it is awaited"]
+pub struct Open {
+    line: Line,
+    action: Action,
+    encoded: Result<(Encoded, Vec<u8>), Error>,
+    timeout: Option<Duration>,
+    files: Vec<Uploading>,
+}
+
+impl Open {
+    pub(crate) fn new<B: Serialize + ?Sized>(line: Line, action: Action, body: &B) -> Open {
+        let mut octets = Vec::new();
+        let encoded = codec::encode(body, &mut octets).map(|encoded| (encoded, octets));
+        Open { line, action, encoded, timeout: None, files: Vec::new() }
+    }
+
+    /// How long a request waits for a sign of life; zero for ever. Whole milliseconds.
+    pub fn timeout(mut self, timeout: Duration) -> Open {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Offers a file along: from a path, from [`Bytes`](bytes::Bytes), or from [`Uploading`] for more.
+    pub fn file(mut self, source: impl IntoSource) -> Open {
+        self.files.push(source.into_source());
+        self
+    }
+
+    /// Sends a request. Its answers, and what they bring, come from the exchange.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] at once for what the peer does not take; [`Error::Io`] for a file that can't be read;
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the request is given up, and the peer is told.
+    pub async fn send(self) -> Result<Exchange, Error> {
+        Ok(self.go(true, 0).await?.0)
+    }
+
+    /// Sends a message that wants no answer, and returns its files under way.
+    ///
+    /// # Errors
+    /// As [`send`](Open::send).
+    ///
+    /// # Cancel safety
+    /// Dropped early, the message is given up, and its files with it.
+    pub async fn notify(self) -> Result<Vec<Upload>, Error> {
+        let (exchange, _) = self.go(false, 0).await?;
+        let Exchange { asking, uploads, .. } = exchange;
+        asking.forget();
+        Ok(uploads.into())
+    }
+
+    /// Sends a request with a stream, to be answered by one.
+    ///
+    /// # Errors
+    /// As [`send`](Open::send). If the answer brings no stream, reading fails.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the request is given up, and the peer is told.
+    pub async fn into_stream(self) -> Result<(StreamWriter, StreamReader), Error> {
+        let (exchange, writer) = self.go(true, 1).await?;
+        let writer = writer.ok_or(Error::Missing("stream"))?;
+        Ok((writer, StreamReader::answering(exchange.asking)))
+    }
+
+    /// Sends a request that may have several answers.
+    ///
+    /// # Errors
+    /// As [`send`](Open::send).
+    ///
+    /// # Cancel safety
+    /// Dropped early, the request is given up, and the peer is told.
+    pub async fn replies(self) -> Result<Exchange, Error> {
+        self.send().await
+    }
+
+    async fn go(self, wants_answer: bool, streams: u16) -> Result<(Exchange, Option<StreamWriter>), Error> {
+        let Open { line, action, encoded, timeout, mut files } = self;
+        let (encoded, octets) = encoded?;
+        for file in &mut files {
+            file.prepare(&line).await?;
+        }
+        let attached = u16::try_from(files.len()).unwrap_or(u16::MAX).saturating_add(streams);
+        let terms = Terms { attached, timeout, wants_answer };
+        let (key, taken) = line.start((&action).into(), encoded, &octets, terms).await?;
+        let Some(key) = key else {
+            let exchange = Exchange { asking: Asking::new(line, Key::NONE), action, uploads: VecDeque::new() };
+            return Ok((exchange, None));
+        };
+        let mut asking = Asking::new(line, key);
+        let stream = if streams > 0 { Some(asking.offer_stream("").await?) } else { None };
+        let mut uploads = VecDeque::with_capacity(files.len());
+        for file in files {
+            uploads.push_back(asking.offer_file(file).await?);
+        }
+        asking.send_rest(octets.get(taken..).unwrap_or_default()).await?;
+        Ok((Exchange { asking, action, uploads }, stream))
+    }
+}
+
+impl IntoFuture for Open {
+    type Output = Result<Exchange, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Exchange, Error>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").field("action", &self.action).field("files", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+/// A request that was sent. Its answers come as a stream; dropping it gives the request up.
+pub struct Exchange {
+    asking: Asking,
+    action: Action,
+    uploads: VecDeque<Upload>,
+}
+
+impl Exchange {
+    /// What it is for.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    /// The next answer or report of progress; `None` after the last.
+    ///
+    /// # Cancel safety
+    /// Safe: an answer not returned is returned next time.
+    pub async fn next(&mut self) -> Option<Result<Reply, Error>> {
+        poll_fn(|cx| self.asking.poll_reply(cx)).await
+    }
+
+    /// The value of the first answer; reports of progress are passed over.
+    ///
+    /// # Errors
+    /// As [`Line::request`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn answer<R: DeserializeOwned>(&mut self) -> Result<R, Error> {
+        self.asking.answer().await?.decode(&self.action)
+    }
+
+    /// The files that were offered with the request, in their order; each is handed out once.
+    pub fn uploads(&mut self) -> impl Iterator<Item = Upload> + '_ {
+        self.uploads.drain(..)
+    }
+
+    /// The next stream that an answer brings. Files offered before it are declined.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] if there is none.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn stream(&mut self) -> Result<StreamReader, Error> {
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.asking.poll_flow(cx))? {
+                    Some(flow) if flow.is_push() => return Poll::Ready(Ok(StreamReader::new(flow))),
+                    Some(_) => {}
+                    None => return Poll::Ready(Err(Error::Missing("stream"))),
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next file that an answer offers; `None` if no more will come. Streams before it are stopped.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`], [`Error::TimedOut`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn file(&mut self) -> Result<Option<Offered>, Error> {
+        poll_fn(|cx| {
+            loop {
+                match ready!(self.asking.poll_flow(cx))? {
+                    Some(flow) if flow.is_push() => {}
+                    Some(flow) => return Poll::Ready(Ok(Some(Offered::new(flow)))),
+                    None => return Poll::Ready(Ok(None)),
+                }
+            }
+        })
+        .await
+    }
+}
+
+impl Stream for Exchange {
+    type Item = Result<Reply, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.asking.poll_reply(cx)
+    }
+}
+
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange").field("action", &self.action).finish_non_exhaustive()
+    }
+}

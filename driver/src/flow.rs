@@ -1,0 +1,535 @@
+//! Flows as the application holds them: streams, and what files are made of.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use futures_io::{AsyncRead, AsyncWrite};
+use ropeway_core::{Accept, Code, LaneId, Offer, Refused};
+
+use crate::error::Error;
+use crate::exchange::Asking;
+use crate::line::{Line, Waiting};
+use crate::slab::Key;
+use crate::state::Turn;
+
+/// The sending end of a flow; cancelled when dropped before it is finished.
+pub(crate) struct Outgoing {
+    line: Line,
+    key: Key,
+    turn: Turn,
+    finished: bool,
+}
+
+impl Outgoing {
+    pub(crate) async fn offer(line: &Line, lane: LaneId, offer: &Offer<'_>) -> Result<Outgoing, Error> {
+        let mut waiting = Waiting::new(line, Turn::for_flow());
+        let key = poll_fn(|cx| {
+            waiting.poll(cx, |state| {
+                let flow = state.machine.offer(lane, offer)?;
+                Ok(state.new_out(flow))
+            })
+        })
+        .await?;
+        Ok(Outgoing { line: line.clone(), key, turn: Turn::for_bulk(), finished: false })
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// What the peer wants next of an offer; `Err` with its last word once it wants no more.
+    pub(crate) fn poll_accepted(&mut self, cx: &Context<'_>) -> Poll<Result<Result<Accept, Code>, Error>> {
+        let mut state = self.line.lock();
+        let over = state.over();
+        let Some(out) = state.outs.get_mut(self.key) else {
+            return Poll::Ready(Err(Error::Misuse("the flow is over")));
+        };
+        if let Some(accept) = out.accepted.take() {
+            self.finished = false;
+            return Poll::Ready(Ok(Ok(accept)));
+        }
+        if let Some(code) = out.done {
+            return Poll::Ready(Ok(Err(code)));
+        }
+        if let Some(error) = over {
+            return Poll::Ready(Err(error));
+        }
+        out.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Begins to send what was accepted.
+    pub(crate) async fn begin(&mut self, start: u64) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_verb(cx, |machine, flow| machine.begin(flow, start))).await
+    }
+
+    /// Sends some of `octets`.
+    pub(crate) fn poll_data(&mut self, cx: &Context<'_>, octets: &[u8]) -> Poll<Result<usize, Error>> {
+        let mut state = self.line.lock();
+        let Some(out) = state.outs.get_mut(self.key) else {
+            return Poll::Ready(Err(Error::Misuse("the flow is over")));
+        };
+        if let Some(code) = out.done {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        let flow = out.flow;
+        let answer = state.machine.data(flow, octets);
+        if answer == Err(Refused::Later)
+            && let Some(out) = state.outs.get_mut(self.key)
+        {
+            // Credit, or the end of a pause, comes to the flow itself.
+            out.waker = Some(cx.waker().clone());
+        }
+        state.outcome(answer, &mut self.turn, cx)
+    }
+
+    /// Says that all of it was sent.
+    pub(crate) fn poll_finish(&mut self, cx: &Context<'_>, digest: Option<[u8; 32]>) -> Poll<Result<(), Error>> {
+        if self.finished {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_verb(cx, |machine, flow| machine.finish(flow, digest)))?;
+        self.finished = true;
+        Poll::Ready(Ok(()))
+    }
+
+    /// The peer's last word.
+    pub(crate) fn poll_done(&mut self, cx: &Context<'_>) -> Poll<Result<Code, Error>> {
+        let mut state = self.line.lock();
+        let over = state.over();
+        let Some(out) = state.outs.get_mut(self.key) else {
+            return Poll::Ready(Err(Error::Misuse("the flow is over")));
+        };
+        if let Some(code) = out.done {
+            return Poll::Ready(Ok(code));
+        }
+        if let Some(error) = over {
+            return Poll::Ready(Err(error));
+        }
+        out.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(crate) fn pause(&self, on: bool) -> Result<(), Error> {
+        let mut state = self.line.lock();
+        let out = state.outs.get_mut(self.key).filter(|out| out.done.is_none());
+        let flow = out.map(|out| out.flow).ok_or(Error::Misuse("the flow is over"))?;
+        state.machine.pause(flow, on).map_err(|_| Error::Misuse("the flow is over"))?;
+        // Whoever waits to send more may, or must wait on.
+        if let Some(out) = state.outs.get_mut(self.key) {
+            let waker = out.waker.take();
+            state.wakes.extend(waker);
+        }
+        Ok(())
+    }
+
+    /// Whether the peer paused it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.line.lock().outs.get_mut(self.key).is_some_and(|out| out.paused)
+    }
+
+    /// Gives it up; the peer's last word is still to come.
+    pub(crate) fn cancel(&mut self, code: Code) {
+        let mut state = self.line.lock();
+        if let Some(flow) = state.outs.get_mut(self.key).filter(|out| out.done.is_none()).map(|out| out.flow) {
+            let _ = state.machine.cancel(flow, code);
+        }
+    }
+
+    fn poll_verb(
+        &mut self,
+        cx: &Context<'_>,
+        verb: impl FnOnce(&mut ropeway_core::Connection<crate::memory::Grown>, ropeway_core::FlowId) -> Result<(), Refused>,
+    ) -> Poll<Result<(), Error>> {
+        let mut state = self.line.lock();
+        let Some(out) = state.outs.get_mut(self.key) else {
+            return Poll::Ready(Err(Error::Misuse("the flow is over")));
+        };
+        if let Some(code) = out.done {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        let flow = out.flow;
+        let answer = verb(&mut state.machine, flow);
+        state.outcome(answer, &mut self.turn, cx)
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        let mut state = self.line.lock();
+        let next = self.turn.leave(&mut state);
+        state.wakes.extend(next);
+        if self.finished {
+            state.forget_out(self.key);
+        } else {
+            state.drop_out(self.key, Code::CANCELLED);
+        }
+    }
+}
+
+/// The receiving end of a flow; stopped when dropped before it is over.
+pub(crate) struct Incoming {
+    line: Line,
+    key: Key,
+    turn: Turn,
+    /// Code for the peer when this is dropped.
+    last_word: Code,
+}
+
+impl Incoming {
+    pub(crate) fn new(line: Line, key: Key) -> Incoming {
+        Incoming { line, key, turn: Turn::default(), last_word: Code::CANCELLED }
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    pub(crate) fn is_push(&self) -> bool {
+        self.line.lock().ins.get_mut(self.key).is_some_and(|input| input.push)
+    }
+
+    /// Name, media type, size.
+    pub(crate) fn offer(&self) -> (Box<str>, Box<str>, Option<u64>) {
+        match self.line.lock().ins.get_mut(self.key) {
+            Some(input) => (input.name.clone(), input.media.clone(), input.size),
+            None => Default::default(),
+        }
+    }
+
+    /// Asks for what was offered, or for another range of it.
+    pub(crate) async fn accept(&mut self, accept: &Accept) -> Result<(), Error> {
+        let key = self.key;
+        let mut waiting = Waiting::new(&self.line, Turn::default());
+        poll_fn(|cx| {
+            waiting.poll(cx, |state| {
+                let flow = state.receiving(key).ok_or(Refused::NoFlow)?;
+                state.machine.accept(flow, accept)?;
+                if let Some(input) = state.ins.get_mut(key) {
+                    input.began = None;
+                    input.finished = None;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Where the bytes begin.
+    pub(crate) fn poll_began(&mut self, cx: &Context<'_>) -> Poll<Result<u64, Error>> {
+        let mut state = self.line.lock();
+        let over = state.over();
+        let Some(input) = state.ins.get_mut(self.key) else {
+            return Poll::Ready(Err(Error::Misuse("the flow is over")));
+        };
+        if let Some(start) = input.began {
+            return Poll::Ready(Ok(start));
+        }
+        if let Some(code) = input.cancelled {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        if let Some(error) = over {
+            return Poll::Ready(Err(error));
+        }
+        input.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The next bytes; `None` at the end. They count as taken at once.
+    pub(crate) fn poll_chunk(&mut self, cx: &Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let mut state = self.line.lock();
+        let over = state.over();
+        let Some(input) = state.ins.get_mut(self.key) else {
+            return Poll::Ready(Err(Error::Misuse("the flow is over")));
+        };
+        if let Some(octets) = input.queue.pop_front() {
+            if let Some(flow) = state.receiving(self.key) {
+                state.machine.take_flow(flow, octets.len());
+            }
+            return Poll::Ready(Ok(Some(octets)));
+        }
+        if let Some(code) = input.cancelled {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        if input.finished.is_some() {
+            return Poll::Ready(Ok(None));
+        }
+        if let Some(error) = over {
+            return Poll::Ready(Err(error));
+        }
+        input.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// The digest that came with the end.
+    pub(crate) fn digest(&self) -> Option<[u8; 32]> {
+        self.line.lock().ins.get_mut(self.key)?.finished?
+    }
+
+    pub(crate) fn pause(&self, on: bool) -> Result<(), Error> {
+        let mut state = self.line.lock();
+        let flow = state.receiving(self.key).ok_or(Error::Misuse("the flow is over"))?;
+        state.machine.pause(flow, on).map_err(|_| Error::Misuse("the flow is over"))
+    }
+
+    /// Whether the peer paused it.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.line.lock().ins.get_mut(self.key).is_some_and(|input| input.paused)
+    }
+
+    /// This end's last word, said when it is dropped.
+    pub(crate) fn done(mut self, code: Code) {
+        self.last_word = code;
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        let mut state = self.line.lock();
+        let next = self.turn.leave(&mut state);
+        state.wakes.extend(next);
+        state.drop_in(self.key, self.last_word);
+    }
+}
+
+/// Writes a stream. Closing it tells the reader that it is complete; dropping it before, that it is not.
+pub struct StreamWriter(Outgoing);
+
+impl StreamWriter {
+    pub(crate) async fn offer(line: &Line, lane: LaneId, name: &str) -> Result<StreamWriter, Error> {
+        Ok(StreamWriter(Outgoing::offer(line, lane, &Offer { name, ..Offer::STREAM }).await?))
+    }
+
+    /// Sends all of `octets`. Waits while the reader has no room, or paused the stream.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] if the reader stopped; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Not safe: some of `octets` may have been sent. Use [`AsyncWrite::poll_write`] where that matters.
+    pub async fn send(&mut self, mut octets: &[u8]) -> Result<(), Error> {
+        while !octets.is_empty() {
+            let sent = poll_fn(|cx| self.0.poll_data(cx, octets)).await?;
+            octets = octets.get(sent..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Says that the stream is complete, and waits until the reader has taken all of it.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] if the reader stopped before; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Safe: the stream is complete from the first poll that had room for a frame.
+    pub async fn finish(mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.0.poll_finish(cx, None)).await?;
+        match poll_fn(|cx| self.0.poll_done(cx)).await? {
+            Code::OK => Ok(()),
+            code => Err(Error::Aborted(code)),
+        }
+    }
+
+    /// Gives the stream up. The reader gets this code instead of the rest.
+    pub fn cancel(mut self, code: Code) {
+        self.0.cancel(code);
+    }
+
+    /// Pauses it, or lets it go on. While either end has paused it nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when it is over.
+    pub fn pause(&self, on: bool) -> Result<(), Error> {
+        self.0.pause(on)
+    }
+
+    /// Whether the reader has paused it.
+    pub fn is_paused(&self) -> bool {
+        self.0.is_paused()
+    }
+}
+
+impl AsyncWrite for StreamWriter {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        if octets.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        self.0.poll_data(cx, octets).map_err(Into::into)
+    }
+
+    /// What was written is on its way already.
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_finish(cx, None).map_err(Into::into)
+    }
+}
+
+/// Reads a stream. Dropping it before the end stops the writer.
+pub struct StreamReader {
+    source: Source,
+    chunk: Bytes,
+}
+
+enum Source {
+    /// The stream comes with an answer that has not come.
+    Answer(Asking),
+    Flow(Incoming),
+}
+
+impl StreamReader {
+    pub(crate) fn new(flow: Incoming) -> StreamReader {
+        StreamReader { source: Source::Flow(flow), chunk: Bytes::new() }
+    }
+
+    pub(crate) fn answering(asking: Asking) -> StreamReader {
+        StreamReader { source: Source::Answer(asking), chunk: Bytes::new() }
+    }
+
+    /// The stream's name; `None` if it has none, or has not come yet.
+    pub fn name(&self) -> Option<String> {
+        match &self.source {
+            Source::Flow(flow) => Some(flow.offer().0.into()).filter(|name: &String| !name.is_empty()),
+            Source::Answer(_) => None,
+        }
+    }
+
+    /// The next bytes, as they came; `None` at the end.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] if the writer gave up; [`Error::Answered`] if the request was answered otherwise than by a
+    /// stream; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// Pauses it, or lets it go on. What is on its way still comes.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when it is over, or has not come yet.
+    pub fn pause(&self, on: bool) -> Result<(), Error> {
+        match &self.source {
+            Source::Flow(flow) => flow.pause(on),
+            Source::Answer(_) => Err(Error::Misuse("the stream has not come yet")),
+        }
+    }
+
+    /// Whether the writer has paused it.
+    pub fn is_paused(&self) -> bool {
+        matches!(&self.source, Source::Flow(flow) if flow.is_paused())
+    }
+
+    /// Stops the writer, with a code for it.
+    pub fn stop(self, code: Code) {
+        if let Source::Flow(flow) = self.source {
+            flow.done(code);
+        }
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        if !self.chunk.is_empty() {
+            return Poll::Ready(Ok(Some(std::mem::take(&mut self.chunk))));
+        }
+        loop {
+            match &mut self.source {
+                Source::Flow(flow) => return flow.poll_chunk(cx),
+                Source::Answer(asking) => match ready!(asking.poll_flow(cx))? {
+                    Some(flow) if flow.is_push() => self.source = Source::Flow(flow),
+                    Some(_) => {}
+                    None => {
+                        return match ready!(asking.poll_reply(cx)) {
+                            Some(Ok(reply)) if !reply.code().is_ok() => {
+                                Poll::Ready(Err(Error::Answered(reply.code(), None)))
+                            }
+                            Some(Err(error)) => Poll::Ready(Err(error)),
+                            _ => Poll::Ready(Err(Error::Missing("stream"))),
+                        };
+                    }
+                },
+            }
+        }
+    }
+
+    pub(crate) fn poll_read_into(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        if out.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.chunk.is_empty() {
+            match ready!(self.poll_chunk(cx))? {
+                Some(chunk) => self.chunk = chunk,
+                None => return Poll::Ready(Ok(0)),
+            }
+        }
+        let len = self.chunk.len().min(out.len());
+        self.chunk.copy_to_slice(&mut out[..len]);
+        Poll::Ready(Ok(len))
+    }
+}
+
+impl AsyncRead for StreamReader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.poll_read_into(cx, out)
+    }
+}
+
+impl Stream for StreamReader {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.poll_chunk(cx).map(Result::transpose)
+    }
+}
+
+impl fmt::Debug for StreamWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamWriter").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for StreamReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamReader").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// Tokio's own traits on our streams.
+#[cfg(feature = "tokio")]
+mod tokio_io {
+    use super::*;
+
+    impl tokio::io::AsyncWrite for StreamWriter {
+        fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+            AsyncWrite::poll_write(self, cx, octets)
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            AsyncWrite::poll_flush(self, cx)
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll_close(cx)
+        }
+    }
+
+    impl tokio::io::AsyncRead for StreamReader {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            out: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let len = ready!(self.poll_read_into(cx, out.initialize_unfilled()))?;
+            out.advance(len);
+            Poll::Ready(Ok(()))
+        }
+    }
+}

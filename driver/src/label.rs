@@ -1,0 +1,61 @@
+//! How a Rust type is called on the wire: its name without the modules it lives in.
+//!
+//! Two programs that share a message type call it the same, wherever each of them keeps it.
+
+use std::any::type_name;
+
+/// The name of `T`, with every path cut to its last segment and references left out: `Vec<Entry>`.
+pub(crate) fn label<T: ?Sized>() -> String {
+    shorten(type_name::<T>())
+}
+
+fn shorten(full: &str) -> String {
+    let mut short = String::with_capacity(full.len());
+    let mut segment = 0;
+    let mut rest = full.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            ':' if rest.peek() == Some(&':') => {
+                rest.next();
+                short.truncate(segment);
+            }
+            '&' => {}
+            c if c.is_alphanumeric() || c == '_' => short.push(c),
+            c => {
+                short.push(c);
+                segment = short.len();
+            }
+        }
+    }
+    // What is left of `&mut T` and `&'a T` is no part of the shape.
+    short.trim_start_matches("mut ").to_owned()
+}
+
+/// Whether `T` is a row of octets. Serde shows such types as rows of numbers; as a body they are raw octets.
+pub(crate) fn is_octets<T: ?Sized>() -> bool {
+    let name = type_name::<T>().trim_start_matches('&');
+    name == "[u8]" || name == "alloc::vec::Vec<u8>" || name.starts_with("[u8; ") || name == "alloc::boxed::Box<[u8]>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_called_by_their_own_name_only() {
+        struct Entry;
+        assert_eq!(label::<Entry>(), "Entry");
+        assert_eq!(label::<&Entry>(), "Entry");
+        assert_eq!(label::<Vec<Entry>>(), "Vec<Entry>");
+        assert_eq!(label::<(u8, Option<&str>)>(), "(u8, Option<str>)");
+        assert_eq!(label::<std::collections::BTreeMap<String, [Entry; 3]>>(), "BTreeMap<String, [Entry; 3]>");
+        assert_eq!(label::<u64>(), "u64");
+    }
+
+    #[test]
+    fn rows_of_octets_are_known_in_every_form() {
+        assert!(is_octets::<[u8]>() && is_octets::<Vec<u8>>() && is_octets::<&&[u8]>() && is_octets::<[u8; 7]>());
+        assert!(is_octets::<Box<[u8]>>());
+        assert!(!is_octets::<Vec<u16>>() && !is_octets::<str>() && !is_octets::<[[u8; 2]; 2]>());
+    }
+}

@@ -1,0 +1,444 @@
+//! The handle of one line.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use ropeway_core::{CloseCode, Connection, Limits, Send, Stats};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::action::To;
+use crate::codec::{self, Encoded};
+use crate::config::Config;
+use crate::driver::Driver;
+use crate::error::{Ended, Error};
+use crate::exchange::{Asking, Open};
+use crate::memory::growing;
+use crate::message::Messages;
+use crate::runtime::{Clock, Endpoints, Spawn};
+use crate::scratch::Scratch;
+use crate::slab::Key;
+use crate::state::{Guard, Shared, Turn, micros};
+
+/// One line to a peer. Cheap to clone; all clones, and all that came from them, are the same line.
+///
+/// When the last of them is dropped the line says goodbye and ends.
+#[derive(Clone)]
+pub struct Line(Arc<Alive>);
+
+/// Keeps the line open.
+struct Alive {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.machine.close(CloseCode::DONE, "");
+        state.wake_driver();
+    }
+}
+
+/// What a message brings besides its body.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terms {
+    pub(crate) attached: u16,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) wants_answer: bool,
+}
+
+impl Line {
+    /// The end that opened `stream`, and the driver that must be polled for anything to happen.
+    ///
+    /// `entropy` must be unpredictable and never used twice.
+    pub fn client<S, C>(
+        stream: S,
+        clock: C,
+        spawn: Arc<dyn Spawn>,
+        endpoints: Endpoints,
+        config: Config,
+        entropy: [u8; 32],
+    ) -> (Line, Driver<S, C>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        C: Clock,
+    {
+        Line::over(stream, clock, spawn, endpoints, config, entropy, Connection::client)
+    }
+
+    /// The end that accepted `stream`, and the driver that must be polled for anything to happen.
+    ///
+    /// `entropy` must be unpredictable and never used twice.
+    pub fn server<S, C>(
+        stream: S,
+        clock: C,
+        spawn: Arc<dyn Spawn>,
+        endpoints: Endpoints,
+        config: Config,
+        entropy: [u8; 32],
+    ) -> (Line, Driver<S, C>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        C: Clock,
+    {
+        Line::over(stream, clock, spawn, endpoints, config, entropy, Connection::server)
+    }
+
+    fn over<S, C>(
+        stream: S,
+        clock: C,
+        spawn: Arc<dyn Spawn>,
+        endpoints: Endpoints,
+        config: Config,
+        entropy: [u8; 32],
+        new: NewMachine,
+    ) -> (Line, Driver<S, C>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        C: Clock,
+    {
+        let now = micros(clock.now());
+        let memory = growing(config.lanes, config.flows, config.outbox);
+        let machine = new(now, config.protocol, entropy, memory);
+        let shared = Arc::new(Shared::new(machine, now, spawn, endpoints));
+        (Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config))
+    }
+
+    // ---- messages
+
+    /// Sends a message that wants no answer: any serde value, text, or [`Bytes`](bytes::Bytes).
+    ///
+    /// Returns once the message is in the outbox, which bounds memory: with a peer that does not read it waits.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] at once for what the peer does not take; [`Error::Closed`] when the line is over.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the message is either sent whole or, if it is larger than a frame and had begun, given up and never
+    /// delivered as whole.
+    pub async fn notify<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Result<(), Error>
+    where
+        B: Serialize + ?Sized,
+    {
+        let mut octets = Scratch::new();
+        let encoded = codec::encode(body, &mut octets.0)?;
+        match self.start(to.into(), encoded, &octets.0, Terms::default()).await? {
+            (None, _) => Ok(()),
+            (Some(key), taken) => {
+                let mut exchange = Asking::new(self.clone(), key);
+                exchange.send_rest(&octets.0[taken..]).await?;
+                exchange.forget();
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer. A bare [`Code::OK`](ropeway_core::Code::OK) is an answer without a body.
+    ///
+    /// # Errors
+    /// [`Error::Answered`] if the answer is another code; [`Error::WrongType`] if its body is not an `R`;
+    /// [`Error::TimedOut`] if no sign of life came in time (5 s, unless the line's config says otherwise; see
+    /// [`Open::timeout`]); [`Error::Closed`] when the line is over.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the request is given up, and the peer is told.
+    pub async fn request<'a, B, R>(&self, to: impl Into<To<'a>>, body: &B) -> Result<R, Error>
+    where
+        B: Serialize + ?Sized,
+        R: DeserializeOwned,
+    {
+        let to = to.into();
+        let mut octets = Scratch::new();
+        let encoded = codec::encode(body, &mut octets.0)?;
+        let terms = Terms { wants_answer: true, ..Terms::default() };
+        let (key, taken) = self.start(to, encoded, &octets.0, terms).await?;
+        let key = key.ok_or(Error::Misuse("the exchange is over"))?;
+        let mut exchange = Asking::new(self.clone(), key);
+        if taken < octets.0.len() {
+            exchange.send_rest(&octets.0[taken..]).await?;
+        }
+        drop(octets);
+        let reply = exchange.answer().await?;
+        reply.decode_for(to)
+    }
+
+    /// A message with all that it may bring: files, a stream, a timeout of its own; and answers with all that they bring.
+    ///
+    /// Nothing is sent before one of the methods of [`Open`] is awaited.
+    pub fn open<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Open
+    where
+        B: Serialize + ?Sized,
+    {
+        Open::new(self.clone(), to.into().into(), body)
+    }
+
+    /// The messages that the peer sends, in order. Each message goes to whoever asks first, if there are several.
+    ///
+    /// What nobody takes fills the window, and then the peer waits.
+    pub fn messages(&self) -> Messages {
+        Messages::new(self.clone())
+    }
+
+    // ---- the line
+
+    /// Waits until the handshake is done. Verbs wait by themselves.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] if the line ended before.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ready(&self) -> Result<(), Error> {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if let Some(error) = state.over() {
+                return Poll::Ready(Err(error));
+            }
+            if state.machine.peer().is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            state.wait_for_phase(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until the line is over, however that comes, and says how.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ended(&self) -> Ended {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            match &state.ended {
+                Some(ended) => Poll::Ready(ended.clone()),
+                None => {
+                    state.wait_for_phase(cx);
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Says goodbye behind everything that was sent before, and waits until the line is over. No verb works from now on.
+    ///
+    /// # Cancel safety
+    /// The line closes all the same.
+    pub async fn close(&self, code: CloseCode, reason: &str) -> Ended {
+        {
+            let mut state = self.lock();
+            state.machine.close(code, reason);
+            state.wake_driver();
+        }
+        self.ended().await
+    }
+
+    /// Says goodbye behind everything that was sent before, and does not wait.
+    pub(crate) fn close_soon(&self, code: CloseCode) {
+        let mut state = self.lock();
+        state.machine.close(code, "");
+        state.wake_driver();
+    }
+
+    /// Ends the line at once, without a goodbye. What was not sent is lost, and what waits for it fails.
+    pub fn cut(&self) {
+        let mut state = self.lock();
+        if let Some(event) = state.machine.handle_eof() {
+            state.on_event(event);
+        }
+        state.wake_driver();
+    }
+
+    /// Tells the peer to open no new exchange. Those that are open may end; then close.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the line is over.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the peer may not have been told.
+    pub async fn go_away(&self) -> Result<(), Error> {
+        let mut turn = Waiting::new(self, Turn::default());
+        poll_fn(|cx| turn.poll(cx, |state| state.machine.go_away())).await
+    }
+
+    /// Waits until no exchange is open, in either direction, and no flow.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn idle(&self) {
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            let quiet = state.machine.lanes() == (0, 0) && state.machine.flows() == (0, 0) && state.inbox.is_empty();
+            if state.ended.is_some() || quiet {
+                return Poll::Ready(());
+            }
+            state.wait_for_idle(cx);
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Asks the peer for a sign of life: how long it took.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the line is over, also because the peer never answered.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn ping(&self) -> Result<Duration, Error> {
+        let mut asked = false;
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if let Some(error) = state.over() {
+                return Poll::Ready(Err(error));
+            }
+            if asked && let Some(rtt) = state.pong.take() {
+                return Poll::Ready(Ok(rtt));
+            }
+            if !asked && state.machine.ping().is_ok() {
+                asked = true;
+                state.pong = None;
+                state.hurry = true;
+            }
+            state.wait_for_phase(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The round-trip time of pings, smoothed; `None` before the first heartbeat.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.lock().machine.rtt()
+    }
+
+    /// What went over the line so far.
+    pub fn stats(&self) -> Stats {
+        *self.lock().machine.stats()
+    }
+
+    /// What the peer takes; `None` before the handshake.
+    pub fn peer_limits(&self) -> Option<Limits> {
+        self.lock().machine.peer().copied()
+    }
+
+    /// Whether the peer has asked for no new exchanges.
+    pub fn is_peer_away(&self) -> bool {
+        self.lock().peer_away
+    }
+
+    /// Whether the line is over.
+    pub fn is_over(&self) -> bool {
+        self.lock().ended.is_some()
+    }
+
+    /// Where the two ends are.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.0.shared.endpoints
+    }
+
+    // ---- for the other handles
+
+    pub(crate) fn downgrade(&self) -> WeakLine {
+        WeakLine(Arc::downgrade(&self.0.shared))
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_> {
+        self.0.shared.lock()
+    }
+
+    pub(crate) fn spawn(&self) -> &Arc<dyn Spawn> {
+        &self.0.shared.spawn
+    }
+
+    /// Sends the first frame of a message; its exchange, if it has one, and how much of the body went with it.
+    pub(crate) async fn start(
+        &self,
+        to: To<'_>,
+        encoded: Encoded,
+        octets: &[u8],
+        terms: Terms,
+    ) -> Result<(Option<Key>, usize), Error> {
+        let mut turn = Waiting::new(self, Turn::for_lane());
+        poll_fn(|cx| {
+            turn.poll(cx, |state| {
+                let now = state.time(&*self.0.shared.spawn);
+                let action = state.action(to)?;
+                let kind = state.kind(encoded)?;
+                let Terms { attached, timeout, wants_answer } = terms;
+                let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
+                let sent =
+                    if wants_answer { state.machine.request(now, &send)? } else { state.machine.notify(now, &send)? };
+                let key = sent.lane.map(|lane| state.new_call(lane));
+                if wants_answer && state.machine.lanes().0 == 1 {
+                    state.hurry = true;
+                }
+                Ok((key, sent.taken))
+            })
+        })
+        .await
+    }
+}
+
+/// A line that this does not keep open.
+pub(crate) struct WeakLine(Weak<Shared>);
+
+impl WeakLine {
+    pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
+        self.0.upgrade()
+    }
+
+    pub(crate) fn is(&self, line: &Line) -> bool {
+        Weak::as_ptr(&self.0) == Arc::as_ptr(&line.0.shared)
+    }
+}
+
+type NewMachine =
+    fn(ropeway_core::Instant, ropeway_core::Config, [u8; 32], crate::memory::Grown) -> Connection<crate::memory::Grown>;
+
+/// A verb that may have to wait; gives its place up when dropped.
+pub(crate) struct Waiting<'l> {
+    line: &'l Line,
+    turn: Turn,
+}
+
+impl<'l> Waiting<'l> {
+    pub(crate) fn new(line: &'l Line, turn: Turn) -> Waiting<'l> {
+        Waiting { line, turn }
+    }
+
+    pub(crate) fn poll<T>(
+        &mut self,
+        cx: &Context<'_>,
+        verb: impl FnOnce(&mut crate::state::State) -> Result<T, ropeway_core::Refused>,
+    ) -> Poll<Result<T, Error>> {
+        let mut state = self.line.lock();
+        let answer = verb(&mut state);
+        state.outcome(answer, &mut self.turn, cx)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.turn.is_waiting() {
+            let mut state = self.line.lock();
+            let next = self.turn.leave(&mut state);
+            state.wakes.extend(next);
+        }
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("Line")
+            .field("endpoints", &self.0.shared.endpoints)
+            .field("ended", &state.ended)
+            .field("machine", &state.machine)
+            .finish()
+    }
+}

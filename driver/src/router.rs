@@ -1,0 +1,220 @@
+//! Which handler a message goes to, and the loop that takes it there.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use ropeway_core::Code;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::action::{Action, To};
+use crate::error::{Error, Failure};
+use crate::line::Line;
+use crate::message::Message;
+
+type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Handlers by action. A server and a client each have one.
+///
+/// A message goes to the handler of its action; otherwise to the one with the longest matching pattern (`files.*`);
+/// otherwise to the fallback; otherwise it is answered with [`Code::NOT_IMPLEMENTED`].
+#[derive(Clone, Default)]
+pub struct Router {
+    named: HashMap<Box<str>, Handler>,
+    numbered: HashMap<u32, Handler>,
+    /// Longest first.
+    patterns: Vec<(Box<str>, Handler)>,
+    fallback: Option<Handler>,
+}
+
+impl Router {
+    /// A router without handlers.
+    pub fn new() -> Router {
+        Router::default()
+    }
+
+    /// Handles an action, or all that begin with what stands before a final `*`. The body is decoded to what the handler
+    /// takes, and what it returns is the answer.
+    ///
+    /// A body of another type is answered with [`Code::WRONG_TYPE`]. The last handler set for an action counts.
+    pub fn on<'a, T, R, F, Fut>(self, action: impl Into<To<'a>>, handler: F) -> Router
+    where
+        T: DeserializeOwned + Send + 'static,
+        R: Serialize + Send + Sync + 'static,
+        F: Fn(T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, Failure>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        self.on_message(action, move |mut message| {
+            let handler = handler.clone();
+            async move {
+                match message.decode::<T>().await {
+                    Ok(value) => match handler(value).await {
+                        Ok(answer) => message.answer(&answer).await,
+                        Err(failure) => message.fail(failure).await,
+                    },
+                    Err(error) => message.fail(error).await,
+                }
+            }
+        })
+    }
+
+    /// Handles an action, or a pattern, with the message itself, for all that it may bring and be answered.
+    ///
+    /// An error that the handler returns is logged: the message, dropped, has answered by itself.
+    pub fn on_message<'a, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Router
+    where
+        F: Fn(Message) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let handler = wrap(handler);
+        match action.into() {
+            To::Number(number) => {
+                self.numbered.insert(number, handler);
+            }
+            To::Name(name) => match name.strip_suffix('*') {
+                Some(start) => {
+                    self.patterns.retain(|(pattern, _)| **pattern != *start);
+                    self.patterns.push((start.into(), handler));
+                    self.patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+                }
+                None => {
+                    self.named.insert(name.into(), handler);
+                }
+            },
+        }
+        self
+    }
+
+    /// Handles what no other handler does.
+    pub fn fallback<F, Fut>(mut self, handler: F) -> Router
+    where
+        F: Fn(Message) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.fallback = Some(wrap(handler));
+        self
+    }
+
+    /// Whether there is no handler at all.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.numbered.is_empty() && self.patterns.is_empty() && self.fallback.is_none()
+    }
+
+    fn find(&self, action: &Action) -> Option<&Handler> {
+        let found = match action {
+            Action::Number(number) => self.numbered.get(number),
+            Action::Name(name) => self.named.get(&**name).or_else(|| {
+                self.patterns.iter().find(|(start, _)| name.starts_with(&**start)).map(|(_, handler)| handler)
+            }),
+        };
+        found.or(self.fallback.as_ref())
+    }
+
+    /// Takes the messages of a line to their handlers until the line is over. At most `most` handlers run at once; then
+    /// messages wait, and in the end the peer does.
+    ///
+    /// A handler that does not finish at once becomes a task of its own. It is dropped when the peer gives the request
+    /// up or the line ends.
+    ///
+    /// # Cancel safety
+    /// Dropped, handlers that run go on.
+    pub async fn serve(self: Arc<Self>, line: Line, most: usize) {
+        let running = Arc::new(Running::default());
+        let mut messages = line.messages();
+        let spawn = line.spawn().clone();
+        // The stream of messages keeps the line.
+        drop(line);
+        while let Some(message) = messages.next().await {
+            let Some(handler) = self.find(message.action()) else {
+                tracing::debug!(action = %message.action(), "nobody handles this");
+                message.code(Code::NOT_IMPLEMENTED);
+                continue;
+            };
+            let watch = message.watch();
+            let mut task = handler(message);
+            if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                continue;
+            }
+            running.wait_below(most).await;
+            let slot = running.enter();
+            spawn.spawn(Box::pin(async move {
+                let _slot = slot;
+                poll_fn(|cx| if watch.poll_over(cx).is_ready() { Poll::Ready(()) } else { task.as_mut().poll(cx) })
+                    .await;
+            }));
+        }
+    }
+}
+
+fn wrap<F, Fut>(handler: F) -> Handler
+where
+    F: Fn(Message) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    Arc::new(move |message| {
+        let work = handler(message);
+        Box::pin(async move {
+            if let Err(error) = work.await {
+                tracing::debug!(%error, "a handler failed");
+            }
+        })
+    })
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Router")
+            .field("named", &self.named.keys())
+            .field("numbered", &self.numbered.keys())
+            .field("patterns", &self.patterns.len())
+            .field("fallback", &self.fallback.is_some())
+            .finish()
+    }
+}
+
+/// How many handlers of a line run.
+#[derive(Default)]
+struct Running {
+    count: AtomicUsize,
+    waiting: Mutex<Option<Waker>>,
+}
+
+struct Slot(Arc<Running>);
+
+impl Running {
+    fn enter(self: &Arc<Self>) -> Slot {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        Slot(self.clone())
+    }
+
+    async fn wait_below(&self, most: usize) {
+        poll_fn(|cx| {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if self.count.load(Ordering::Relaxed) < most {
+                return Poll::Ready(());
+            }
+            *waiting = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            self.0.count.fetch_sub(1, Ordering::Relaxed);
+            waiting.take()
+        };
+        if let Some(waker) = waiting {
+            waker.wake();
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! Listens, and serves every line that comes.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use ropeway_core::CloseCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::action::To;
+use crate::address::{Address, AddressError, IntoAddress};
+use crate::client::within;
+use crate::config::Config;
+use crate::error::{Error, Failure};
+use crate::line::Line;
+use crate::message::Message;
+use crate::router::Router;
+use crate::runtime::{Endpoints, Runtime, SocketOptions};
+
+/// After an error of accepting that is not the peer's, such as too many open files.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A server that listens. Dropping it stops listening and closes its lines behind what was sent.
+pub struct Server<R: Runtime> {
+    runtime: R,
+    address: Address,
+    shared: Arc<Listening>,
+}
+
+/// What a server and its tasks share.
+struct Listening {
+    book: Mutex<Book>,
+    router: Arc<Router>,
+    on_line: Option<OnLine>,
+    config: Config,
+}
+
+#[derive(Default)]
+struct Book {
+    lines: Vec<Line>,
+    /// Accepted, and not yet over.
+    count: usize,
+    stopped: bool,
+    /// The accept loop, and who waits for lines to end.
+    wakers: Vec<Waker>,
+}
+
+type OnLine = Arc<dyn Fn(Line) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send + Sync>;
+
+/// Settings and handlers of a server.
+#[must_use = "nothing happens before serve"]
+pub struct ServerBuilder<R> {
+    runtime: R,
+    address: Result<Address, AddressError>,
+    config: Config,
+    socket: SocketOptions,
+    router: Router,
+    on_line: Option<OnLine>,
+    max_lines: usize,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// Lines that ended in peace.
+    pub closed: usize,
+    /// Lines that were cut at the deadline.
+    pub cut: usize,
+}
+
+impl<R: Runtime + Default> Server<R> {
+    /// A server on an address. A port of 0 lets the system pick one; see [`Server::address`].
+    pub fn bind(address: impl IntoAddress) -> ServerBuilder<R> {
+        ServerBuilder {
+            runtime: R::default(),
+            address: address.into_address(),
+            config: Config::DEFAULT,
+            socket: SocketOptions::default(),
+            router: Router::new(),
+            on_line: None,
+            max_lines: usize::MAX,
+        }
+    }
+}
+
+impl<R: Runtime> ServerBuilder<R> {
+    /// Sizes and timeouts of each line.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// How accepted sockets are set up.
+    pub fn socket(mut self, socket: SocketOptions) -> Self {
+        self.socket = socket;
+        self
+    }
+
+    /// How many lines there may be at once. Further ones wait to be accepted.
+    pub fn max_lines(mut self, max: usize) -> Self {
+        self.max_lines = max.max(1);
+        self
+    }
+
+    /// Handles an action; see [`Router::on`].
+    pub fn on<'a, T, A, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Self
+    where
+        T: DeserializeOwned + Send + 'static,
+        A: Serialize + Send + Sync + 'static,
+        F: Fn(T) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<A, Failure>> + Send + 'static,
+    {
+        self.router = self.router.on(action, handler);
+        self
+    }
+
+    /// Handles an action with the message itself; see [`Router::on_message`].
+    pub fn on_message<'a, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Self
+    where
+        F: Fn(Message) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.router = self.router.on_message(action, handler);
+        self
+    }
+
+    /// Handles what no other handler does.
+    pub fn fallback<F, Fut>(mut self, handler: F) -> Self
+    where
+        F: Fn(Message) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.router = self.router.fallback(handler);
+        self
+    }
+
+    /// Uses these handlers instead of those set so far.
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = router;
+        self
+    }
+
+    /// Runs for each line once its handshake is done, before its first message. A failure closes the line with its code
+    /// and text.
+    pub fn on_line<F, Fut>(mut self, hook: F) -> Self
+    where
+        F: Fn(Line) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        self.on_line = Some(Arc::new(move |line| Box::pin(hook(line))));
+        self
+    }
+
+    /// Listens. Without a handler, what a line sends waits for [`Line::messages`] in an [`on_line`](Self::on_line).
+    ///
+    /// # Errors
+    /// [`Error::Address`]; [`Error::Io`] if the address can't be listened on.
+    ///
+    /// # Cancel safety
+    /// Dropped early, nothing listens.
+    pub async fn serve(self) -> Result<Server<R>, Error> {
+        let ServerBuilder { runtime, address, config, socket, router, on_line, max_lines } = self;
+        let (listener, address) = runtime.listen(&address?).await?;
+        let book = Mutex::new(Book::default());
+        let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config });
+        let accept = accept(runtime.clone(), listener, socket, max_lines, shared.clone());
+        runtime.spawner().spawn(Box::pin(accept));
+        tracing::debug!(%address, "listening");
+        Ok(Server { runtime, address, shared })
+    }
+}
+
+impl<R: Runtime> Server<R> {
+    /// The address it listens on.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The lines there are now.
+    pub fn lines(&self) -> Vec<Line> {
+        self.shared.book().lines.clone()
+    }
+
+    /// Stops listening, lets lines say goodbye once what is open on them has ended, and cuts those that have not by the
+    /// deadline. Returns by then, whatever the peers do.
+    ///
+    /// # Cancel safety
+    /// Dropped early, it closes the lines as dropping a server does.
+    pub async fn shutdown(self, deadline: Duration) -> Shutdown {
+        let lines = self.shared.stop();
+        let spawn = self.runtime.spawner();
+        let clock = self.runtime.clock();
+        for line in &lines {
+            let line = line.clone();
+            spawn.spawn(Box::pin(async move {
+                if line.go_away().await.is_ok() {
+                    line.idle().await;
+                }
+                line.close(CloseCode::AWAY, "").await;
+            }));
+        }
+        let all = lines.len();
+        let book = &self.shared;
+        let over = poll_fn(|cx| {
+            let mut book = book.book();
+            if book.count == 0 {
+                return Poll::Ready(());
+            }
+            book.wakers.push(cx.waker().clone());
+            Poll::Pending
+        });
+        if within(clock, deadline, over).await.is_ok() {
+            return Shutdown { closed: all, cut: 0 };
+        }
+        let left = self.shared.book().lines.clone();
+        for line in &left {
+            line.cut();
+        }
+        Shutdown { closed: all.saturating_sub(left.len()), cut: left.len() }
+    }
+}
+
+impl Listening {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No further line is accepted; those there are.
+    fn stop(&self) -> Vec<Line> {
+        let (lines, wakers) = {
+            let mut book = self.book();
+            book.stopped = true;
+            (book.lines.clone(), std::mem::take(&mut book.wakers))
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        lines
+    }
+
+    fn enter(&self) {
+        self.book().count += 1;
+    }
+
+    fn leave(&self) {
+        let wakers = {
+            let mut book = self.book();
+            book.count -= 1;
+            std::mem::take(&mut book.wakers)
+        };
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl<R: Runtime> Drop for Server<R> {
+    fn drop(&mut self) {
+        let lines = self.shared.stop();
+        for line in lines {
+            line.close_soon(CloseCode::AWAY);
+        }
+    }
+}
+
+/// Takes connections until the server stops. No peer can end it, and none can hold it up.
+async fn accept<R: Runtime>(
+    runtime: R,
+    listener: R::Listener,
+    socket: SocketOptions,
+    max_lines: usize,
+    shared: Arc<Listening>,
+) {
+    loop {
+        let accepted = {
+            let mut next = pin!(runtime.accept(&listener, &socket));
+            poll_fn(|cx| {
+                {
+                    let mut book = shared.book();
+                    if book.stopped {
+                        return Poll::Ready(None);
+                    }
+                    if !book.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                        book.wakers.push(cx.waker().clone());
+                    }
+                    if book.count >= max_lines {
+                        return Poll::Pending;
+                    }
+                }
+                next.as_mut().poll(cx).map(Some)
+            })
+            .await
+        };
+        match accepted {
+            None => return,
+            Some(Ok((stream, endpoints))) => start(&runtime, stream, endpoints, &shared),
+            Some(Err(error)) => {
+                tracing::warn!(%error, "accepting a connection failed");
+                if !is_peers(&error) {
+                    let _ = within(runtime.clock(), PAUSE, std::future::pending::<()>()).await;
+                }
+            }
+        }
+    }
+}
+
+/// Whether only one connection is concerned, and the next may be accepted at once.
+fn is_peers(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// Starts a line: its loop, and what serves it.
+fn start<R: Runtime>(runtime: &R, stream: R::Stream, endpoints: Endpoints, shared: &Arc<Listening>) {
+    let entropy = match crate::entropy() {
+        Ok(entropy) => entropy,
+        Err(error) => {
+            tracing::error!(%error, "no entropy, so no line");
+            return;
+        }
+    };
+    let spawn = runtime.spawner();
+    let (line, driver) =
+        Line::server(stream, runtime.clock(), spawn.clone(), endpoints, shared.config.clone(), entropy);
+    shared.enter();
+    let weak = line.downgrade();
+    let book = shared.clone();
+    spawn.spawn(Box::pin(async move {
+        let ended = driver.await;
+        tracing::debug!(%ended, "line over");
+        book.book().lines.retain(|line| !weak.is(line));
+        book.leave();
+    }));
+    spawn.spawn(Box::pin(serve(line, shared.clone())));
+}
+
+async fn serve(line: Line, shared: Arc<Listening>) {
+    if line.ready().await.is_err() {
+        return;
+    }
+    {
+        let mut book = shared.book();
+        if book.stopped {
+            return line.close_soon(CloseCode::AWAY);
+        }
+        book.lines.push(line.clone());
+    }
+    if line.is_over() {
+        // It ended before it was in the book.
+        let weak = line.downgrade();
+        shared.book().lines.retain(|line| !weak.is(line));
+        return;
+    }
+    if let Some(hook) = &shared.on_line
+        && let Err(failure) = hook(line.clone()).await
+    {
+        let code = CloseCode::new(failure.code.value()).unwrap_or(CloseCode::INTERNAL);
+        line.close(code, &failure.text).await;
+        return;
+    }
+    if shared.router.is_empty() {
+        return;
+    }
+    let most = shared.config.handlers;
+    shared.router.clone().serve(line, most).await;
+}
+
+impl<R: Runtime> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.address).field("lines", &self.shared.book().count).finish()
+    }
+}
+
+impl<R> fmt::Debug for ServerBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder")
+            .field("address", &self.address)
+            .field("router", &self.router)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! The memories a machine can run on. Those without an argument are of one size, so that only what they
+//! are made of differs.
+
+use ropeway_core::{Flow, Lane, Memory, Slots, Space};
+
+/// Lanes each way.
+pub const LANES: usize = 4;
+/// Flows each way.
+pub const FLOWS: usize = 4;
+/// Octets of the outbox.
+pub const OUTBOX: usize = 1024;
+
+/// Nothing but arrays.
+pub type Arrays = Memory<[Lane; LANES], [Flow; FLOWS], [u8; OUTBOX]>;
+/// Vectors of fixed capacity.
+pub type Vectors = Memory<heapless::Vec<Lane, LANES>, heapless::Vec<Flow, FLOWS>, heapless::Vec<u8, OUTBOX>>;
+/// Boxed slices.
+pub type Boxes = Memory<Box<[Lane]>, Box<[Flow]>, Box<[u8]>>;
+/// Memory that is there when it is needed.
+pub type Growing = Memory<Grow<Lane>, Grow<Flow>, Grow<u8>>;
+
+/// [`Arrays`].
+pub fn arrays() -> Arrays {
+    Memory {
+        opened: [Lane::EMPTY; LANES],
+        accepted: [Lane::EMPTY; LANES],
+        sending: [Flow::EMPTY; FLOWS],
+        receiving: [Flow::EMPTY; FLOWS],
+        outbox: [0; OUTBOX],
+    }
+}
+
+/// [`Vectors`].
+pub fn vectors() -> Vectors {
+    let Memory { opened, accepted, sending, receiving, outbox } = arrays();
+    Memory {
+        opened: opened.into_iter().collect(),
+        accepted: accepted.into_iter().collect(),
+        sending: sending.into_iter().collect(),
+        receiving: receiving.into_iter().collect(),
+        outbox: outbox.into_iter().collect(),
+    }
+}
+
+/// [`Boxes`] of other sizes: lanes and flows each way, and octets of the outbox.
+pub fn boxes(lanes: usize, flows: usize, outbox: usize) -> Boxes {
+    Memory {
+        opened: vec![Lane::EMPTY; lanes].into(),
+        accepted: vec![Lane::EMPTY; lanes].into(),
+        sending: vec![Flow::EMPTY; flows].into(),
+        receiving: vec![Flow::EMPTY; flows].into(),
+        outbox: vec![0; outbox].into(),
+    }
+}
+
+/// [`Growing`] to other sizes.
+pub fn growing(lanes: usize, flows: usize, outbox: usize) -> Growing {
+    Memory {
+        opened: Grow::upto(lanes, Lane::EMPTY),
+        accepted: Grow::upto(lanes, Lane::EMPTY),
+        sending: Grow::upto(flows, Flow::EMPTY),
+        receiving: Grow::upto(flows, Flow::EMPTY),
+        outbox: Grow::upto(outbox, 0),
+    }
+}
+
+/// Items made when they are asked for, up to a limit, and given back when none is in use.
+#[derive(Clone, Debug)]
+pub struct Grow<T> {
+    items: Vec<T>,
+    limit: usize,
+    empty: T,
+}
+
+impl<T: Clone> Grow<T> {
+    fn upto(limit: usize, empty: T) -> Grow<T> {
+        Grow { items: Vec::new(), limit, empty }
+    }
+}
+
+impl<T: Clone> Slots<T> for Grow<T> {
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn get(&self, index: usize) -> Option<&T> {
+        self.items.get(index)
+    }
+
+    fn get_mut(&mut self, index: usize) -> Option<&mut T> {
+        if index < self.limit && index >= self.items.len() {
+            self.items.resize(index + 1, self.empty.clone());
+        }
+        self.items.get_mut(index)
+    }
+
+    fn shrink(&mut self) {
+        self.items = Vec::new();
+    }
+}
+
+impl Space for Grow<u8> {
+    fn limit(&self) -> usize {
+        self.limit
+    }
+
+    fn octets(&self) -> &[u8] {
+        &self.items
+    }
+
+    fn octets_mut(&mut self) -> &mut [u8] {
+        &mut self.items
+    }
+
+    fn grow(&mut self, len: usize) {
+        let len = len.min(self.limit);
+        if len > self.items.len() {
+            self.items.resize(len, 0);
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.items = Vec::new();
+    }
+}
