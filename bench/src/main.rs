@@ -10,6 +10,7 @@
 mod figure;
 mod raw;
 mod report;
+mod ropeway;
 mod rows;
 mod run;
 mod side;
@@ -27,7 +28,7 @@ use crate::side::{Files, Side};
 use crate::workdir::Workdir;
 
 /// Who takes part, in the order of the turns.
-pub(crate) const SIDES: &[&dyn Side] = &[&raw::Raw, &tarpc::Tarpc];
+pub(crate) const SIDES: &[&dyn Side] = &[&raw::Raw, &ropeway::Ropeway, &tarpc::Tarpc];
 
 /// Rather many short rounds than few long ones: where its tasks run is decided once a round.
 const FULL: Plan = Plan { rounds: 15, budget: Duration::from_millis(250) };

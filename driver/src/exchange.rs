@@ -84,7 +84,10 @@ impl Reply {
 /// The state of an exchange that this end opened; given up when dropped.
 pub(crate) struct Asking {
     pub(crate) line: Line,
+    /// [`Key::NONE`] once the last answer was taken and there is nothing left to give up.
     key: Key,
+    /// The task is registered already, so the first poll has nothing to look for.
+    fresh: bool,
     /// A body of which the first octets have come.
     partial: Option<Partial>,
 }
@@ -98,7 +101,12 @@ struct Partial {
 
 impl Asking {
     pub(crate) fn new(line: Line, key: Key) -> Asking {
-        Asking { line, key, partial: None }
+        Asking { line, key, fresh: false, partial: None }
+    }
+
+    /// Of a request that was sent in this very poll, with the task registered: it can't have been answered.
+    pub(crate) fn fresh(line: Line, key: Key) -> Asking {
+        Asking { line, key, fresh: true, partial: None }
     }
 
     /// Sends what did not go with the first frame. Stops early if the exchange ends: the answers say why.
@@ -112,8 +120,7 @@ impl Asking {
                 turn.poll(cx, |state| {
                     let now = state.now;
                     let Some(call) = state.calls.get_mut(key) else { return Ok(rest.len()) };
-                    let Some(lane) = call.lane.filter(|_| call.heard.aborted.is_none() && call.replies.is_empty())
-                    else {
+                    let Some(lane) = call.lane.filter(|_| call.heard.aborted.is_none() && !call.is_answered()) else {
                         return Ok(rest.len());
                     };
                     call.writer = Some(cx.waker().clone());
@@ -126,11 +133,15 @@ impl Asking {
     }
 
     /// The exchange goes on without anybody waiting for it: a notice that was sent.
-    pub(crate) fn forget(self) {
-        self.line.lock().forget_call(self.key);
+    pub(crate) fn forget(mut self) {
+        let key = std::mem::replace(&mut self.key, Key::NONE);
+        self.line.lock().forget_call(key);
     }
 
     pub(crate) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Reply, Error>>> {
+        if std::mem::take(&mut self.fresh) {
+            return Poll::Pending;
+        }
         let mut state = self.line.lock();
         let state = &mut *state;
         let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(None) };
@@ -150,8 +161,11 @@ impl Asking {
                 }
                 break;
             }
-            match call.replies.pop_front() {
+            match call.next_reply() {
                 Some(RawReply::Code(code)) => {
+                    if call.is_over() {
+                        state.calls.remove(std::mem::replace(&mut self.key, Key::NONE));
+                    }
                     let body = state::body(Kind::None, Octets::EMPTY, &state.names);
                     let reply = Reply { id: None, code, body, is_update: false, is_last: true, attached: 0 };
                     return Poll::Ready(Some(Ok(reply)));
@@ -176,6 +190,9 @@ impl Asking {
                     let body = state::body(kind, octets, &state.names);
                     let head = Reply { id: Some(id), code, body, is_update: false, is_last: last, attached };
                     if whole {
+                        if last && attached == 0 && call.is_over() {
+                            state.calls.remove(std::mem::replace(&mut self.key, Key::NONE));
+                        }
                         return Poll::Ready(Some(Ok(head)));
                     }
                     // The machine has checked it against the limit.
@@ -254,7 +271,9 @@ impl Asking {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        self.line.lock().drop_call(self.key);
+        if self.key != Key::NONE {
+            self.line.lock().drop_call(self.key);
+        }
     }
 }
 

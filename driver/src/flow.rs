@@ -282,6 +282,11 @@ impl Incoming {
         self.line.lock().ins.get_mut(self.key).is_some_and(|input| input.paused)
     }
 
+    /// What is said when it is dropped without a word.
+    pub(crate) fn set_last_word(&mut self, code: Code) {
+        self.last_word = code;
+    }
+
     /// This end's last word, said when it is dropped.
     pub(crate) fn done(mut self, code: Code) {
         self.last_word = code;

@@ -36,7 +36,10 @@ pub use config::Config;
 pub use driver::Driver;
 pub use error::{BodyError, Ended, Error, Failure};
 pub use exchange::{Exchange, Open, Reply};
-pub use file::{Existing, FileError, NameError, SafeName, Source, Target, printable};
+pub use file::{
+    Download, Existing, FileError, FileReader, IntoSource, NameError, Offered, Progress, ProgressStream, SafeName,
+    Save, Source, Target, Upload, Uploading, printable,
+};
 pub use flow::{StreamReader, StreamWriter};
 pub use futures_io;
 pub use line::Line;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{CloseCode, Connection, Limits, Send, Stats};
+use ropeway_core::{CloseCode, Code, Connection, Limits, Send, Stats};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,7 +16,7 @@ use crate::codec::{self, Encoded};
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{Ended, Error};
-use crate::exchange::{Asking, Open};
+use crate::exchange::{Asking, Open, Reply};
 use crate::memory::growing;
 use crate::message::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
@@ -137,7 +137,7 @@ impl Line {
         }
     }
 
-    /// Sends a request and waits for its answer. A bare [`Code::OK`](ropeway_core::Code::OK) is an answer without a body.
+    /// Sends a request and waits for its answer. A bare [`Code::OK`] is an answer without a body.
     ///
     /// # Errors
     /// [`Error::Answered`] if the answer is another code; [`Error::WrongType`] if its body is not an `R`;
@@ -152,18 +152,39 @@ impl Line {
         R: DeserializeOwned,
     {
         let to = to.into();
+        self.call(to, body).await?.decode_for(to)
+    }
+
+    async fn call<B>(&self, to: To<'_>, body: &B) -> Result<Reply, Error>
+    where
+        B: Serialize + ?Sized,
+    {
         let mut octets = Scratch::new();
         let encoded = codec::encode(body, &mut octets.0)?;
         let terms = Terms { wants_answer: true, ..Terms::default() };
         let (key, taken) = self.start(to, encoded, &octets.0, terms).await?;
         let key = key.ok_or(Error::Misuse("the exchange is over"))?;
-        let mut exchange = Asking::new(self.clone(), key);
-        if taken < octets.0.len() {
-            exchange.send_rest(&octets.0[taken..]).await?;
+        if taken == octets.0.len() {
+            drop(octets);
+            return Asking::fresh(self.clone(), key).answer().await;
         }
-        drop(octets);
-        let reply = exchange.answer().await?;
-        reply.decode_for(to)
+        let mut exchange = Asking::new(self.clone(), key);
+        exchange.send_rest(&octets.0[taken..]).await?;
+        exchange.answer().await
+    }
+
+    /// Sends a request of which only the code is of interest. A response counts by its code; its body is dropped.
+    ///
+    /// # Errors
+    /// [`Error::TimedOut`]; [`Error::Aborted`]; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the request is given up, and the peer is told.
+    pub async fn ask<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Result<Code, Error>
+    where
+        B: Serialize + ?Sized,
+    {
+        Ok(self.call(to.into(), body).await?.code())
     }
 
     /// A message with all that it may bring: files, a stream, a timeout of its own; and answers with all that they bring.
@@ -373,7 +394,7 @@ impl Line {
                 let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
                 let sent =
                     if wants_answer { state.machine.request(now, &send)? } else { state.machine.notify(now, &send)? };
-                let key = sent.lane.map(|lane| state.new_call(lane));
+                let key = sent.lane.map(|lane| state.new_call(lane, cx));
                 if wants_answer && state.machine.lanes().0 == 1 {
                     state.hurry = true;
                 }
@@ -385,6 +406,7 @@ impl Line {
 }
 
 /// A line that this does not keep open.
+#[derive(Clone)]
 pub(crate) struct WeakLine(Weak<Shared>);
 
 impl WeakLine {

@@ -32,11 +32,28 @@ pub struct Messages {
     /// Octets of each message of the batch that was handed out, to be given back as window.
     used: Vec<usize>,
     names: Names,
+    /// Answers to a batch go out together; see [`Messages::corked`].
+    corks: bool,
 }
+
+/// So many messages are answered before the driver is woken, if there are as many.
+const CORKED: usize = 32;
 
 impl Messages {
     pub(crate) fn new(line: Line) -> Messages {
-        Messages { line, batch: VecDeque::new(), used: Vec::new(), names: Names::default() }
+        Messages { line, batch: VecDeque::new(), used: Vec::new(), names: Names::default(), corks: false }
+    }
+
+    /// For a loop that does not wait between the messages of a batch: their answers go out together.
+    pub(crate) fn corked(line: Line) -> Messages {
+        let mut messages = Messages::new(line);
+        messages.corks = true;
+        messages
+    }
+
+    /// Before the loop waits after all.
+    pub(crate) fn uncork(&mut self) {
+        self.line.lock().corked = false;
     }
 
     /// The next message; `None` when the line is over.
@@ -53,11 +70,16 @@ impl Messages {
         }
         let Some(raw) = self.batch.pop_front() else { return Poll::Ready(None) };
         self.used.push(raw.charged);
+        if self.corks && self.used.len() % CORKED == 0 {
+            self.uncork();
+            self.line.lock().corked = !self.batch.is_empty();
+        }
         Poll::Ready(Some(Message::new(self.line.clone(), raw, &self.names)))
     }
 
     fn fetch(&mut self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.line.lock();
+        state.corked = false;
         for len in self.used.drain(..) {
             state.machine.take_message(len);
         }
@@ -74,6 +96,13 @@ impl Messages {
             self.names = names.clone();
         }
         state.fetched();
+        if self.corks && self.batch.len() > 1 {
+            if state.asleep && state.machine.wants_transmit() {
+                let driver = state.kick();
+                state.wakes.extend(driver);
+            }
+            state.corked = true;
+        }
         Poll::Ready(())
     }
 }
@@ -82,6 +111,7 @@ impl Drop for Messages {
     /// What was fetched and not handed out is put back, for whoever asks next.
     fn drop(&mut self) {
         let mut state = self.line.lock();
+        state.corked = false;
         for len in self.used.drain(..) {
             state.machine.take_message(len);
         }
@@ -256,15 +286,18 @@ impl Message {
     }
 
     /// Answers with a bare code. Never waits. Does nothing for a message that wants no answer.
-    pub fn code(self, code: Code) {
+    pub fn code(mut self, code: Code) {
+        let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return };
         let mut state = self.serving.line.lock();
-        let lane = self.serving.lane.filter(|_| self.wants_answer).and_then(|(_, key)| state.serving(key));
-        if let Some(lane) = lane {
+        if let Some(lane) = state.serving(key) {
             let _ = state.machine.respond_code(lane, code);
             state.hurry_if_alone();
         }
-        // The lock is not one that the drop of the message could take again.
+        let over = state.answered(key);
         drop(state);
+        if over {
+            self.serving.lane = None;
+        }
     }
 
     /// Answers with a value; see [`Line::notify`] for what it may be. The last answer.
@@ -321,9 +354,9 @@ impl Message {
         .await
     }
 
-    /// Tells when nobody waits for the answer any more.
-    pub(crate) fn watch(&self) -> Watch {
-        Watch { line: self.serving.line.downgrade(), key: self.serving.lane.map(|(_, key)| key), id: self.id }
+    /// What a [`Watch`] of it is made of.
+    pub(crate) fn exchange(&self) -> (Option<Key>, MessageId) {
+        (self.serving.lane.map(|(_, key)| key), self.id)
     }
 
     /// An answer with all that it may bring: files, a stream, a code, and more answers after it.
@@ -344,6 +377,10 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    pub(crate) fn new(line: WeakLine, (key, id): (Option<Key>, MessageId)) -> Watch {
+        Watch { line, key, id }
+    }
+
     /// Ready once the peer gave the exchange up, or the line is over.
     pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
         let Some(shared) = self.line.shared() else { return Poll::Ready(()) };
@@ -467,28 +504,52 @@ impl Serving {
     ) -> Result<(), Error> {
         let Some((_, key)) = self.lane.filter(|_| wants_answer) else { return Ok(()) };
         let taken = self.begin(key, terms, encoded, octets).await?;
+        if taken == octets.len() {
+            return Ok(());
+        }
         self.send_rest(key, &octets[taken..]).await
     }
 
     /// Sends the first frame of an answer; how much of the body went with it.
-    async fn begin(&self, key: Key, terms: Terms, encoded: Encoded, octets: &[u8]) -> Result<usize, Error> {
+    async fn begin(&mut self, key: Key, terms: Terms, encoded: Encoded, octets: &[u8]) -> Result<usize, Error> {
         let Terms { code, more, attached } = terms;
         let mut turn = Waiting::new(&self.line, Turn::default());
-        poll_fn(|cx| {
-            if let Some(code) = self.line.lock().aborted(key) {
-                return Poll::Ready(Err(Error::Aborted(code)));
-            }
+        let mut over = false;
+        let taken = poll_fn(|cx| {
             turn.poll(cx, |state| {
                 let kind = state.kind(encoded)?;
                 let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
-                state.wait_for_lane(key, cx);
-                let sent = state.machine.respond(lane, &response)?;
+                let sent = match state.machine.respond(lane, &response) {
+                    Err(Refused::Later) => {
+                        state.wait_for_lane(key, cx);
+                        return Err(Refused::Later);
+                    }
+                    sent => sent?,
+                };
                 state.hurry_if_alone();
+                over = state.answered(key);
                 Ok(sent.taken)
             })
         })
-        .await
+        .await;
+        drop(turn);
+        if over {
+            self.lane = None;
+        }
+        match taken {
+            // The peer gave up, so nothing is open to answer.
+            Err(Error::Misuse(_)) => Err(self.given_up(key)),
+            taken => taken,
+        }
+    }
+
+    /// The error for an exchange on which nothing can be said.
+    fn given_up(&self, key: Key) -> Error {
+        match self.line.lock().aborted(key) {
+            Some(code) => Error::Aborted(code),
+            None => Error::Misuse("the exchange is over"),
+        }
     }
 
     async fn send_rest(&self, key: Key, octets: &[u8]) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::action::{Action, To};
 use crate::error::{Error, Failure};
 use crate::line::Line;
-use crate::message::Message;
+use crate::message::{Message, Messages, Watch};
 
 type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -126,8 +126,9 @@ impl Router {
     /// Dropped, handlers that run go on.
     pub async fn serve(self: Arc<Self>, line: Line, most: usize) {
         let running = Arc::new(Running::default());
-        let mut messages = line.messages();
+        let mut messages = Messages::corked(line.clone());
         let spawn = line.spawn().clone();
+        let weak = line.downgrade();
         // The stream of messages keeps the line.
         drop(line);
         while let Some(message) = messages.next().await {
@@ -136,13 +137,17 @@ impl Router {
                 message.code(Code::NOT_IMPLEMENTED);
                 continue;
             };
-            let watch = message.watch();
+            let exchange = message.exchange();
             let mut task = handler(message);
             if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
                 continue;
             }
-            running.wait_below(most).await;
+            if running.is_full(most) {
+                messages.uncork();
+                running.wait_below(most).await;
+            }
             let slot = running.enter();
+            let watch = Watch::new(weak.clone(), exchange);
             spawn.spawn(Box::pin(async move {
                 let _slot = slot;
                 poll_fn(|cx| if watch.poll_over(cx).is_ready() { Poll::Ready(()) } else { task.as_mut().poll(cx) })
@@ -191,6 +196,10 @@ impl Running {
     fn enter(self: &Arc<Self>) -> Slot {
         self.count.fetch_add(1, Ordering::Relaxed);
         Slot(self.clone())
+    }
+
+    fn is_full(&self, most: usize) -> bool {
+        self.count.load(Ordering::Relaxed) >= most
     }
 
     async fn wait_below(&self, most: usize) {

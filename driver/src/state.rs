@@ -4,6 +4,7 @@
 //! send. The driver locks, feeds the machine, and wakes whom the events concern. No system call is made under the lock,
 //! it is never held across an await, and tasks are woken after it is released.
 
+use std::cell::Cell;
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -44,6 +45,8 @@ pub(crate) struct State {
     pub(crate) kicked: bool,
     /// ... unless nobody else is likely to: one message is all there is, and somebody waits for it.
     pub(crate) hurry: bool,
+    /// Somebody works through a batch of messages and answers them: the driver is woken at the end of it.
+    pub(crate) corked: bool,
     /// Whom to wake once the lock is released.
     pub(crate) wakes: Vec<Waker>,
     /// Answers to what this end asked.
@@ -116,7 +119,9 @@ pub(crate) struct Call {
     /// `None` when it is over.
     pub(crate) lane: Option<LaneId>,
     pub(crate) heard: Arrived,
-    pub(crate) replies: VecDeque<RawReply>,
+    /// Most requests have one answer, which then costs no allocation.
+    reply: Option<RawReply>,
+    replies: VecDeque<RawReply>,
     pub(crate) expired: bool,
     /// A notice with a lane: the peer has all of it.
     pub(crate) taken: bool,
@@ -167,6 +172,29 @@ pub(crate) struct In {
     pub(crate) cancelled: Option<Code>,
 }
 
+impl Call {
+    fn push_reply(&mut self, reply: RawReply) {
+        if self.reply.is_none() && self.replies.is_empty() {
+            self.reply = Some(reply);
+        } else {
+            self.replies.push_back(reply);
+        }
+    }
+
+    pub(crate) fn next_reply(&mut self) -> Option<RawReply> {
+        self.reply.take().or_else(|| self.replies.pop_front())
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.reply.is_some() || !self.replies.is_empty()
+    }
+
+    /// Nothing more will come, and nothing that came is left to take.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lane.is_none() && !self.is_answered() && self.heard.offers.is_empty()
+    }
+}
+
 impl Shared {
     pub(crate) fn new(machine: Connection<Grown>, now: Instant, spawn: Arc<dyn Spawn>, endpoints: Endpoints) -> Shared {
         Shared { state: Mutex::new(State::new(machine, now)), spawn, endpoints }
@@ -176,6 +204,11 @@ impl Shared {
         // A task that panicked under the lock left the machine between two verbs, which are all or nothing.
         Guard(Some(self.state.lock().unwrap_or_else(PoisonError::into_inner)))
     }
+}
+
+thread_local! {
+    /// A vector to put in the place of the one that is being woken from.
+    static WAKES: Cell<Vec<Waker>> = const { Cell::new(Vec::new()) };
 }
 
 /// The lock. Letting go of it wakes whoever there is to wake.
@@ -198,11 +231,17 @@ impl DerefMut for Guard<'_> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.0.take() else { return };
-        let driver = if state.asleep && state.machine.wants_transmit() { state.kick() } else { None };
-        let wakes = if state.wakes.is_empty() { Vec::new() } else { std::mem::take(&mut state.wakes) };
-        drop(state);
-        for waker in wakes.into_iter().chain(driver) {
-            waker.wake();
+        let driver = if state.asleep && !state.corked && state.machine.wants_transmit() { state.kick() } else { None };
+        if state.wakes.is_empty() {
+            drop(state);
+        } else {
+            let mut wakes = std::mem::replace(&mut state.wakes, WAKES.take());
+            drop(state);
+            wakes.drain(..).for_each(Waker::wake);
+            WAKES.set(wakes);
+        }
+        if let Some(driver) = driver {
+            driver.wake();
         }
     }
 }
@@ -216,6 +255,7 @@ impl State {
             driver: None,
             kicked: false,
             hurry: false,
+            corked: false,
             wakes: Vec::new(),
             calls: Slab::new(),
             opened: Keys::new(),
@@ -302,10 +342,12 @@ impl State {
 
     // ---- exchanges that this end opens
 
-    pub(crate) fn new_call(&mut self, lane: LaneId) -> Key {
+    /// An exchange just opened by the task, which is woken when an answer comes.
+    pub(crate) fn new_call(&mut self, lane: LaneId, cx: &Context<'_>) -> Key {
         let key = self.calls.insert(Call {
             lane: Some(lane),
-            heard: Arrived::default(),
+            heard: Arrived { waker: Some(cx.waker().clone()), ..Arrived::default() },
+            reply: None,
             replies: VecDeque::new(),
             expired: false,
             taken: false,
@@ -347,6 +389,18 @@ impl State {
             }
         }
         self.drop_offers(served.heard.offers);
+    }
+
+    /// The last answer was said and nothing more can come: forgets the exchange. Whether it has.
+    pub(crate) fn answered(&mut self, key: Key) -> bool {
+        let Some(served) = self.served.get_mut(key) else { return true };
+        let Some(lane) = served.lane else { return false };
+        if self.machine.is_open(lane) || !served.heard.offers.is_empty() || !served.heard.pieces.is_empty() {
+            return false;
+        }
+        self.served.remove(key);
+        self.accepted.set(lane.number(), Key::NONE);
+        true
     }
 
     /// The lane of what the peer asked, while it still is: its number may belong to another exchange by now.
@@ -571,7 +625,7 @@ impl State {
         let over = !self.machine.is_open(lane);
         let key = self.opened.get(lane.number());
         if let Some(call) = self.calls.get_mut(key) {
-            call.replies.push_back(reply);
+            call.push_reply(reply);
             if over {
                 call.lane = None;
             }

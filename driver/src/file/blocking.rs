@@ -122,7 +122,10 @@ impl<S: Send + 'static, R: Send + 'static> Errand<S, R> {
     }
 
     /// Sends the value on its last errand.
-    pub(super) async fn finish<T: Send + 'static>(mut self, work: impl FnOnce(S) -> T + Send + 'static) -> Result<T, Error> {
+    pub(super) async fn finish<T: Send + 'static>(
+        mut self,
+        work: impl FnOnce(S) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         let value = self.here.take().ok_or_else(gone)?;
         blocking(&*self.spawn, move || work(value)).await
     }

@@ -209,8 +209,7 @@ pub(super) fn outcome<T>(control: Arc<Control>) -> (Ends<T>, Waits<T>) {
 impl<T> Waits<T> {
     /// How it ended. What came of it is given once, an error as often as it is asked for.
     pub(super) async fn over(&self) -> Result<T, Error> {
-        poll_fn(|cx| self.control.poll_over(cx)).await;
-        let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcome = self.outcome().await;
         match outcome.take() {
             Some(Err(error)) => {
                 *outcome = Some(Err(error.clone()));
@@ -219,6 +218,18 @@ impl<T> Waits<T> {
             Some(ok) => ok,
             None => Err(Error::Misuse("what came of the transfer was given before")),
         }
+    }
+
+    async fn outcome(&self) -> MutexGuard<'_, Option<Result<T, Error>>> {
+        poll_fn(|cx| self.control.poll_over(cx)).await;
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waits<()> {
+    /// How it ended, as often as it is asked for.
+    pub(super) async fn told(&self) -> Result<(), Error> {
+        self.outcome().await.clone().unwrap_or(Ok(()))
     }
 }
 
@@ -360,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_told_once_and_an_error_always() {
+    fn what_came_of_it_is_given_once_and_the_rest_always() {
         let (ends, waits) = outcome(Control::new(None));
         assert!(poll(pin!(waits.over())).is_pending());
         ends.end(Ok(7));
@@ -372,6 +383,13 @@ mod tests {
         drop(ends);
         for _ in 0..2 {
             assert!(matches!(poll(pin!(waits.over())), Poll::Ready(Err(Error::Io(_)))));
+            assert!(matches!(poll(pin!(waits.told())), Poll::Ready(Err(Error::Io(_)))));
+        }
+
+        let (ends, waits) = outcome(Control::new(None));
+        ends.end(Ok(()));
+        for _ in 0..2 {
+            assert!(matches!(poll(pin!(waits.told())), Poll::Ready(Ok(()))));
         }
     }
 }

@@ -54,6 +54,7 @@ impl FileError {
             Self::Changed => Code::CHANGED,
             Self::Range => Code::BAD_RANGE,
             Self::TooLarge { .. } => Code::TOO_LARGE,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Code::NOT_FOUND,
             Self::NotOurs | Self::Io { .. } => Code::IO,
         }
     }

@@ -79,18 +79,28 @@ impl Source {
         let mut block = vec![0; HASH_BLOCK];
         let mut offset = range.start;
         while offset < range.end {
-            let want = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(block.len());
-            match self.read_at(offset, &mut block[..want]) {
+            let len = usize::try_from(range.end - offset).unwrap_or(usize::MAX).min(block.len());
+            self.fill_at(offset, &mut block[..len])?;
+            hasher.update(&block[..len]);
+            offset += len as u64;
+        }
+        Ok(*hasher.finalize().as_bytes())
+    }
+
+    /// Fills all of `buffer`, or the file was cut short meanwhile: [`FileError::Changed`].
+    pub(super) fn fill_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> Result<(), FileError> {
+        while !buffer.is_empty() {
+            match self.read_at(offset, buffer) {
                 Ok(0) => return Err(FileError::Changed),
                 Ok(read) => {
-                    hasher.update(&block[..read]);
+                    buffer = &mut buffer[read..];
                     offset += read as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(FileError::failed_to("read the file")(e)),
             }
         }
-        Ok(*hasher.finalize().as_bytes())
+        Ok(())
     }
 
     /// To be asked when all was read: [`FileError::Changed`] if the file has another size or was written to since it was opened,

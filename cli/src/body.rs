@@ -1,0 +1,147 @@
+//! What the command line says of messages: actions, bodies and times; and how the bodies of others are shown.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Read};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ropeway_tokio::{Action, Body, BodyKind, printable};
+use serde::{Serialize, Serializer};
+use tokio::sync::oneshot;
+
+use crate::exit::Failed;
+use crate::output::{Output, hex};
+
+/// The largest number of an action.
+const LAST_ACTION: u32 = i32::MAX as u32;
+
+/// For clap: a name, or a number.
+pub(crate) fn action(text: &str) -> Result<Action, String> {
+    if text.is_empty() {
+        return Err("an action has a name or a number".into());
+    }
+    if !text.bytes().all(|octet| octet.is_ascii_digit()) {
+        return Ok(Action::Name(text.into()));
+    }
+    match text.parse() {
+        Ok(number) if number <= LAST_ACTION => Ok(Action::Number(number)),
+        _ => Err(format!("the largest number of an action is {LAST_ACTION}")),
+    }
+}
+
+/// For clap: seconds, with or without a fraction.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// What is sent: text, octets, or nothing.
+#[derive(Debug)]
+pub(crate) enum Content {
+    None,
+    Text(String),
+    Bytes(Bytes),
+}
+
+impl Content {
+    /// What the command line says: nothing, a text, or `-` for standard input, which is text if it is UTF-8.
+    pub(crate) async fn of(argument: Option<String>) -> Result<Content, Failed> {
+        match argument.as_deref() {
+            None => Ok(Content::None),
+            Some("-") => {
+                let octets = standard_input().await.map_err(Failed::file("can't read standard input"))?;
+                Ok(match String::from_utf8(octets) {
+                    Ok(text) => Content::Text(text),
+                    Err(error) => Content::Bytes(error.into_bytes().into()),
+                })
+            }
+            Some(text) => Ok(Content::Text(text.into())),
+        }
+    }
+
+    /// How many octets it has.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Content::None => 0,
+            Content::Text(text) => text.len(),
+            Content::Bytes(octets) => octets.len(),
+        }
+    }
+}
+
+impl Serialize for Content {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Content::None => to.serialize_unit(),
+            Content::Text(text) => to.serialize_str(text),
+            Content::Bytes(octets) => to.serialize_bytes(octets),
+        }
+    }
+}
+
+/// Reads it on a thread that the end of the program does not wait for: nobody may ever type.
+async fn standard_input() -> io::Result<Vec<u8>> {
+    let (done, input) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut octets = Vec::new();
+        let read = io::stdin().lock().read_to_end(&mut octets).map(|_| octets);
+        // Interrupted meanwhile: nobody wants it.
+        let _ = done.send(read);
+    });
+    input.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
+}
+
+/// A body that came, for JSON: its kind, and its text or its octets as hexadecimal digits.
+#[derive(Debug, Serialize)]
+pub(crate) struct Received {
+    kind: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hex: Option<String>,
+}
+
+impl Received {
+    pub(crate) fn new(body: &Body) -> Received {
+        let text = std::str::from_utf8(body.as_slice()).ok().map(str::to_owned);
+        let hex = Some(hex(body.as_slice()));
+        let empty = Received { kind: "none", name: None, text: None, hex: None };
+        match body.kind() {
+            BodyKind::None => empty,
+            BodyKind::Text if text.is_some() => Received { kind: "text", text, ..empty },
+            BodyKind::Typed(name) => Received { kind: "typed", name: Some(name.to_string()), hex, ..empty },
+            _ => Received { kind: "bytes", hex, ..empty },
+        }
+    }
+
+    /// Shows it alone: text and octets as they are where a program reads them, harmlessly where a person does; a value
+    /// as its digits behind its type's name.
+    pub(crate) fn show(&self, body: &Body, out: &Output) -> Result<(), Failed> {
+        let person = io::stdout().is_terminal();
+        match self.kind {
+            "none" => Ok(()),
+            "text" if !person => out.raw(body.as_slice(), !body.as_slice().ends_with(b"\n")),
+            "bytes" if !person => out.raw(body.as_slice(), false),
+            _ => out.raw(self.to_string().as_bytes(), true),
+        }
+    }
+}
+
+impl fmt::Display for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{} ", printable(name))?;
+        }
+        if let Some(hex) = &self.hex {
+            f.write_str(hex)?;
+        }
+        for (at, line) in self.text.iter().flat_map(|text| text.lines()).enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{}", printable(line))?;
+        }
+        Ok(())
+    }
+}
+

@@ -1,0 +1,49 @@
+//! What every subcommand does that opens a line: connect, work, close, and stop at a Ctrl-C.
+
+use std::time::Duration;
+
+use clap::Args;
+use ropeway_tokio::{Address, Client, CloseCode, Error, Line};
+use tokio::time::timeout;
+
+use crate::exit::Failed;
+use crate::signal::interrupted;
+
+/// How long a peer may hold up the goodbye once nothing else is left to do.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// How long it may after a Ctrl-C.
+const HASTY_GOODBYE: Duration = Duration::from_millis(500);
+
+/// Where the peer is.
+#[derive(Args, Debug)]
+pub(crate) struct Peer {
+    /// Where the peer listens: tcp://HOST:PORT or unix:///PATH
+    #[arg(value_name = "ADDRESS")]
+    pub(crate) address: Address,
+}
+
+impl Peer {
+    /// Opens a line, works on it, and closes it behind what was sent. A Ctrl-C drops the work.
+    pub(crate) async fn with_line<T>(
+        &self,
+        work: impl AsyncFnOnce(&Line) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        let line = tokio::select! {
+            line = self.connect() => line?,
+            () = interrupted() => return Err(Failed::interrupted()),
+        };
+        let outcome = tokio::select! {
+            outcome = work(&line) => outcome,
+            () = interrupted() => Err(Failed::interrupted()),
+        };
+        let patience = if outcome.is_ok() { GOODBYE } else { HASTY_GOODBYE };
+        // The work is done or failed: that the peer does not hear the goodbye changes neither.
+        let _ = timeout(patience, line.close(CloseCode::DONE, "")).await;
+        outcome
+    }
+
+    async fn connect(&self) -> Result<Line, Failed> {
+        let line = Client::connect(&self.address).await;
+        line.map_err(|error: Error| Failed::unconnected(error).about(format_args!("no line to {}", self.address)))
+    }
+}

@@ -1,0 +1,123 @@
+//! How the program ends: an exit code for scripts, and one line for people.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use ropeway_tokio::{Code, Error, FileError};
+
+/// Exit codes. The help text lists them: [`LIST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// A fault of this program.
+    Internal = 1,
+    /// What was asked for makes no sense. Clap's own code for it, too.
+    Usage = 2,
+    /// No line could be opened, or the address can't be listened on.
+    Connect = 3,
+    /// The peer refused, or answered something else than was asked for.
+    Refused = 4,
+    /// A file, standard input or standard output failed.
+    File = 5,
+    /// What arrived is not what was sent.
+    Verify = 6,
+    /// No sign of life in time.
+    TimedOut = 7,
+    /// The line ended meanwhile.
+    Lost = 8,
+    /// What a shell reports of a program that a Ctrl-C ended.
+    Interrupted = 130,
+}
+
+/// For the help text.
+pub(crate) const LIST: &str = "\
+Exit codes:
+  0    done, and verified where there is something to verify
+  1    an internal error
+  2    bad usage
+  3    no line: connecting or listening failed, or the peer does not speak Ropeway
+  4    the peer refused, or answered something else than was asked for
+  5    a file, standard input or standard output failed
+  6    what arrived is not what was sent
+  7    timed out
+  8    the line was lost
+  130  interrupted";
+
+/// Why the program ends early.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) exit: Exit,
+    text: String,
+}
+
+impl Failed {
+    pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Failed {
+        Failed { exit, text: text.into() }
+    }
+
+    pub(crate) fn interrupted() -> Failed {
+        Failed::new(Exit::Interrupted, "interrupted")
+    }
+
+    /// For `map_err`: what was being done when the system refused.
+    pub(crate) fn file(doing: &str) -> impl FnOnce(io::Error) -> Failed {
+        move |error| Failed::new(Exit::File, format!("{doing}: {error}"))
+    }
+
+    /// Says what it is about in front of what went wrong.
+    pub(crate) fn about(self, what: impl fmt::Display) -> Failed {
+        Failed { text: format!("{what}: {}", self.text), ..self }
+    }
+
+    /// It went wrong before there was a line.
+    pub(crate) fn unconnected(error: Error) -> Failed {
+        match error {
+            Error::Address(_) => error.into(),
+            _ => Failed::new(Exit::Connect, chain(&error)),
+        }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Failed {
+        let exit = match &error {
+            Error::Address(_) => Exit::Usage,
+            Error::Closed(_) => Exit::Lost,
+            Error::TimedOut | Error::Aborted(Code::TIMEOUT) => Exit::TimedOut,
+            Error::Aborted(Code::DIGEST) => Exit::Verify,
+            Error::Io(_) | Error::Name(_) => Exit::File,
+            Error::File(error) if matches!(**error, FileError::Digest) => Exit::Verify,
+            Error::File(_) => Exit::File,
+            Error::Encode(_) | Error::Misuse(_) => Exit::Internal,
+            _ => Exit::Refused,
+        };
+        Failed::new(exit, chain(&error))
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let says = error.to_string();
+        // Some errors show their cause themselves.
+        if !text.contains(&says) {
+            text = format!("{text}: {says}");
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! `ropeway notify`: a message that wants no answer.
+
+use std::fmt;
+
+use ropeway_tokio::Action;
+use serde::Serialize;
+
+use crate::body::{Content, action};
+use crate::client::Peer;
+use crate::exit::Failed;
+use crate::output::Output;
+
+/// Send a message that wants no answer
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    peer: Peer,
+    /// What it is for: a name, or a number up to 2147483647
+    #[arg(value_parser = action)]
+    action: Action,
+    /// Text to send, or - for standard input
+    body: Option<String>,
+}
+
+/// It is on its way, and all before it.
+#[derive(Serialize)]
+struct Sent {
+    action: String,
+    octets: usize,
+}
+
+pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
+    let Args { peer, action, body } = args;
+    let content = Content::of(body).await?;
+    let octets = content.len();
+    peer.with_line(async |line| {
+        line.notify(&action, &content).await?;
+        // The line is in order: a peer that answers this has the message.
+        line.ping().await.map_err(|error| Failed::from(error).about("sent, but perhaps not received"))?;
+        Ok(())
+    })
+    .await?;
+    out.note("sent", &Sent { action: action.to_string(), octets })
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sent {} with {} octets", self.action, self.octets)
+    }
+}

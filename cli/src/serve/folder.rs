@@ -1,0 +1,141 @@
+//! The folder of a server: files are dropped into it and fetched from it, by safe names only.
+//!
+//! Hidden files are neither taken nor offered, nor is anything but regular files: a link could lead out of the folder.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indicatif::HumanBytes;
+use ropeway_tokio::{Code, Error, Failure, Message, NameError, Offered, SafeName, printable};
+use serde::Serialize;
+use tokio::task::{JoinSet, spawn_blocking};
+
+use super::{peer, shrug};
+use crate::output::Output;
+
+pub(super) struct Folder {
+    path: PathBuf,
+    out: Output,
+}
+
+impl Folder {
+    pub(super) fn new(path: PathBuf, out: Output) -> Folder {
+        Folder { path, out }
+    }
+
+    /// Takes the files that a message brings, all at once.
+    pub(super) async fn take(self: Arc<Self>, mut message: Message) -> Result<(), Error> {
+        let from: Arc<str> = peer(message.line()).into();
+        let mut under_way = JoinSet::new();
+        while let Some(offered) = message.file().await? {
+            under_way.spawn(self.clone().receive(offered, from.clone()));
+        }
+        let failures = under_way.join_all().await.into_iter().filter_map(Result::err);
+        match failures.into_iter().next() {
+            None => message.answer(&()).await,
+            Some(error) => message.fail(error).await,
+        }
+    }
+
+    async fn receive(self: Arc<Self>, offered: Offered, from: Arc<str>) -> Result<(), Error> {
+        let name = printable(offered.name()).to_string();
+        let received = self.save(offered).await;
+        shrug(match &received {
+            Ok(octets) => self.out.note("received", &Received { from, name, octets: *octets }),
+            Err(error) => self.out.note("refused", &Refused { from, name, reason: error.to_string() }),
+        });
+        received.map(|_| ())
+    }
+
+    async fn save(&self, offered: Offered) -> Result<u64, Error> {
+        if offered.name().starts_with('.') {
+            offered.decline(Code::BAD_NAME);
+            return Err(NameError::Temporary.into());
+        }
+        let download = offered.save_in(&self.path).await?;
+        let path = download.finished().await?;
+        let found = spawn_blocking(move || fs::metadata(path)).await.map_err(io::Error::other)??;
+        Ok(found.len())
+    }
+
+    /// The files there are, one a line: size and name.
+    pub(super) async fn list(self: Arc<Self>) -> Result<String, Failure> {
+        let listed = spawn_blocking(move || self.names()).await.map_err(io::Error::other)?;
+        let mut listed = listed?;
+        listed.sort();
+        Ok(listed.into_iter().map(|(name, octets)| format!("{octets:>14} {name}\n")).collect())
+    }
+
+    fn names(&self) -> io::Result<Vec<(String, u64)>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            // Of the entry itself, not of what a link leads to. It may be gone by now.
+            let Ok(found) = entry.metadata() else { continue };
+            if let Some(name) = entry.file_name().to_str().and_then(offerable)
+                && found.is_file()
+            {
+                names.push((name.to_string(), found.len()));
+            }
+        }
+        Ok(names)
+    }
+
+    /// Answers with a file.
+    pub(super) async fn offer(self: Arc<Self>, mut message: Message) -> Result<(), Error> {
+        let name: String = match message.decode().await {
+            Ok(name) => name,
+            Err(error) => return message.fail(error).await,
+        };
+        match self.find(name).await {
+            Ok(path) => {
+                message.respond(&()).file(path).await?;
+                Ok(())
+            }
+            Err(failure) => message.fail(failure).await,
+        }
+    }
+
+    async fn find(&self, name: String) -> Result<PathBuf, Failure> {
+        SafeName::new(&name).map_err(|error| Failure::new(Code::BAD_NAME, error.to_string()))?;
+        let name = offerable(&name).ok_or(Code::NOT_FOUND)?;
+        let path = self.path.join(name.as_str());
+        let looked = path.clone();
+        let found = spawn_blocking(move || fs::symlink_metadata(looked)).await.map_err(io::Error::other)??;
+        if found.is_file() { Ok(path) } else { Err(Code::NOT_FOUND.into()) }
+    }
+}
+
+/// The name, if a file of that name may be offered.
+fn offerable(name: &str) -> Option<SafeName> {
+    SafeName::new(name).ok().filter(|name| !name.as_str().starts_with('.'))
+}
+
+#[derive(Serialize)]
+struct Received {
+    from: Arc<str>,
+    name: String,
+    octets: u64,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    from: Arc<str>,
+    name: String,
+    reason: String,
+}
+
+impl fmt::Display for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: received {}, {}", self.from, self.name, HumanBytes(self.octets))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: refused {}, {}", self.from, self.name, self.reason)
+    }
+}

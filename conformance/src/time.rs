@@ -1,0 +1,140 @@
+//! Time that stands still until a scenario moves it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// A time of its own, and all clocks that show it.
+#[derive(Clone, Default)]
+pub struct Time(Arc<Mutex<Book>>);
+
+#[derive(Default)]
+struct Book {
+    now: Duration,
+    /// How often it was moved.
+    moves: u64,
+    next: u64,
+    clocks: HashMap<u64, Entry>,
+    /// Who waits until all clocks were looked at.
+    mover: Option<Waker>,
+}
+
+#[derive(Default)]
+struct Entry {
+    /// At which move it was last looked at.
+    seen: u64,
+    /// The last look read the time, rather than waited for one.
+    read: bool,
+    sleeper: Option<Waker>,
+}
+
+impl Time {
+    /// How much has passed since the beginning.
+    pub fn now(&self) -> Duration {
+        self.book().now
+    }
+
+    /// A clock that shows it.
+    pub fn clock(&self) -> Clock {
+        let mut book = self.book();
+        book.next += 1;
+        let id = book.next;
+        book.clocks.insert(id, Entry::default());
+        Clock { time: self.clone(), id }
+    }
+
+    /// Lets time pass. Returns once everyone who waits for a time has looked at the clock since, whatever that time was:
+    /// what happens from then on happens later.
+    pub async fn pass(&self, by: Duration) {
+        let (sleepers, moved) = {
+            let mut book = self.book();
+            book.now += by;
+            book.moves += 1;
+            let moved = book.moves;
+            let clocks = book.clocks.iter_mut();
+            let sleepers: Vec<_> =
+                clocks.filter_map(|(id, entry)| entry.sleeper.take().map(|waker| (*id, waker))).collect();
+            (sleepers, moved)
+        };
+        let ids: Vec<_> = sleepers.iter().map(|(id, _)| *id).collect();
+        sleepers.into_iter().for_each(|(_, sleeper)| sleeper.wake());
+        poll_fn(|cx| {
+            let mut book = self.book();
+            if ids.iter().all(|id| book.clocks.get(id).is_none_or(|clock| clock.seen >= moved)) {
+                return Poll::Ready(());
+            }
+            book.mover = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Time").field(&self.now()).finish()
+    }
+}
+
+/// A clock that shows a [`Time`].
+#[derive(Debug)]
+pub struct Clock {
+    time: Time,
+    id: u64,
+}
+
+impl Clock {
+    /// Somebody looks at it; what `read` makes of the time and of its place.
+    fn look<T>(&self, reads: bool, look: impl FnOnce(Duration, &mut Entry) -> T) -> T {
+        let mut book = self.time.book();
+        let (now, moves) = (book.now, book.moves);
+        let entry = book.clocks.entry(self.id).or_default();
+        let output = look(now, entry);
+        // A driver reads the time, works, and then waits: that it waits does not mean that it knows of the move.
+        let knows = reads || !entry.read;
+        entry.read = reads;
+        let is_news = knows && entry.seen < moves;
+        if knows {
+            entry.seen = moves;
+        }
+        let mover = if is_news { book.mover.take() } else { None };
+        drop(book);
+        mover.into_iter().for_each(Waker::wake);
+        output
+    }
+}
+
+impl ropeway_driver::Clock for Clock {
+    fn now(&self) -> Duration {
+        self.look(true, |now, _| now)
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
+        self.look(false, |now, entry| {
+            if at <= now {
+                entry.sleeper = None;
+                return Poll::Ready(());
+            }
+            entry.sleeper = Some(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        let mover = {
+            let mut book = self.time.book();
+            book.clocks.remove(&self.id);
+            book.mover.take()
+        };
+        mover.into_iter().for_each(Waker::wake);
+    }
+}

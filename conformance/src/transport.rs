@@ -1,0 +1,87 @@
+//! What lies between the two ends of a scenario.
+
+use std::fmt;
+
+use crate::lab::Duplex;
+use crate::weather::{Chop, OneByte, Outdoors, Spurious, Stall};
+
+/// A transport, in its weather.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transport {
+    /// The binding's TCP sockets, on loopback.
+    Tcp,
+    /// The binding's Unix sockets.
+    Unix,
+    /// A pipe in memory.
+    Pipe(Sky),
+}
+
+/// The weather over a pipe, at both ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sky {
+    /// None.
+    Fair,
+    /// A byte a call.
+    OneByte,
+    /// Pieces of random size.
+    Chop,
+    /// Calls that are pending at first.
+    Stall,
+    /// Wake-ups for no reason.
+    Spurious,
+}
+
+impl Transport {
+    /// All there are.
+    pub const ALL: &[Transport] = &[
+        Transport::Tcp,
+        #[cfg(unix)]
+        Transport::Unix,
+        Transport::Pipe(Sky::Fair),
+        Transport::Pipe(Sky::OneByte),
+        Transport::Pipe(Sky::Chop),
+        Transport::Pipe(Sky::Stall),
+        Transport::Pipe(Sky::Spurious),
+    ];
+
+    /// Whether it moves little at a time.
+    pub fn is_slow(self) -> bool {
+        matches!(self, Transport::Pipe(Sky::OneByte | Sky::Chop | Sky::Stall))
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Tcp => "tcp",
+            Transport::Unix => "unix",
+            Transport::Pipe(Sky::Fair) => "pipe",
+            Transport::Pipe(Sky::OneByte) => "one_byte",
+            Transport::Pipe(Sky::Chop) => "chop",
+            Transport::Pipe(Sky::Stall) => "stall",
+            Transport::Pipe(Sky::Spurious) => "spurious",
+        })
+    }
+}
+
+impl Sky {
+    /// Octets that the pipe holds: few in bad weather, so that writers wait.
+    pub(crate) fn capacity(self) -> usize {
+        match self {
+            Sky::Fair | Sky::Spurious => 64 * 1024,
+            Sky::OneByte | Sky::Chop | Sky::Stall => 700,
+        }
+    }
+
+    pub(crate) fn over(self, stream: Duplex, seed: u64) -> Duplex {
+        match self {
+            Sky::Fair => stream,
+            Sky::OneByte => Box::new(stream.under(OneByte)),
+            Sky::Chop => Box::new(stream.under(Chop::new(seed, 90))),
+            Sky::Stall => Box::new(stream.under(Stall::new(seed, 3))),
+            Sky::Spurious => Box::new(stream.under(Spurious::new(seed))),
+        }
+    }
+}

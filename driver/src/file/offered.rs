@@ -1,0 +1,300 @@
+//! Files that the peer offers, and what can be done with them.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use futures_io::AsyncWrite;
+use ropeway_core::{Accept, Code};
+
+use super::blocking::blocking;
+use super::control::code_of;
+use super::download::{self, Download};
+use super::reader::FileReader;
+use super::{Existing, FileError, SafeName, Target, printable};
+use crate::error::Error;
+use crate::flow::Incoming;
+
+/// A file that the peer offers. Nothing of it comes before it is asked for.
+///
+/// Dropped without a word it is declined with [`Code::REJECTED`].
+pub struct Offered {
+    flow: Incoming,
+    name: Box<str>,
+    media: Box<str>,
+    size: Option<u64>,
+}
+
+impl Offered {
+    pub(crate) fn new(mut flow: Incoming) -> Offered {
+        let (name, media, size) = flow.offer();
+        flow.set_last_word(Code::REJECTED);
+        Offered { flow, name, media, size }
+    }
+
+    /// Its name, as the peer says. It is any text, not a path: [`SafeName`] tells whether it can be one, and [`printable`]
+    /// shows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its media type, as the peer says; may be empty.
+    pub fn media(&self) -> &str {
+        &self.media
+    }
+
+    /// Its size in octets; `None` if the peer does not know it.
+    pub fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Declines it.
+    pub fn decline(self, code: Code) {
+        self.flow.done(code);
+    }
+
+    /// Asks for it, into a folder that exists, by its own name if that is a [`SafeName`].
+    ///
+    /// It grows under a hidden name and gets its own when all of it is there, checked and on the disk. What an earlier
+    /// transfer of the name left is continued, if it is the beginning of this file.
+    ///
+    /// # Errors
+    /// [`Error::Name`]; [`Error::File`] if a file of the name exists ([`FileError::Exists`]) or none can be made. The peer is told
+    /// the reason as a code. [`Error::Aborted`] if the peer gave it up; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the file is declined.
+    pub async fn save_in(self, folder: impl AsRef<Path>) -> Result<Download<PathBuf>, Error> {
+        self.save(Save::in_folder(folder)).await
+    }
+
+    /// As [`save_in`](Offered::save_in), with a say in how.
+    ///
+    /// # Errors
+    /// As [`save_in`](Offered::save_in); [`FileError::TooLarge`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the file is declined.
+    pub async fn save(mut self, save: Save) -> Result<Download<PathBuf>, Error> {
+        let most = save.most;
+        match self.ask(save).await {
+            Ok(target) => Ok(download::to_folder(self.flow, target, self.size, most)),
+            Err(error) => {
+                self.flow.done(code_of(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Asks for it, to be written to any writer, which the download gives back when all has come and is checked.
+    ///
+    /// What was written can't be taken back: if the content turns out wrong the download fails at its end.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] if the peer gave it up; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the file is declined.
+    pub async fn write_to<W>(mut self, writer: W) -> Result<Download<W>, Error>
+    where
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
+        self.flow.accept(&Accept::default()).await?;
+        Ok(download::to_writer(self.flow, writer, self.size))
+    }
+
+    /// Asks for it, to be read.
+    ///
+    /// # Errors
+    /// [`Error::Aborted`] if the peer gave it up; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the file is declined.
+    pub async fn read(mut self) -> Result<FileReader, Error> {
+        self.flow.accept(&Accept::default()).await?;
+        Ok(FileReader::new(self.flow, self.size, 0, None))
+    }
+
+    /// Asks for some of it, to be read. The reader can ask for another range after it.
+    ///
+    /// The range must not be empty. Of a file of unknown size it may reach past the end; what there is comes.
+    ///
+    /// # Errors
+    /// [`FileError::Range`] if it is empty or not within the size; [`Error::Aborted`] if the peer gave it up;
+    /// [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, the file is declined.
+    pub async fn read_range(mut self, range: Range<u64>) -> Result<FileReader, Error> {
+        match range_of(self.size, &range) {
+            Ok(accept) => {
+                self.flow.accept(&accept).await?;
+                Ok(FileReader::new(self.flow, self.size, range.start, Some(range.end)))
+            }
+            Err(error) => {
+                self.flow.done(code_of(&error));
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds a place for it, and asks for what is not there yet.
+    async fn ask(&mut self, save: Save) -> Result<Target, Error> {
+        let Save { folder, name, existing, anew, most } = save;
+        let name = SafeName::new(name.as_deref().unwrap_or(&self.name))?;
+        let size = self.size;
+        if size.is_some_and(|size| size > most) {
+            return Err(FileError::TooLarge { most }.into());
+        }
+        let spawn = self.flow.line().spawn().clone();
+        let place = move || open(&folder, &name, existing, anew, size.unwrap_or(most));
+        let target = blocking(&*spawn, place).await??;
+        let start = target.length();
+        let prefix = (start > 0).then(|| target.digest());
+        self.flow.accept(&Accept { start, end: None, prefix }).await?;
+        Ok(target)
+    }
+}
+
+impl fmt::Debug for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offered")
+            .field("name", &self.name)
+            .field("media", &self.media)
+            .field("size", &self.size)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Offered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        printable(&self.name).fmt(f)
+    }
+}
+
+/// How a file is saved. See [`Offered::save`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Save {
+    folder: PathBuf,
+    name: Option<String>,
+    existing: Existing,
+    anew: bool,
+    most: u64,
+}
+
+impl Save {
+    /// In a folder that exists: by its own name, refused if a file has that name, continued where an earlier transfer of
+    /// the name ended.
+    pub fn in_folder(folder: impl AsRef<Path>) -> Save {
+        let folder = folder.as_ref().to_owned();
+        Save { folder, name: None, existing: Existing::Refuse, anew: false, most: u64::MAX }
+    }
+
+    /// By another name than its own, which has to be a [`SafeName`] as well.
+    pub fn name(mut self, name: impl Into<String>) -> Save {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// In place of a file of the same name, in one step when all of it is there.
+    pub fn replace(mut self) -> Save {
+        self.existing = Existing::Replace;
+        self
+    }
+
+    /// From its beginning; what an earlier transfer left is thrown away.
+    pub fn anew(mut self) -> Save {
+        self.anew = true;
+        self
+    }
+
+    /// Only if it has no more octets. A file of unknown size is given up, and thrown away, when it grows larger.
+    pub fn max_size(mut self, octets: u64) -> Save {
+        self.most = octets;
+        self
+    }
+}
+
+/// A target with what can be continued of at most `most` octets. Blocking.
+fn open(folder: &Path, name: &SafeName, existing: Existing, anew: bool, most: u64) -> Result<Target, FileError> {
+    if !anew {
+        match Target::resume(folder, name, existing) {
+            Ok(Some(mut target)) => {
+                if target.length() > most {
+                    target.restart()?;
+                }
+                return Ok(target);
+            }
+            Ok(None) | Err(FileError::NotOurs) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Target::create(folder, name, existing)
+}
+
+/// What is asked for to get a range of content of that size.
+pub(super) fn range_of(size: Option<u64>, range: &Range<u64>) -> Result<Accept, Error> {
+    if range.is_empty() || size.is_some_and(|size| range.end > size) {
+        return Err(FileError::Range.into());
+    }
+    Ok(Accept { start: range.start, end: Some(range.end), prefix: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARTIAL: &str = ".ropeway-a.txt.part";
+
+    /// What is taken up of a partial file of these octets.
+    fn check(partial: Option<&[u8]>, anew: bool, most: u64, expected: u64) {
+        let folder = tempfile::tempdir().expect("a folder");
+        if let Some(partial) = partial {
+            std::fs::write(folder.path().join(PARTIAL), partial).expect("written");
+        }
+        let name = SafeName::new("a.txt").expect("safe");
+        let target = open(folder.path(), &name, Existing::Refuse, anew, most).expect("opened");
+        assert_eq!(target.length(), expected);
+    }
+
+    #[test]
+    fn continues_what_can_be_continued() {
+        check(None, false, 9, 0);
+        check(Some(b"0123"), false, 9, 4);
+        check(Some(b"0123"), false, 4, 4);
+        check(Some(b"0123"), false, 3, 0);
+        check(Some(b"0123"), true, 9, 0);
+        check(Some(b""), false, 9, 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn begins_anew_where_the_partial_file_is_not_ours_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [partial, second] = [PARTIAL, "second"].map(|name| folder.path().join(name));
+        std::fs::write(&partial, "0123").expect("written");
+        std::fs::hard_link(&partial, &second).expect("linked");
+        let name = SafeName::new("a.txt").expect("safe");
+        let target = open(folder.path(), &name, Existing::Refuse, false, 9).expect("opened");
+        assert_eq!(target.length(), 0);
+        assert_eq!(std::fs::read(second).expect("read"), b"0123");
+    }
+
+    #[test]
+    fn asks_for_ranges_within_the_size_alone() {
+        #[expect(clippy::reversed_empty_ranges)]
+        for (size, range, fine) in [
+            (Some(10), 0..10, true),
+            (Some(10), 9..10, true),
+            (Some(10), 9..11, false),
+            (Some(10), 4..4, false),
+            (Some(10), 5..4, false),
+            (Some(0), 0..0, false),
+            (None, 4..u64::MAX, true),
+            (None, 4..4, false),
+        ] {
+            assert_eq!(range_of(size, &range).is_ok(), fine, "{size:?} {range:?}");
+        }
+    }
+}
