@@ -102,13 +102,12 @@ async fn answer_code(message: Message) -> Result<(), ropeway_tokio::Error> {
 }
 
 async fn echo(mut message: Message) -> Result<(), ropeway_tokio::Error> {
-    let body = message.body().await?.clone();
+    let body = message.take_body().await?;
     message.answer(&body.into_bytes()).await
 }
 
 async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
-    let server =
-        Server::bind("tcp://127.0.0.1:0").on_message(1u32, answer_code).on_message(2u32, echo).serve().await?;
+    let server = Server::bind("tcp://127.0.0.1:0").on_message(1u32, answer_code).on_message(2u32, echo).serve().await?;
     let mut lines = Vec::new();
     for _ in 0..LINES {
         lines.push(Client::connect(server.address()).await?);

@@ -47,7 +47,7 @@ Exit codes:
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) exit: Exit,
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Failed {

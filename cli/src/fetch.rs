@@ -148,7 +148,7 @@ async fn save_range(
         bar.set_position(octets);
         target = blocking(move || target.write_at_end(&chunk).map(|()| target)).await?;
     }
-    bar.finish();
+    bar.finish_and_clear();
     let path = blocking(move || target.publish(None)).await?;
     Ok((octets, path))
 }
@@ -170,7 +170,7 @@ async fn print(offered: Offered, args: &Args, out: &Output) -> Result<u64, Faile
         bar.set_position(octets);
     }
     to.flush().await.map_err(failed())?;
-    bar.finish();
+    bar.finish_and_clear();
     Ok(octets)
 }
 

@@ -10,6 +10,9 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failed};
 
+/// How often a spinner turns.
+const TICK: Duration = Duration::from_millis(100);
+
 /// How everything is shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
@@ -94,6 +97,14 @@ impl Output {
         bar
     }
 
+    /// Something goes on, nobody knows how long.
+    pub(crate) fn spinner(&self, what: &'static str) -> ProgressBar {
+        let spinner = self.bars.add(ProgressBar::new_spinner());
+        spinner.set_message(what);
+        spinner.enable_steady_tick(TICK);
+        spinner
+    }
+
     /// Moves a bar with a transfer until it is over.
     pub(crate) async fn follow(&self, name: &str, mut progress: ProgressStream) {
         let bar = self.bar(name, None);
@@ -106,7 +117,7 @@ impl Output {
             }
             bar.set_position(done);
         }
-        bar.finish();
+        bar.finish_and_clear();
     }
 }
 

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Address, Clock as _, Endpoints, Runtime, SocketOptions, Spawn};
+use ropeway_driver::{Address, Endpoints, Runtime, SocketOptions, Spawn};
 
 use self::backlog::{Backlog, Listening};
 use self::host::{Host, Hosted, Listens};

@@ -31,6 +31,8 @@ pub enum BodyKind {
 }
 
 impl Body {
+    pub(crate) const NONE: Body = Body { kind: BodyKind::None, octets: Octets::EMPTY };
+
     /// What it is.
     pub fn kind(&self) -> &BodyKind {
         &self.kind

@@ -7,6 +7,7 @@ use serde::ser::{Impossible, Serialize, Serializer};
 use crate::body::{Body, BodyKind};
 use crate::error::{BodyError, Error};
 use crate::label::{is_octets, label};
+use crate::scratch::Scratch;
 
 /// What the octets of an encoded value are. A type's name is looked up where it is sent.
 #[derive(Clone, Copy, Debug)]
@@ -18,21 +19,110 @@ pub(crate) enum Encoded {
     Typed(&'static str, fn() -> String),
 }
 
-/// Appends the octets of `value` to `out`.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<Encoded, Error> {
-    if let Ok(kind) = value.serialize(Plain(out)) {
-        return Ok(kind);
+/// The octets of a value to send.
+pub(crate) trait Content: Sync {
+    /// What they are.
+    fn encoded(&self) -> Encoded;
+
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Shows them, once.
+    fn show(&self, to: &mut dyn FnMut(&[u8]));
+}
+
+impl dyn Content + '_ {
+    /// What `f` makes of the octets from `at` on.
+    pub(crate) fn with<R>(&self, at: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+        let mut f = Some(f);
+        let mut out = None;
+        self.show(&mut |octets| out = f.take().map(|f| f(octets.get(at..).unwrap_or_default())));
+        // Only a value that serialises differently each time shows nothing.
+        out.or_else(|| f.take().map(|f| f(&[]))).expect("one of the two ran it")
     }
-    let start = out.len();
+}
+
+/// A value's content: text and octets where they lie, anything else serialised.
+pub(crate) struct Value<'b, B: ?Sized> {
+    value: &'b B,
+    encoded: Encoded,
+    len: usize,
+    serialised: Option<Scratch>,
+}
+
+impl<'b, B: Serialize + ?Sized> Value<'b, B> {
+    pub(crate) fn new(value: &'b B) -> Result<Value<'b, B>, Error> {
+        let mut len = 0;
+        if let Ok(encoded) = value.serialize(Plain(&mut |octets| len = octets.len())) {
+            return Ok(Value { value, encoded, len, serialised: None });
+        }
+        let mut octets = Scratch::new();
+        let encoded = serialise(value, &mut octets.0)?;
+        Ok(Value { value, encoded, len: octets.0.len(), serialised: Some(octets) })
+    }
+}
+
+impl<B: Serialize + Sync + ?Sized> Content for Value<'_, B> {
+    fn encoded(&self) -> Encoded {
+        self.encoded
+    }
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn show(&self, to: &mut dyn FnMut(&[u8])) {
+        match &self.serialised {
+            Some(octets) => to(&octets.0),
+            None => {
+                let _ = self.value.serialize(Plain(to));
+            }
+        }
+    }
+}
+
+/// Content that was serialised before.
+pub(crate) struct Owned {
+    encoded: Encoded,
+    octets: Vec<u8>,
+}
+
+impl Owned {
+    pub(crate) fn new<B: Serialize + ?Sized>(value: &B) -> Result<Owned, Error> {
+        let mut octets = Vec::new();
+        if let Ok(encoded) = value.serialize(Plain(&mut |plain| octets.extend_from_slice(plain))) {
+            return Ok(Owned { encoded, octets });
+        }
+        let encoded = serialise(value, &mut octets)?;
+        Ok(Owned { encoded, octets })
+    }
+}
+
+impl Content for Owned {
+    fn encoded(&self) -> Encoded {
+        self.encoded
+    }
+
+    fn len(&self) -> usize {
+        self.octets.len()
+    }
+
+    fn show(&self, to: &mut dyn FnMut(&[u8])) {
+        to(&self.octets);
+    }
+}
+
+/// Appends a value that is neither text nor octets by itself.
+fn serialise<B: Serialize + ?Sized>(value: &B, out: &mut Vec<u8>) -> Result<Encoded, Error> {
     let failed = |error: postcard::Error| Error::Encode(error.to_string());
     *out = postcard::to_extend(value, std::mem::take(out)).map_err(failed)?;
-    if !is_octets::<T>() {
-        return Ok(Encoded::Typed(std::any::type_name::<T>(), label::<T>));
+    if !is_octets::<B>() {
+        return Ok(Encoded::Typed(std::any::type_name::<B>(), label::<B>));
     }
     // Postcard puts the length before a row, not before an array. Ours stands in the frame.
-    if !std::any::type_name::<T>().contains("[u8; ") {
-        let prefix = out[start..].iter().position(|octet| *octet < 0x80).map_or(0, |last| last + 1);
-        out.drain(start..start + prefix);
+    if !std::any::type_name::<B>().contains("[u8; ") {
+        let prefix = out.iter().position(|octet| *octet < 0x80).map_or(0, |last| last + 1);
+        out.drain(..prefix);
     }
     Ok(Encoded::Bytes)
 }
@@ -68,6 +158,31 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &Body) -> Result<T, BodyError> {
     }
 }
 
+/// The value that a body holds; octets that the value keeps are not copied.
+pub(crate) fn decode_owned<T: DeserializeOwned>(body: Body) -> Result<T, BodyError> {
+    if body.kind != BodyKind::Bytes || is_octets::<T>() {
+        return decode(&body);
+    }
+    let wrong = || BodyError { expected: label::<T>(), found: BodyKind::Bytes.to_string(), detail: None };
+    T::deserialize(OwnedOctets(body.into_bytes().into())).map_err(|_: Mismatch| wrong())
+}
+
+/// Gives octets away to a visitor that can keep them.
+struct OwnedOctets(Vec<u8>);
+
+impl<'de> serde::Deserializer<'de> for OwnedOctets {
+    type Error = Mismatch;
+
+    fn deserialize_any<V: serde::de::Visitor<'de>>(self, visitor: V) -> Result<V::Value, Mismatch> {
+        visitor.visit_byte_buf(self.0)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
+
 /// A value is not of the kind that is looked for.
 #[derive(Debug)]
 struct Mismatch;
@@ -92,8 +207,8 @@ impl serde::de::Error for Mismatch {
     }
 }
 
-/// Takes text, octets and nothing, and refuses all else before it costs anything.
-struct Plain<'a>(&'a mut Vec<u8>);
+/// Shows text, octets and nothing where they lie, and refuses all else before it costs anything.
+struct Plain<'a>(&'a mut dyn FnMut(&[u8]));
 
 macro_rules! refuse {
     ($($name:ident($($type:ty),*) -> $ok:ty;)*) => {
@@ -115,16 +230,17 @@ impl Serializer for Plain<'_> {
     type SerializeStructVariant = No;
 
     fn serialize_str(self, text: &str) -> Result<Encoded, Mismatch> {
-        self.0.extend_from_slice(text.as_bytes());
+        (self.0)(text.as_bytes());
         Ok(Encoded::Text)
     }
 
     fn serialize_bytes(self, octets: &[u8]) -> Result<Encoded, Mismatch> {
-        self.0.extend_from_slice(octets);
+        (self.0)(octets);
         Ok(Encoded::Bytes)
     }
 
     fn serialize_unit(self) -> Result<Encoded, Mismatch> {
+        (self.0)(&[]);
         Ok(Encoded::None)
     }
 

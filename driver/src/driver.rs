@@ -18,8 +18,8 @@ use crate::error::Ended;
 use crate::runtime::Clock;
 use crate::state::{Shared, micros};
 
-/// Octets read, and written, at once. Four large frames; on loopback more gains nothing.
-const BLOCK: usize = 128 * 1024;
+/// Octets read, and written, at once: four large frames.
+const BLOCK: usize = 256 * 1024;
 /// Frames fed to the machine before the lock is let go for others.
 const FRAMES: usize = 256;
 /// Reads and writes before other tasks get a turn.
@@ -88,8 +88,9 @@ where
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let now = micros(self.clock.now());
         for _ in 0..STEPS {
+            // Anew each time: what was sent a step ago may be answered in this one.
+            let now = micros(self.clock.now());
             let read = match self.phase {
                 Phase::Running => self.read(cx, now),
                 Phase::Lingering => return self.linger(cx, now),
@@ -271,6 +272,7 @@ where
                     while let Some(event) = state.machine.handle_timeout(now) {
                         state.on_event(event);
                     }
+                    state.rest();
                 }
                 if self.closing.is_none() && state.machine.closed().is_none() && !state.machine.is_ready() {
                     // A machine that is neither ready nor closed nor shaking hands is saying goodbye.

@@ -14,13 +14,13 @@ use serde::de::DeserializeOwned;
 
 use crate::action::{Action, To};
 use crate::body::{Body, Octets};
-use crate::codec::{self, Encoded};
+use crate::codec::{self, Content, Owned};
 use crate::error::Error;
 use crate::file::{IntoSource, Offered, Upload, Uploading};
 use crate::flow::{Incoming, StreamReader, StreamWriter};
 use crate::line::{Line, Terms, Waiting};
 use crate::slab::Key;
-use crate::state::{self, RawReply, Turn};
+use crate::state::{self, Call, RawReply, Turn};
 
 /// An answer to a request, or a report of its progress.
 #[derive(Clone, Debug)]
@@ -77,7 +77,7 @@ impl Reply {
             let body = Some(self.body).filter(|body| !body.is_empty());
             return Err(Error::Answered(self.code, body));
         }
-        self.body.decode().map_err(|cause| Error::WrongType { action: to.into(), cause })
+        codec::decode_owned(self.body).map_err(|cause| Error::WrongType { action: to.into(), cause })
     }
 }
 
@@ -88,15 +88,8 @@ pub(crate) struct Asking {
     key: Key,
     /// The task is registered already, so the first poll has nothing to look for.
     fresh: bool,
-    /// A body of which the first octets have come.
-    partial: Option<Partial>,
-}
-
-struct Partial {
-    head: Reply,
-    kind: Kind,
-    octets: Vec<u8>,
-    size: usize,
+    /// An answer of which not all of the body has come.
+    partial: Option<(Reply, Kind)>,
 }
 
 impl Asking {
@@ -110,21 +103,20 @@ impl Asking {
     }
 
     /// Sends what did not go with the first frame. Stops early if the exchange ends: the answers say why.
-    pub(crate) async fn send_rest(&mut self, octets: &[u8]) -> Result<(), Error> {
-        let mut at = 0;
+    pub(crate) async fn send_rest(&mut self, content: &dyn Content, mut at: usize) -> Result<(), Error> {
         let mut turn = Waiting::new(&self.line, Turn::for_bulk());
         let key = self.key;
-        while at < octets.len() {
-            let rest = &octets[at..];
+        let len = content.len();
+        while at < len {
             at += poll_fn(|cx| {
                 turn.poll(cx, |state| {
                     let now = state.now;
-                    let Some(call) = state.calls.get_mut(key) else { return Ok(rest.len()) };
+                    let Some(call) = state.calls.get_mut(key) else { return Ok(len) };
                     let Some(lane) = call.lane.filter(|_| call.heard.aborted.is_none() && !call.is_answered()) else {
-                        return Ok(rest.len());
+                        return Ok(len);
                     };
                     call.writer = Some(cx.waker().clone());
-                    state.machine.body(now, lane, rest)
+                    content.with(at, |rest| state.machine.body(now, lane, rest))
                 })
             })
             .await?;
@@ -146,20 +138,10 @@ impl Asking {
         let state = &mut *state;
         let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(None) };
         loop {
-            if let Some(partial) = &mut self.partial {
-                for piece in call.heard.pieces.drain(..) {
-                    partial.octets.extend_from_slice(&piece);
-                    if let Some(lane) = call.lane {
-                        state.machine.take_lane(lane, piece.len());
-                    }
-                }
-                if partial.octets.len() >= partial.size
-                    && let Some(Partial { mut head, kind, octets, .. }) = self.partial.take()
-                {
-                    head.body = state::body(kind, Octets::Shared(octets.into()), &state.names);
-                    return Poll::Ready(Some(Ok(head)));
-                }
-                break;
+            if let Some((head, kind)) = &mut self.partial {
+                let Some(octets) = call.heard.whole() else { break };
+                head.body = state::body(*kind, octets, &state.names);
+                return Poll::Ready(self.partial.take().map(|(head, _)| Ok(head)));
             }
             match call.next_reply() {
                 Some(RawReply::Code(code)) => {
@@ -185,8 +167,15 @@ impl Asking {
                         state.machine.take_lane(lane, here);
                     }
                     let whole = size == here as u64;
-                    let octets = if whole { octets } else { Octets::Shared(octets.into_bytes()) };
-                    let started = if whole { Vec::new() } else { octets.as_slice().to_vec() };
+                    if !whole {
+                        let Call { lane, heard, .. } = call;
+                        let machine = &mut state.machine;
+                        heard.want(octets.as_slice(), size, |len| {
+                            if let Some(lane) = *lane {
+                                machine.take_lane(lane, len);
+                            }
+                        });
+                    }
                     let body = state::body(kind, octets, &state.names);
                     let head = Reply { id: Some(id), code, body, is_update: false, is_last: last, attached };
                     if whole {
@@ -195,9 +184,7 @@ impl Asking {
                         }
                         return Poll::Ready(Some(Ok(head)));
                     }
-                    // The machine has checked it against the limit.
-                    let size = usize::try_from(size).unwrap_or(usize::MAX);
-                    self.partial = Some(Partial { head, kind, octets: started, size });
+                    self.partial = Some((head, kind));
                 }
                 None => break,
             }
@@ -282,16 +269,15 @@ impl Drop for Asking {
 pub struct Open {
     line: Line,
     action: Action,
-    encoded: Result<(Encoded, Vec<u8>), Error>,
+    content: Result<Owned, Error>,
     timeout: Option<Duration>,
     files: Vec<Uploading>,
 }
 
 impl Open {
     pub(crate) fn new<B: Serialize + ?Sized>(line: Line, action: Action, body: &B) -> Open {
-        let mut octets = Vec::new();
-        let encoded = codec::encode(body, &mut octets).map(|encoded| (encoded, octets));
-        Open { line, action, encoded, timeout: None, files: Vec::new() }
+        let content = Owned::new(body);
+        Open { line, action, content, timeout: None, files: Vec::new() }
     }
 
     /// How long a request waits for a sign of life; zero for ever. Whole milliseconds.
@@ -357,14 +343,14 @@ impl Open {
     }
 
     async fn go(self, wants_answer: bool, streams: u16) -> Result<(Exchange, Option<StreamWriter>), Error> {
-        let Open { line, action, encoded, timeout, mut files } = self;
-        let (encoded, octets) = encoded?;
+        let Open { line, action, content, timeout, mut files } = self;
+        let content = content?;
         for file in &mut files {
             file.prepare(&line).await?;
         }
         let attached = u16::try_from(files.len()).unwrap_or(u16::MAX).saturating_add(streams);
         let terms = Terms { attached, timeout, wants_answer };
-        let (key, taken) = line.start((&action).into(), encoded, &octets, terms).await?;
+        let (key, taken) = line.start((&action).into(), &content, terms).await?;
         let Some(key) = key else {
             let exchange = Exchange { asking: Asking::new(line, Key::NONE), action, uploads: VecDeque::new() };
             return Ok((exchange, None));
@@ -375,7 +361,7 @@ impl Open {
         for file in files {
             uploads.push_back(asking.offer_file(file).await?);
         }
-        asking.send_rest(octets.get(taken..).unwrap_or_default()).await?;
+        asking.send_rest(&content, taken).await?;
         Ok((Exchange { asking, action, uploads }, stream))
     }
 }

@@ -206,7 +206,7 @@ impl Incoming {
     pub(crate) async fn accept(&mut self, accept: &Accept) -> Result<(), Error> {
         let key = self.key;
         let mut waiting = Waiting::new(&self.line, Turn::default());
-        poll_fn(|cx| {
+        let answer = poll_fn(|cx| {
             waiting.poll(cx, |state| {
                 let flow = state.receiving(key).ok_or(Refused::NoFlow)?;
                 state.machine.accept(flow, accept)?;
@@ -217,7 +217,9 @@ impl Incoming {
                 Ok(())
             })
         })
-        .await
+        .await;
+        let cancelled = || self.line.lock().ins.get_mut(key)?.cancelled;
+        answer.map_err(|error| cancelled().map_or(error, Error::Aborted))
     }
 
     /// Where the bytes begin.

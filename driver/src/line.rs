@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::action::To;
-use crate::codec::{self, Encoded};
+use crate::codec::{Content, Value};
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{Ended, Error};
@@ -20,7 +20,6 @@ use crate::exchange::{Asking, Open, Reply};
 use crate::memory::growing;
 use crate::message::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
-use crate::scratch::Scratch;
 use crate::slab::Key;
 use crate::state::{Guard, Shared, Turn, micros};
 
@@ -122,15 +121,14 @@ impl Line {
     /// delivered as whole.
     pub async fn notify<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Result<(), Error>
     where
-        B: Serialize + ?Sized,
+        B: Serialize + Sync + ?Sized,
     {
-        let mut octets = Scratch::new();
-        let encoded = codec::encode(body, &mut octets.0)?;
-        match self.start(to.into(), encoded, &octets.0, Terms::default()).await? {
+        let content = Value::new(body)?;
+        match self.start(to.into(), &content, Terms::default()).await? {
             (None, _) => Ok(()),
             (Some(key), taken) => {
                 let mut exchange = Asking::new(self.clone(), key);
-                exchange.send_rest(&octets.0[taken..]).await?;
+                exchange.send_rest(&content, taken).await?;
                 exchange.forget();
                 Ok(())
             }
@@ -148,7 +146,7 @@ impl Line {
     /// Dropped early, the request is given up, and the peer is told.
     pub async fn request<'a, B, R>(&self, to: impl Into<To<'a>>, body: &B) -> Result<R, Error>
     where
-        B: Serialize + ?Sized,
+        B: Serialize + Sync + ?Sized,
         R: DeserializeOwned,
     {
         let to = to.into();
@@ -157,19 +155,18 @@ impl Line {
 
     async fn call<B>(&self, to: To<'_>, body: &B) -> Result<Reply, Error>
     where
-        B: Serialize + ?Sized,
+        B: Serialize + Sync + ?Sized,
     {
-        let mut octets = Scratch::new();
-        let encoded = codec::encode(body, &mut octets.0)?;
+        let content = Value::new(body)?;
         let terms = Terms { wants_answer: true, ..Terms::default() };
-        let (key, taken) = self.start(to, encoded, &octets.0, terms).await?;
+        let (key, taken) = self.start(to, &content, terms).await?;
         let key = key.ok_or(Error::Misuse("the exchange is over"))?;
-        if taken == octets.0.len() {
-            drop(octets);
+        if taken == content.len() {
+            drop(content);
             return Asking::fresh(self.clone(), key).answer().await;
         }
         let mut exchange = Asking::new(self.clone(), key);
-        exchange.send_rest(&octets.0[taken..]).await?;
+        exchange.send_rest(&content, taken).await?;
         exchange.answer().await
     }
 
@@ -182,7 +179,7 @@ impl Line {
     /// Dropped early, the request is given up, and the peer is told.
     pub async fn ask<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Result<Code, Error>
     where
-        B: Serialize + ?Sized,
+        B: Serialize + Sync + ?Sized,
     {
         Ok(self.call(to.into(), body).await?.code())
     }
@@ -192,7 +189,7 @@ impl Line {
     /// Nothing is sent before one of the methods of [`Open`] is awaited.
     pub fn open<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Open
     where
-        B: Serialize + ?Sized,
+        B: Serialize + Sync + ?Sized,
     {
         Open::new(self.clone(), to.into().into(), body)
     }
@@ -380,8 +377,7 @@ impl Line {
     pub(crate) async fn start(
         &self,
         to: To<'_>,
-        encoded: Encoded,
-        octets: &[u8],
+        content: &dyn Content,
         terms: Terms,
     ) -> Result<(Option<Key>, usize), Error> {
         let mut turn = Waiting::new(self, Turn::for_lane());
@@ -389,11 +385,12 @@ impl Line {
             turn.poll(cx, |state| {
                 let now = state.time(&*self.0.shared.spawn);
                 let action = state.action(to)?;
-                let kind = state.kind(encoded)?;
+                let kind = state.kind(content.encoded())?;
                 let Terms { attached, timeout, wants_answer } = terms;
-                let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
-                let sent =
-                    if wants_answer { state.machine.request(now, &send)? } else { state.machine.notify(now, &send)? };
+                let sent = content.with(0, |octets| {
+                    let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
+                    if wants_answer { state.machine.request(now, &send) } else { state.machine.notify(now, &send) }
+                })?;
                 let key = sent.lane.map(|lane| state.new_call(lane, cx));
                 if wants_answer && state.machine.lanes().0 == 1 {
                     state.hurry = true;

@@ -8,18 +8,17 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_core::Stream;
-use ropeway_core::{Code, Kind, LaneId, MessageId, Refused, Respond};
+use ropeway_core::{Code, LaneId, MessageId, Refused, Respond};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::action::Action;
 use crate::body::{Body, Octets};
-use crate::codec::{self, Encoded};
+use crate::codec::{self, Content, Owned, Value};
 use crate::error::{Error, Failure};
 use crate::file::{IntoSource, Offered, Upload, Uploading};
 use crate::flow::{Incoming, StreamReader, StreamWriter};
 use crate::line::{Line, Waiting, WeakLine};
-use crate::scratch::Scratch;
 use crate::slab::Key;
 use crate::state::{self, Names, Raw, State, Turn};
 
@@ -87,8 +86,13 @@ impl Messages {
             if state.ended.is_some() {
                 return Poll::Ready(());
             }
+            // Left where an idle line lets go of it.
+            state.spare = (std::mem::take(&mut self.batch), std::mem::take(&mut self.used));
             state.wait_for_message(cx);
             return Poll::Pending;
+        }
+        if self.batch.capacity() == 0 {
+            (self.batch, self.used) = std::mem::take(&mut state.spare);
         }
         std::mem::swap(&mut self.batch, &mut state.inbox);
         let names = &state.names;
@@ -146,6 +150,8 @@ pub struct Message {
     attached: u16,
     size: u64,
     body: Body,
+    /// All of the body has come.
+    whole: bool,
     serving: Serving,
 }
 
@@ -153,15 +159,15 @@ pub struct Message {
 struct Serving {
     line: Line,
     lane: Option<(LaneId, Key)>,
-    /// The kind of a body of which not all has come, and what has.
-    partial: Option<(Kind, Vec<u8>)>,
+    /// What has come of a body that nobody has asked for as a whole.
+    partial: Option<Octets>,
 }
 
 impl Message {
     fn new(line: Line, raw: Raw, names: &Names) -> Message {
         let Raw { id, action, kind, octets, size, wants_answer, timeout, attached, charged, lane } = raw;
         let whole = size == charged as u64;
-        let partial = (!whole).then(|| (kind, octets.as_slice().to_vec()));
+        let partial = (!whole).then(|| octets.clone());
         Message {
             id,
             action: state::action(action, names),
@@ -170,6 +176,7 @@ impl Message {
             attached,
             size,
             body: state::body(kind, octets, names),
+            whole,
             serving: Serving { line, lane, partial },
         }
     }
@@ -217,9 +224,9 @@ impl Message {
     /// # Cancel safety
     /// Safe.
     pub async fn body(&mut self) -> Result<&Body, Error> {
-        if self.serving.partial.is_some() {
-            let octets = poll_fn(|cx| self.serving.poll_rest(cx, self.size)).await?;
-            self.body.octets = octets;
+        if !self.whole {
+            self.body.octets = poll_fn(|cx| self.serving.poll_rest(cx, self.size)).await?;
+            self.whole = true;
         }
         Ok(&self.body)
     }
@@ -234,6 +241,23 @@ impl Message {
     pub async fn decode<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let value = self.body().await?.decode();
         value.map_err(|cause| Error::WrongType { action: self.action.clone(), cause })
+    }
+
+    /// Its body, taken out of it, once all of it has come.
+    ///
+    /// # Errors
+    /// As [`body`](Message::body).
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn take_body(&mut self) -> Result<Body, Error> {
+        self.body().await?;
+        Ok(std::mem::replace(&mut self.body, Body::NONE))
+    }
+
+    pub(crate) async fn take_value<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+        let body = self.take_body().await?;
+        codec::decode_owned(body).map_err(|cause| Error::WrongType { action: self.action.clone(), cause })
     }
 
     /// The next stream that it brings. Files offered before it are declined.
@@ -308,10 +332,9 @@ impl Message {
     ///
     /// # Cancel safety
     /// Dropped early, the answer is either sent whole or, if it is larger than a frame and had begun, given up.
-    pub async fn answer<B: Serialize + ?Sized>(mut self, body: &B) -> Result<(), Error> {
-        let mut octets = Scratch::new();
-        let encoded = codec::encode(body, &mut octets.0)?;
-        self.serving.respond(self.wants_answer, Terms::LAST, encoded, &octets.0).await
+    pub async fn answer<B: Serialize + Sync + ?Sized>(mut self, body: &B) -> Result<(), Error> {
+        let content = Value::new(body)?;
+        self.serving.respond(self.wants_answer, Terms::LAST, &content).await
     }
 
     /// Answers a failure: its code, and its text if there is one.
@@ -328,7 +351,8 @@ impl Message {
             return Ok(());
         }
         let terms = Terms { code, ..Terms::LAST };
-        self.serving.respond(self.wants_answer, terms, Encoded::Text, text.as_bytes()).await
+        let content = Value::new(text.as_str())?;
+        self.serving.respond(self.wants_answer, terms, &content).await
     }
 
     /// Reports progress, which prolongs the peer's patience.
@@ -338,17 +362,17 @@ impl Message {
     ///
     /// # Cancel safety
     /// Safe: sent whole or not at all.
-    pub async fn update<B: Serialize + ?Sized>(&mut self, body: &B) -> Result<(), Error> {
-        let mut octets = Scratch::new();
-        let encoded = codec::encode(body, &mut octets.0)?;
+    pub async fn update<B: Serialize + Sync + ?Sized>(&mut self, body: &B) -> Result<(), Error> {
+        let content = Value::new(body)?;
+        let content: &dyn Content = &content;
         let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return Ok(()) };
         let mut turn = Waiting::new(&self.serving.line, Turn::default());
         poll_fn(|cx| {
             turn.poll(cx, |state| {
-                let kind = state.kind(encoded)?;
+                let kind = state.kind(content.encoded())?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
                 state.wait_for_lane(key, cx);
-                state.machine.update(lane, ropeway_core::Body { kind, bytes: &octets.0[..] })
+                content.with(0, |bytes| state.machine.update(lane, ropeway_core::Body { kind, bytes }))
             })
         })
         .await
@@ -362,10 +386,9 @@ impl Message {
     /// An answer with all that it may bring: files, a stream, a code, and more answers after it.
     ///
     /// Nothing is sent before it, or one of its methods, is awaited.
-    pub fn respond<B: Serialize + ?Sized>(&mut self, body: &B) -> Responding<'_> {
-        let mut octets = Vec::new();
-        let encoded = codec::encode(body, &mut octets).map(|encoded| (encoded, octets));
-        Responding { message: self, encoded, code: Code::OK, more: false, files: Vec::new() }
+    pub fn respond<B: Serialize + Sync + ?Sized>(&mut self, body: &B) -> Responding<'_> {
+        let content = Owned::new(body);
+        Responding { message: self, content, code: Code::OK, more: false, files: Vec::new() }
     }
 }
 
@@ -405,7 +428,7 @@ impl Watch {
 #[must_use = "nothing is sent unless it is awaited"]
 pub struct Responding<'m> {
     message: &'m mut Message,
-    encoded: Result<(Encoded, Vec<u8>), Error>,
+    content: Result<Owned, Error>,
     code: Code,
     more: bool,
     files: Vec<Uploading>,
@@ -453,8 +476,8 @@ impl<'m> Responding<'m> {
     }
 
     async fn go(self, streams: u16) -> Result<(Vec<Upload>, Option<StreamWriter>), Error> {
-        let Responding { message, encoded, code, more, mut files } = self;
-        let (encoded, octets) = encoded?;
+        let Responding { message, content, code, more, mut files } = self;
+        let content = content?;
         let serving = &mut message.serving;
         let (lane, key) = serving.lane.ok_or(Error::Misuse("the message wants no answer"))?;
         for file in &mut files {
@@ -462,13 +485,13 @@ impl<'m> Responding<'m> {
         }
         let attached = u16::try_from(files.len()).unwrap_or(u16::MAX).saturating_add(streams);
         let terms = Terms { code, more, attached };
-        let taken = serving.begin(key, terms, encoded, &octets).await?;
+        let taken = serving.begin(key, terms, &content).await?;
         let stream = if streams > 0 { Some(StreamWriter::offer(&serving.line, lane, "").await?) } else { None };
         let mut uploads = Vec::with_capacity(files.len());
         for file in files {
             uploads.push(file.offer(&serving.line, lane).await?);
         }
-        serving.send_rest(key, &octets[taken..]).await?;
+        serving.send_rest(key, &content, taken).await?;
         Ok((uploads, stream))
     }
 }
@@ -495,32 +518,29 @@ impl Terms {
 }
 
 impl Serving {
-    async fn respond(
-        &mut self,
-        wants_answer: bool,
-        terms: Terms,
-        encoded: Encoded,
-        octets: &[u8],
-    ) -> Result<(), Error> {
+    async fn respond(&mut self, wants_answer: bool, terms: Terms, content: &dyn Content) -> Result<(), Error> {
         let Some((_, key)) = self.lane.filter(|_| wants_answer) else { return Ok(()) };
-        let taken = self.begin(key, terms, encoded, octets).await?;
-        if taken == octets.len() {
+        let taken = self.begin(key, terms, content).await?;
+        if taken == content.len() {
             return Ok(());
         }
-        self.send_rest(key, &octets[taken..]).await
+        self.send_rest(key, content, taken).await
     }
 
     /// Sends the first frame of an answer; how much of the body went with it.
-    async fn begin(&mut self, key: Key, terms: Terms, encoded: Encoded, octets: &[u8]) -> Result<usize, Error> {
+    async fn begin(&mut self, key: Key, terms: Terms, content: &dyn Content) -> Result<usize, Error> {
         let Terms { code, more, attached } = terms;
         let mut turn = Waiting::new(&self.line, Turn::default());
         let mut over = false;
         let taken = poll_fn(|cx| {
             turn.poll(cx, |state| {
-                let kind = state.kind(encoded)?;
-                let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
+                let kind = state.kind(content.encoded())?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
-                let sent = match state.machine.respond(lane, &response) {
+                let sent = content.with(0, |octets| {
+                    let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
+                    state.machine.respond(lane, &response)
+                });
+                let sent = match sent {
                     Err(Refused::Later) => {
                         state.wait_for_lane(key, cx);
                         return Err(Refused::Later);
@@ -552,11 +572,9 @@ impl Serving {
         }
     }
 
-    async fn send_rest(&self, key: Key, octets: &[u8]) -> Result<(), Error> {
-        let mut at = 0;
+    async fn send_rest(&self, key: Key, content: &dyn Content, mut at: usize) -> Result<(), Error> {
         let mut turn = Waiting::new(&self.line, Turn::for_bulk());
-        while at < octets.len() {
-            let rest = &octets[at..];
+        while at < content.len() {
             at += poll_fn(|cx| {
                 if let Some(code) = self.line.lock().aborted(key) {
                     return Poll::Ready(Err(Error::Aborted(code)));
@@ -565,7 +583,7 @@ impl Serving {
                     let lane = state.serving(key).ok_or(Refused::NoLane)?;
                     state.wait_for_lane(key, cx);
                     let now = state.now;
-                    state.machine.body(now, lane, rest)
+                    content.with(at, |rest| state.machine.body(now, lane, rest))
                 })
             })
             .await?;
@@ -576,22 +594,19 @@ impl Serving {
     /// The whole body, once it is there.
     fn poll_rest(&mut self, cx: &Context<'_>, size: u64) -> Poll<Result<Octets, Error>> {
         let mut state = self.line.lock();
-        let state: &mut State = &mut state;
-        let Some((_, octets)) = &mut self.partial else { return Poll::Ready(Ok(Octets::EMPTY)) };
         let Some((_, key)) = self.lane else { return Poll::Ready(Err(Error::Missing("body"))) };
-        let Some(served) = state.served.get_mut(key) else { return Poll::Ready(Err(Error::Missing("body"))) };
-        let pieces = std::mem::take(&mut served.heard.pieces);
         let lane = state.serving(key);
-        for piece in pieces {
-            octets.extend_from_slice(&piece);
-            if let Some(lane) = lane {
-                state.machine.take_lane(lane, piece.len());
-            }
+        let State { served, machine, .. } = &mut *state;
+        let Some(served) = served.get_mut(key) else { return Poll::Ready(Err(Error::Missing("body"))) };
+        if let Some(first) = self.partial.take() {
+            served.heard.want(first.as_slice(), size, |len| {
+                if let Some(lane) = lane {
+                    machine.take_lane(lane, len);
+                }
+            });
         }
-        if octets.len() as u64 >= size {
-            let octets = std::mem::take(octets);
-            self.partial = None;
-            return Poll::Ready(Ok(Octets::Shared(octets.into())));
+        if let Some(octets) = served.heard.whole() {
+            return Poll::Ready(Ok(octets));
         }
         if let Some(code) = state.aborted(key) {
             return Poll::Ready(Err(Error::Aborted(code)));

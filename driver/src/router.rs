@@ -1,6 +1,6 @@
 //! Which handler a message goes to, and the loop that takes it there.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,8 +25,8 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 /// otherwise to the fallback; otherwise it is answered with [`Code::NOT_IMPLEMENTED`].
 #[derive(Clone, Default)]
 pub struct Router {
-    named: HashMap<Box<str>, Handler>,
-    numbered: HashMap<u32, Handler>,
+    named: BTreeMap<Box<str>, Handler>,
+    numbered: BTreeMap<u32, Handler>,
     /// Longest first.
     patterns: Vec<(Box<str>, Handler)>,
     fallback: Option<Handler>,
@@ -53,7 +53,7 @@ impl Router {
         self.on_message(action, move |mut message| {
             let handler = handler.clone();
             async move {
-                match message.decode::<T>().await {
+                match message.take_value::<T>().await {
                     Ok(value) => match handler(value).await {
                         Ok(answer) => message.answer(&answer).await,
                         Err(failure) => message.fail(failure).await,

@@ -45,6 +45,14 @@ impl<T> Slab<T> {
         value
     }
 
+    /// Lets go of rows, and of the keys to them, if there is no value.
+    pub(crate) fn rest(&mut self, keys: &mut Keys) {
+        if self.free.len() == self.slots.len() {
+            *self = Slab::new();
+            *keys = Keys::new();
+        }
+    }
+
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.slots.iter_mut().flatten()
     }

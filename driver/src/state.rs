@@ -54,6 +54,8 @@ pub(crate) struct State {
     opened: Keys,
     /// Messages that came, and what belongs to those with a lane.
     pub(crate) inbox: VecDeque<Raw>,
+    /// Empty rows of whoever waits for messages.
+    pub(crate) spare: (VecDeque<Raw>, Vec<usize>),
     inbox_waiters: Vec<Waker>,
     pub(crate) served: Slab<Served>,
     accepted: Keys,
@@ -106,12 +108,56 @@ pub(crate) struct Raw {
 #[derive(Default)]
 pub(crate) struct Arrived {
     pub(crate) waker: Option<Waker>,
-    /// Pieces of the current body.
+    /// Pieces of the current body that nobody has asked for yet. They wait within the lane's credit.
     pub(crate) pieces: VecDeque<Bytes>,
+    /// Somebody wants the current body whole: what has come of it, and its size. Credit goes back at once, and nobody is
+    /// woken before the last piece.
+    pub(crate) wanted: Option<Wanted>,
     /// Flows that were offered and not yet claimed.
     pub(crate) offers: VecDeque<Key>,
     /// The peer gave up.
     pub(crate) aborted: Option<Code>,
+}
+
+/// A body on its way.
+pub(crate) struct Wanted {
+    pub(crate) octets: Vec<u8>,
+    pub(crate) size: u64,
+}
+
+impl Wanted {
+    /// Grows eightfold: a large body is moved seldom, and one that was only announced takes nothing.
+    fn extend(&mut self, piece: &[u8]) {
+        let len = self.octets.len() + piece.len();
+        if len > self.octets.capacity() {
+            let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+            self.octets.reserve_exact(len.saturating_mul(8).min(size).max(len) - self.octets.len());
+        }
+        self.octets.extend_from_slice(piece);
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.octets.len() as u64 >= self.size
+    }
+}
+
+impl Arrived {
+    /// Asks for a body of which `first` has come. `take` gives credit back for the pieces that waited.
+    pub(crate) fn want(&mut self, first: &[u8], size: u64, mut take: impl FnMut(usize)) {
+        let mut wanted = Wanted { octets: Vec::new(), size };
+        wanted.extend(first);
+        for piece in self.pieces.drain(..) {
+            wanted.extend(&piece);
+            take(piece.len());
+        }
+        self.wanted = Some(wanted);
+    }
+
+    /// The body that was asked for, if it is whole.
+    pub(crate) fn whole(&mut self) -> Option<Octets> {
+        let wanted = self.wanted.take_if(|wanted| wanted.is_whole())?;
+        Some(Octets::Shared(wanted.octets.into()))
+    }
 }
 
 /// An exchange that this end opened.
@@ -260,6 +306,7 @@ impl State {
             calls: Slab::new(),
             opened: Keys::new(),
             inbox: VecDeque::new(),
+            spare: Default::default(),
             inbox_waiters: Vec::new(),
             served: Slab::new(),
             accepted: Keys::new(),
@@ -370,7 +417,7 @@ impl State {
 
     /// The exchange goes on without anybody waiting for it.
     pub(crate) fn forget_call(&mut self, key: Key) {
-        if let Some(lane) = self.calls.get_mut(key).and_then(|call| call.lane.take()) {
+        if let Some(lane) = self.calls.remove(key).and_then(|call| call.lane) {
             self.opened.set(lane.number(), Key::NONE);
         }
     }
@@ -472,13 +519,23 @@ impl State {
                 self.on_reply(lane, RawReply::Update { kind: body.kind, octets });
             }
             Event::Piece { lane, bytes, .. } => {
-                let piece = Bytes::copy_from_slice(bytes);
-                match self.heard(lane) {
-                    Some(heard) => {
-                        heard.pieces.push_back(piece);
-                        self.wake_heard(lane);
+                let mut taken = true;
+                if let Some(heard) = self.heard(lane) {
+                    match &mut heard.wanted {
+                        Some(wanted) => {
+                            wanted.extend(bytes);
+                            if wanted.is_whole() {
+                                self.wake_heard(lane);
+                            }
+                        }
+                        None => {
+                            taken = false;
+                            heard.pieces.push_back(Bytes::copy_from_slice(bytes));
+                        }
                     }
-                    None => self.machine.take_lane(lane, piece.len()),
+                }
+                if taken {
+                    self.machine.take_lane(lane, bytes.len());
                 }
                 self.check_over(lane);
             }
@@ -761,6 +818,28 @@ impl State {
             self.wakes.append(&mut self.idle_waiters);
         }
         self.wakes.len() > before
+    }
+
+    /// Lets go of rows that a burst has left behind.
+    pub(crate) fn rest(&mut self) {
+        self.spare = Default::default();
+        if self.inbox.is_empty() {
+            self.inbox = VecDeque::new();
+        }
+        self.calls.rest(&mut self.opened);
+        self.served.rest(&mut self.accepted);
+        self.outs.rest(&mut self.sending);
+        self.ins.rest(&mut self.receiving);
+        for waiters in [&mut self.lane_waiters, &mut self.room_waiters, &mut self.bulk_waiters, &mut self.flow_waiters]
+        {
+            waiters.rest();
+        }
+        for call in self.calls.iter_mut().filter(|call| call.replies.is_empty()) {
+            call.replies = VecDeque::new();
+        }
+        for input in self.ins.iter_mut().filter(|input| input.queue.is_empty()) {
+            input.queue = VecDeque::new();
+        }
     }
 
     /// The line is over: everyone is told.

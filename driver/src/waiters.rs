@@ -54,6 +54,13 @@ impl Waiters {
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
+
+    /// Lets go of rows that nobody waits in.
+    pub(crate) fn rest(&mut self) {
+        if self.is_empty() {
+            self.queue = VecDeque::new();
+        }
+    }
 }
 
 impl Place {

@@ -164,6 +164,7 @@ impl App {
                 let Some(lane) = message.lane else { return };
                 let here = message.body.bytes.len() as u64;
                 let talk = Talk { number, hearing: tag, at: here, responses: 0 };
+                self.forget(lane);
                 self.lanes.insert(key(lane), talk);
                 if exchange.answers.is_some_and(|answers| answers.eager || whole) {
                     self.answer(lane, 0);
@@ -414,7 +415,11 @@ impl App {
     }
 
     fn open<S: Storage>(&mut self, line: &mut Connection<S>, now: Instant, number: usize) -> bool {
-        let exchange = self.plan.exchanges[number].clone();
+        let plan = self.plan.clone();
+        let exchange = &plan.exchanges[number];
+        if exchange.answers.is_some() && !line.has_free_lane() {
+            return false;
+        }
         let action = if exchange.named {
             let defined = self.defined.get(&number).copied();
             match defined.map_or_else(|| line.define(Table::Actions, &format!("x{number}"), Some(9)), Ok) {
@@ -443,6 +448,7 @@ impl App {
             Err(refused) => return later(refused),
         };
         let Some(lane) = sent.lane else { return true };
+        self.forget(lane);
         self.lanes.insert(key(lane), Talk { number, hearing: String::new(), at: 0, responses: 0 });
         self.say_rest(lane, whole, sent.taken, &exchange.body.flows);
         if let Some((Who::Opener, after)) = exchange.given_up {
@@ -518,7 +524,8 @@ impl App {
         updates: &mut u8,
     ) -> Done {
         let number = self.lanes[&key(lane)].number;
-        let answers = self.plan.exchanges[number].answers.clone().expect("a request");
+        let plan = self.plan.clone();
+        let answers = plan.exchanges[number].answers.as_ref().expect("a request");
         let Some((_, body)) = answers.responses.get(next) else {
             let Some(code) = answers.code else { return Done::Yes };
             return match line.respond_code(lane, code) {
@@ -564,7 +571,8 @@ impl App {
 
     fn try_data<S: Storage>(&mut self, line: &mut Connection<S>, flow: FlowId, at: &mut u64, end: u64) -> Done {
         let tag = self.flows[&flow_key(flow)].clone();
-        let flow_plan = self.plan.flows[&tag].clone();
+        let plan = self.plan.clone();
+        let flow_plan = &plan.flows[&tag];
         match flow_plan.fate {
             Fate::Cancelled(after) if *at >= after as u64 => {
                 line.cancel(flow, Code::CHANGED).expect("it is open");

@@ -148,19 +148,24 @@ pub fn run<A: Storage, B: Storage>(
     let (mut up, mut down) = (Wire::default(), Wire::default());
     let mut now = Instant::ZERO;
     let (mut carried, mut waits) = (0, 0);
+    let (mut client_moved, mut server_moved) = (true, true);
     loop {
-        let said = client.speak(now, weather.out);
-        carried += said.len();
-        up.carry(now, &weather, &mut dice, &said);
-        let said = server.speak(now, weather.out);
-        carried += said.len();
-        down.carry(now, &weather, &mut dice, &said);
+        if client_moved {
+            let said = client.speak(now, weather.out);
+            carried += said.len();
+            up.carry(now, &weather, &mut dice, &said);
+        }
+        if server_moved {
+            let said = server.speak(now, weather.out);
+            carried += said.len();
+            down.carry(now, &weather, &mut dice, &said);
+        }
         if weather.cut.is_some_and(|cut| carried >= cut) {
             cut(&mut client, &mut server);
             return (client, server);
         }
         let (to_server, to_client) = (up.deliver(now), down.deliver(now));
-        let moved = to_server.is_some() || to_client.is_some();
+        (client_moved, server_moved) = (to_client.is_some(), to_server.is_some());
         if let Some(chunk) = to_server {
             server.receive(now, &chunk, |_| {});
         }
@@ -168,7 +173,7 @@ pub fn run<A: Storage, B: Storage>(
             client.receive(now, &chunk, |_| {});
         }
         assert_eq!((client.error, server.error), (None, None), "{:?}\n{:?}", client.events, server.events);
-        if moved {
+        if client_moved || server_moved {
             waits = 0;
             continue;
         }
@@ -184,6 +189,7 @@ pub fn run<A: Storage, B: Storage>(
         now = next.expect("a line always has a timer").max(now.after(Duration::from_micros(1)));
         client.pass(now);
         server.pass(now);
+        (client_moved, server_moved) = (quiet, quiet);
     }
 }
 

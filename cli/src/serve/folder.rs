@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::HumanBytes;
-use ropeway_tokio::{Code, Error, Failure, Message, NameError, Offered, SafeName, printable};
+use ropeway_tokio::{Code, Error, Failure, Message, Offered, SafeName, printable};
 use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
 
@@ -28,37 +28,38 @@ impl Folder {
 
     /// Takes the files that a message brings, all at once.
     pub(super) async fn take(self: Arc<Self>, mut message: Message) -> Result<(), Error> {
-        let from: Arc<str> = peer(message.line()).into();
+        let from = peer(message.line());
         let mut under_way = JoinSet::new();
         while let Some(offered) = message.file().await? {
             under_way.spawn(self.clone().receive(offered, from.clone()));
         }
-        let failures = under_way.join_all().await.into_iter().filter_map(Result::err);
-        match failures.into_iter().next() {
-            None => message.answer(&()).await,
-            Some(error) => message.fail(error).await,
-        }
+        // What became of each file its sender hears with the file.
+        let all = under_way.join_all().await.into_iter().all(|received| received);
+        message.code(if all { Code::OK } else { Code::REJECTED });
+        Ok(())
     }
 
-    async fn receive(self: Arc<Self>, offered: Offered, from: Arc<str>) -> Result<(), Error> {
+    /// Whether one file was taken.
+    async fn receive(self: Arc<Self>, offered: Offered, from: String) -> bool {
         let name = printable(offered.name()).to_string();
-        let received = self.save(offered).await;
-        shrug(match &received {
-            Ok(octets) => self.out.note("received", &Received { from, name, octets: *octets }),
-            Err(error) => self.out.note("refused", &Refused { from, name, reason: error.to_string() }),
+        let saved = self.save(offered).await;
+        let taken = saved.is_ok();
+        shrug(match saved {
+            Ok(octets) => self.out.note("received", &Received { from, name, octets }),
+            Err(reason) => self.out.note("refused", &Refused { from, name, reason }),
         });
-        received.map(|_| ())
+        taken
     }
 
-    async fn save(&self, offered: Offered) -> Result<u64, Error> {
+    async fn save(&self, offered: Offered) -> Result<u64, String> {
         if offered.name().starts_with('.') {
             offered.decline(Code::BAD_NAME);
-            return Err(NameError::Temporary.into());
+            return Err("hidden files are not taken".into());
         }
-        let download = offered.save_in(&self.path).await?;
-        let path = download.finished().await?;
-        let found = spawn_blocking(move || fs::metadata(path)).await.map_err(io::Error::other)??;
-        Ok(found.len())
+        let download = offered.save_in(&self.path).await.map_err(|error| error.to_string())?;
+        let path = download.finished().await.map_err(|error| error.to_string())?;
+        let octets = spawn_blocking(move || fs::metadata(path).map(|found| found.len()));
+        octets.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
     /// The files there are, one a line: size and name.
@@ -116,14 +117,14 @@ fn offerable(name: &str) -> Option<SafeName> {
 
 #[derive(Serialize)]
 struct Received {
-    from: Arc<str>,
+    from: String,
     name: String,
     octets: u64,
 }
 
 #[derive(Serialize)]
 struct Refused {
-    from: Arc<str>,
+    from: String,
     name: String,
     reason: String,
 }

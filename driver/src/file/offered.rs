@@ -99,7 +99,7 @@ impl Offered {
     where
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        self.flow.accept(&Accept::default()).await?;
+        self.accept(&Accept::default()).await?;
         Ok(download::to_writer(self.flow, writer, self.size))
     }
 
@@ -111,7 +111,7 @@ impl Offered {
     /// # Cancel safety
     /// Dropped early, the file is declined.
     pub async fn read(mut self) -> Result<FileReader, Error> {
-        self.flow.accept(&Accept::default()).await?;
+        self.accept(&Accept::default()).await?;
         Ok(FileReader::new(self.flow, self.size, 0, None))
     }
 
@@ -128,7 +128,7 @@ impl Offered {
     pub async fn read_range(mut self, range: Range<u64>) -> Result<FileReader, Error> {
         match range_of(self.size, &range) {
             Ok(accept) => {
-                self.flow.accept(&accept).await?;
+                self.accept(&accept).await?;
                 Ok(FileReader::new(self.flow, self.size, range.start, Some(range.end)))
             }
             Err(error) => {
@@ -136,6 +136,13 @@ impl Offered {
                 Err(error)
             }
         }
+    }
+
+    /// Asks for it. From here on it is no longer the application that has yet to decide.
+    async fn accept(&mut self, accept: &Accept) -> Result<(), Error> {
+        self.flow.accept(accept).await?;
+        self.flow.set_last_word(Code::CANCELLED);
+        Ok(())
     }
 
     /// Finds a place for it, and asks for what is not there yet.
@@ -151,7 +158,7 @@ impl Offered {
         let target = blocking(&*spawn, place).await??;
         let start = target.length();
         let prefix = (start > 0).then(|| target.digest());
-        self.flow.accept(&Accept { start, end: None, prefix }).await?;
+        self.accept(&Accept { start, end: None, prefix }).await?;
         Ok(target)
     }
 }

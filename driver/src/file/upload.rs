@@ -269,9 +269,13 @@ struct Sending {
 
 impl Sending {
     async fn run(mut self, ends: Ends<()>) {
-        let result = self.serve().await;
+        let mut result = self.serve().await;
         if let Err(error) = &result {
             self.flow.flow.cancel(code_of(error));
+        }
+        if let Err(Error::Misuse(_)) = result {
+            // The line is closing and takes no verb any more. How that ends is what there is to tell.
+            result = self.flow.step(|flow, cx| flow.poll_done(cx)).await.and_then(|code| Err(Error::Aborted(code)));
         }
         drop(self.flow);
         self.feed.end().await;

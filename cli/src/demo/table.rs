@@ -1,0 +1,114 @@
+//! What the demo shows when all is done.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use indicatif::{HumanBytes, HumanCount};
+use ropeway_tokio::Stats;
+use serde::{Serialize, Serializer};
+
+use crate::exit::Failed;
+use crate::output::{Output, per_second, rate};
+
+/// One kind of exchange, and how it went.
+#[derive(Debug, Serialize)]
+pub(super) struct Row {
+    pub(super) what: String,
+    pub(super) count: u64,
+    /// Of content; what came of a transfer, or what the line carried for messages.
+    pub(super) octets: u64,
+    #[serde(rename = "micros", serialize_with = "micros")]
+    pub(super) time: Duration,
+    #[serde(skip)]
+    pub(super) bulk: bool,
+    pub(super) verified: bool,
+}
+
+/// A clock for a row.
+pub(super) struct Measure {
+    what: String,
+    began: Instant,
+}
+
+impl Measure {
+    pub(super) fn start(what: impl Into<String>) -> Measure {
+        Measure { what: what.into(), began: Instant::now() }
+    }
+
+    /// Many small exchanges.
+    pub(super) fn messages(self, count: u64, octets: u64, verified: bool) -> Row {
+        let time = self.began.elapsed();
+        Row { what: self.what, count, octets, time, bulk: false, verified }
+    }
+
+    /// A few large ones.
+    pub(super) fn bulk(self, count: u64, octets: u64, verified: bool) -> Row {
+        Row { bulk: true, ..self.messages(count, octets, verified) }
+    }
+}
+
+/// All of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Total {
+    verified: bool,
+    rows: usize,
+    sent_octets: u64,
+    received_octets: u64,
+    #[serde(rename = "micros", serialize_with = "micros")]
+    time: Duration,
+    ended: String,
+}
+
+impl Total {
+    pub(super) fn new(rows: &[Row], stats: Stats, time: Duration, ended: String) -> Total {
+        let verified = rows.iter().all(|row| row.verified);
+        let (sent_octets, received_octets) = (stats.sent.octets, stats.received.octets);
+        Total { verified, rows: rows.len(), sent_octets, received_octets, time, ended }
+    }
+}
+
+pub(super) fn show(rows: &[Row], out: &Output) -> Result<(), Failed> {
+    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
+    if !out.is_json() {
+        let head = format!("{:width$} {:>8} {:>12} {:>9} {:>14}  verified", "", "number", "octets", "time", "rate");
+        out.raw(head.as_bytes(), true)?;
+    }
+    rows.iter().try_for_each(|row| out.result("row", &Aligned { row, width }))
+}
+
+/// A row as wide as the others.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Aligned<'a> {
+    row: &'a Row,
+    #[serde(skip)]
+    width: usize,
+}
+
+impl fmt::Display for Aligned<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Aligned { row: Row { what, count, octets, time, bulk, verified }, width } = self;
+        let rate = match bulk {
+            true => rate(*octets, *time),
+            false => format!("{}/s", HumanCount(per_second(*count, *time))),
+        };
+        let [count, octets] = [HumanCount(*count).to_string(), HumanBytes(*octets).to_string()];
+        let time = format!("{:.3} s", time.as_secs_f64());
+        let verified = if *verified { "yes" } else { "NO" };
+        write!(f, "{what:width$} {count:>8} {octets:>12} {time:>9} {rate:>14}  {verified}")
+    }
+}
+
+impl fmt::Display for Total {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [sent, received] = [self.sent_octets, self.received_octets].map(HumanBytes);
+        let seconds = self.time.as_secs_f64();
+        writeln!(f)?;
+        writeln!(f, "one line carried {sent} one way and {received} the other in {seconds:.2} s; {}", self.ended)?;
+        f.write_str(if self.verified { "all verified" } else { "NOT all verified" })
+    }
+}
+
+fn micros<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,154 @@
+//! Bodies larger than a frame.
+
+use ropeway_driver::{Code, Error, Failure, Router};
+
+use super::by_hand::{octets, still_works};
+use super::{Scenario, scenarios};
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    a_large_body_goes_each_way_whole,
+    several_share_the_line_with_small_requests,
+    an_early_answer_stops_the_rest_of_the_body,
+    a_body_that_nobody_reads_harms_nobody,
+    the_size_is_known_before_the_whole_has_come,
+    sizes_around_a_frame_and_a_credit_arrive_whole,
+];
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+async fn reverse(mut body: Vec<u8>) -> Result<bytes::Bytes, Failure> {
+    body.reverse();
+    Ok(body.into())
+}
+
+async fn a_large_body_goes_each_way_whole(world: World) {
+    let (near, far) = world.pair().await;
+    for line in [&near, &far] {
+        world.serve(line, Router::new().on("reverse", reverse));
+    }
+    let large = world.much(3_000_000);
+    let sides: Vec<_> = [near.clone(), far.clone()]
+        .into_iter()
+        .enumerate()
+        .map(|(seed, line)| {
+            world.spawn(async move {
+                let mut body = octets(large, seed);
+                let reversed: Vec<u8> = line.request("reverse", &body).await.expect("it is answered");
+                body.reverse();
+                assert!(reversed == body, "what came back is not what was sent");
+            })
+        })
+        .collect();
+    for side in sides {
+        side.await;
+    }
+    world.part(near, far).await;
+}
+
+async fn several_share_the_line_with_small_requests(world: World) {
+    let (near, far) = world.pair().await;
+    world.serve(&far, Router::new().on("echo", echo).on("reverse", reverse));
+    let large = world.much(500_000);
+    let sides: Vec<_> = (0..4)
+        .map(|seed| {
+            let line = near.clone();
+            world.spawn(async move {
+                let mut body = octets(large + seed * 1000, seed);
+                let reversed: Vec<u8> = line.request("reverse", &body).await.expect("it is answered");
+                body.reverse();
+                assert!(reversed == body, "what came back is not what was sent");
+            })
+        })
+        .collect();
+    let line = near.clone();
+    let small = world.spawn(async move {
+        for _ in 0..100 {
+            still_works(&line).await;
+        }
+    });
+    for side in sides {
+        side.await;
+    }
+    small.await;
+    world.part(near, far).await;
+}
+
+async fn an_early_answer_stops_the_rest_of_the_body(world: World) {
+    let mut config = patient();
+    config.protocol.lane_credit = 33_000;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let router = Router::new().on("echo", echo).on_message("enough", |message| async move {
+        message.code(Code::BUSY);
+        Ok(())
+    });
+    world.serve(&far, router);
+    // Far more than fits the credit: it can't have gone before the answer.
+    let body = octets(1_000_000, 1);
+    for _ in 0..3 {
+        let answer = near.request::<_, ()>("enough", &body).await;
+        assert!(matches!(answer, Err(Error::Answered(Code::BUSY, None))), "{answer:?}");
+        still_works(&near).await;
+    }
+    assert!(far.stats().received.octets < 500_000, "it was sent all the same");
+    world.part(near, far).await;
+}
+
+async fn a_body_that_nobody_reads_harms_nobody(world: World) {
+    let mut config = patient();
+    config.protocol.lane_credit = 33_000;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let router = Router::new().on("echo", echo).on_message("drop", |message| async move {
+        drop(message);
+        Ok(())
+    });
+    world.serve(&far, router);
+    let body = octets(300_000, 1);
+    for _ in 0..3 {
+        // It is given up by the one who does not want it.
+        near.notify("drop", &body).await.expect("the line is up");
+        let answer = near.request::<_, ()>("drop", &body).await;
+        assert!(matches!(answer, Err(Error::Answered(Code::NO_ANSWER, None))), "{answer:?}");
+        still_works(&near).await;
+    }
+    world.part(near, far).await;
+}
+
+async fn the_size_is_known_before_the_whole_has_come(world: World) {
+    let mut config = patient();
+    config.protocol.lane_credit = 33_000;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let line = near.clone();
+    let speaker = world.spawn(async move { line.notify("", &octets(200_000, 1)).await });
+    let line = far.clone();
+    let hearer = world.spawn(async move {
+        let mut message = line.messages().next().await.expect("it comes");
+        assert_eq!(message.size(), 200_000);
+        assert!(line.stats().received.octets < 200_000, "nobody has read it, and it came");
+        let body: Vec<u8> = message.decode().await.expect("it is whole");
+        assert!(body == octets(200_000, 1));
+    });
+    speaker.await.expect("the line is up");
+    hearer.await;
+    world.part(near, far).await;
+}
+
+async fn sizes_around_a_frame_and_a_credit_arrive_whole(world: World) {
+    let mut config = patient();
+    config.protocol.max_frame = 256;
+    config.protocol.window = 288;
+    config.protocol.lane_credit = 288;
+    config.outbox = 512;
+    let (near, far) = world.pair_with(config.clone(), config).await;
+    world.serve(&far, Router::new().on("reverse", reverse));
+    let edges = [0, 1, 30, 64, 65, 200, 256, 288, 512];
+    for len in edges.into_iter().flat_map(|edge: usize| (edge.saturating_sub(3)..=edge + 3).step_by(2)) {
+        let mut body = octets(len, len);
+        let reversed: Vec<u8> = near.request("reverse", &body).await.expect("it is answered");
+        body.reverse();
+        assert!(reversed == body, "of {len} octets");
+    }
+    world.part(near, far).await;
+}

@@ -1,0 +1,77 @@
+//! The scenarios, a family a file. Here is the list that every binding runs.
+
+mod bodies;
+mod by_hand;
+mod cancellation;
+mod closing;
+mod deadlines;
+mod handles;
+mod handshake;
+mod heartbeat;
+mod notices;
+mod requests;
+mod routing;
+mod sockets;
+mod streams;
+mod wakeups;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::transport::Transport;
+use crate::world::World;
+
+/// Every family, by its name.
+pub const FAMILIES: &[(&str, &[Scenario])] = &[
+    ("handshake", handshake::LIST),
+    ("notices", notices::LIST),
+    ("requests", requests::LIST),
+    ("bodies", bodies::LIST),
+    ("streams", streams::LIST),
+    ("cancellation", cancellation::LIST),
+    ("deadlines", deadlines::LIST),
+    ("heartbeat", heartbeat::LIST),
+    ("closing", closing::LIST),
+    ("handles", handles::LIST),
+    ("wakeups", wakeups::LIST),
+    ("routing", routing::LIST),
+    ("sockets", sockets::LIST),
+];
+
+/// One promise, and what shows that it is kept.
+pub struct Scenario {
+    /// The promise.
+    pub name: &'static str,
+    run: fn(World) -> Run,
+    concerns: fn(Transport) -> bool,
+}
+
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Scenario {
+    /// A scenario that runs over every transport.
+    pub const fn new(name: &'static str, run: fn(World) -> Run) -> Scenario {
+        Scenario { name, run, concerns: |_| true }
+    }
+
+    /// The same over some transports only.
+    pub const fn over(self, concerns: fn(Transport) -> bool) -> Scenario {
+        Scenario { concerns, ..self }
+    }
+
+    pub(crate) fn concerns(&self, transport: Transport) -> bool {
+        (self.concerns)(transport)
+    }
+
+    pub(crate) fn run(&self, world: World) -> Run {
+        (self.run)(world)
+    }
+}
+
+/// A list of the scenarios named, each an `async fn(World)`; `name if concerns` runs over some transports only.
+macro_rules! scenarios {
+    ($($name:ident $(if $concerns:expr)?),* $(,)?) => {
+        &[$($crate::scenarios::Scenario::new(stringify!($name), |world| Box::pin($name(world)))$(.over($concerns))?),*]
+    };
+}
+use scenarios;

@@ -1,0 +1,319 @@
+//! Streams that belong to messages and answers.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use ropeway_driver::{Code, Error, Failure, Message, Router, StreamReader};
+
+use super::by_hand::{octets, read_stream, still_works, until, write_stream};
+use super::{Scenario, scenarios};
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    each_way_at_once,
+    an_empty_one_ends_at_once,
+    a_slow_reader_stops_its_writer_and_no_other_lane,
+    finishing_waits_until_all_was_taken,
+    halves_on_tasks_of_their_own_answer_each_other,
+    a_paused_one_waits_and_goes_on,
+    who_finds_no_flow_free_waits_for_one,
+    the_reader_can_stop_it_with_a_code,
+    the_writer_can_give_it_up_with_a_code,
+    a_refusal_reaches_the_reader_of_the_answer,
+    they_read_and_write_as_any_other_io,
+];
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+/// Answers a stream with what it brings, as it comes.
+async fn mirror(mut message: Message) -> Result<(), Error> {
+    let mut reader = message.stream().await?;
+    let mut writer = message.respond(&()).stream().await?;
+    while let Some(chunk) = reader.chunk().await? {
+        writer.send(&chunk).await?;
+    }
+    writer.finish().await
+}
+
+async fn each_way_at_once(world: World) {
+    let (near, far) = world.pair().await;
+    for line in [&near, &far] {
+        world.serve(line, Router::new().on_message("mirror", mirror));
+    }
+    let large = world.much(3_000_000);
+    let mut sides = Vec::new();
+    for (seed, line) in [near.clone(), far.clone()].into_iter().enumerate() {
+        let (writer, mut reader) = line.open("mirror", &()).into_stream().await.expect("the line is up");
+        sides.push(world.spawn(async move { write_stream(writer, &octets(large, seed)).await.expect("it is read") }));
+        sides.push(world.spawn(async move {
+            let all = read_stream(&mut reader).await.expect("it is complete");
+            assert!(all == octets(large, seed), "what came back is not what was sent");
+        }));
+    }
+    for side in sides {
+        side.await;
+    }
+    world.part(near, far).await;
+}
+
+async fn an_empty_one_ends_at_once(world: World) {
+    let (near, far) = world.pair().await;
+    world.serve(&far, Router::new().on_message("mirror", mirror));
+    for _ in 0..5 {
+        let (writer, mut reader) = near.open("mirror", &()).into_stream().await.expect("the line is up");
+        writer.finish().await.expect("there is nothing to read");
+        assert!(reader.chunk().await.expect("it is complete").is_none());
+        assert!(reader.chunk().await.expect("and so it stays").is_none());
+    }
+    world.part(near, far).await;
+}
+
+/// B11. Nothing but the stream itself waits for its reader.
+async fn a_slow_reader_stops_its_writer_and_no_other_lane(world: World) {
+    let mut config = patient();
+    config.protocol.flow_credit = 33_000;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let line = far.clone();
+    let (slow, hearer) = {
+        let (give, take) = side_channel();
+        let hearer = world.spawn(async move {
+            let mut messages = line.messages();
+            let mut first = messages.next().await.expect("it comes");
+            give(first.stream().await.expect("it brings one"));
+            drop((first, messages));
+        });
+        (take, hearer)
+    };
+    let (writer, reader) = near.open("slow", &()).into_stream().await.expect("the line is up");
+    hearer.await;
+    drop(reader);
+    world.serve(&far, Router::new().on("echo", echo).on_message("mirror", mirror));
+    let writing = world.spawn(async move { write_stream(writer, &octets(200_000, 1)).await });
+    until(|| near.stats().sent.flow_octets > 16_000).await;
+    for round in 0..5 {
+        still_works(&near).await;
+        let (writer, mut reader) = near.open("mirror", &()).into_stream().await.expect("the line is up");
+        let other = world.spawn(async move { write_stream(writer, &octets(40_000, round)).await });
+        let all = read_stream(&mut reader).await.expect("it is complete");
+        assert!(all == octets(40_000, round));
+        other.await.expect("it was read");
+        near.ping().await.expect("a ping is never held up");
+    }
+    assert!(near.stats().sent.flow_octets <= 33_000 + 5 * 40_000, "nobody reads, and it was sent");
+    assert!(!writing.is_done());
+    let mut slow = slow();
+    let reading = world.spawn(async move { read_stream(&mut slow).await });
+    assert!(reading.await.expect("it is complete") == octets(200_000, 1));
+    writing.await.expect("it was read");
+    world.part(near, far).await;
+}
+
+async fn finishing_waits_until_all_was_taken(world: World) {
+    let (near, far) = world.pair().await;
+    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let mut message = far.messages().next().await.expect("it comes");
+    let mut stream = message.stream().await.expect("it brings one");
+    writer.send(&octets(1000, 1)).await.expect("there is credit");
+    let finishing = world.spawn(writer.finish());
+    // All has come, and nothing was taken.
+    until(|| far.stats().received.flow_octets == 1000).await;
+    near.ping().await.expect("the line is up");
+    assert!(!finishing.is_done(), "nobody has taken anything");
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(1000, 1));
+    finishing.await.expect("it was taken");
+    message.code(Code::OK);
+    drop(reader);
+    world.part(near, far).await;
+}
+
+/// B10. Each half waits for the others only: a wake-up that is lost is missed at once.
+async fn halves_on_tasks_of_their_own_answer_each_other(world: World) {
+    let (near, far) = world.pair().await;
+    world.serve(&far, Router::new().on_message("mirror", mirror));
+    let mut sides = Vec::new();
+    for seed in 0..4 {
+        let (mut writer, mut reader) = near.open("mirror", &()).into_stream().await.expect("the line is up");
+        let (give, take) = side_queue();
+        sides.push(world.spawn(async move {
+            for round in 0..100usize {
+                writer.send(&octets(1 + round % 7, seed + round)).await.expect("it is read");
+                // The next is not sent before this one is back.
+                take().await;
+            }
+            writer.finish().await.expect("it is read");
+        }));
+        sides.push(world.spawn(async move {
+            for round in 0..100usize {
+                let expected = octets(1 + round % 7, seed + round);
+                let mut back = Vec::new();
+                while back.len() < expected.len() {
+                    back.extend_from_slice(&reader.chunk().await.expect("it goes on").expect("it is not over"));
+                }
+                assert_eq!(back, expected);
+                give();
+            }
+            assert!(reader.chunk().await.expect("it is complete").is_none());
+        }));
+    }
+    for side in sides {
+        side.await;
+    }
+    world.part(near, far).await;
+}
+
+async fn a_paused_one_waits_and_goes_on(world: World) {
+    let (near, far) = world.pair().await;
+    world.serve(&near, Router::new().on("echo", echo));
+    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let mut message = far.messages().next().await.expect("it comes");
+    let mut stream = message.stream().await.expect("it brings one");
+    // By the reader: the writer is told.
+    stream.pause(true).expect("it is not over");
+    until(|| writer.is_paused()).await;
+    let sending = world.spawn(async move {
+        writer.send(&octets(100, 1)).await.expect("it goes on");
+        writer
+    });
+    still_works(&far).await;
+    assert!(!sending.is_done() && near.stats().sent.flow_octets == 0);
+    stream.pause(false).expect("it is not over");
+    let mut writer = sending.await;
+    // By the writer: the reader is told, and what was sent before still comes.
+    writer.pause(true).expect("it is not over");
+    until(|| stream.is_paused()).await;
+    let sending = world.spawn(async move {
+        writer.send(&octets(100, 2)).await.expect("it goes on");
+        writer
+    });
+    let mut all = Vec::new();
+    while all.len() < 100 {
+        all.extend_from_slice(&stream.chunk().await.expect("it goes on").expect("it is not over"));
+    }
+    still_works(&far).await;
+    assert!(!sending.is_done() && near.stats().sent.flow_octets == 100);
+    assert!(all == octets(100, 1));
+    // Whoever paused it lets it go on, from whichever task.
+    drop(sending);
+    drop((reader, message));
+    drop(stream);
+    near.close(ropeway_driver::CloseCode::DONE, "").await;
+}
+
+async fn who_finds_no_flow_free_waits_for_one(world: World) {
+    let mut config = patient();
+    config.flows = 2;
+    let (near, far) = world.pair_with(patient(), config).await;
+    world.serve(&far, Router::new().on_message("mirror", mirror));
+    let sides: Vec<_> = (0..20)
+        .map(|seed| {
+            let line = near.clone();
+            world.spawn(async move {
+                let (writer, mut reader) = line.open("mirror", &()).into_stream().await?;
+                // Small enough to be in flight as a whole: who waits for a flow must not hold one up.
+                write_stream(writer, &octets(300 + seed, seed)).await?;
+                assert!(read_stream(&mut reader).await? == octets(300 + seed, seed));
+                Ok::<_, Error>(())
+            })
+        })
+        .collect();
+    for side in sides {
+        side.await.expect("its turn comes");
+    }
+    world.part(near, far).await;
+}
+
+async fn the_reader_can_stop_it_with_a_code(world: World) {
+    let (near, far) = world.pair().await;
+    let own = Code::new(100).expect("below 4096");
+    let router = Router::new().on("echo", echo).on_message("stop", move |mut message| async move {
+        let mut stream = message.stream().await?;
+        stream.chunk().await?;
+        stream.stop(own);
+        message.code(Code::OK);
+        Ok(())
+    });
+    world.serve(&far, router);
+    for _ in 0..3 {
+        let (mut writer, reader) = near.open("stop", &()).into_stream().await.expect("the line is up");
+        let error = loop {
+            if let Err(error) = writer.send(&octets(1000, 1)).await {
+                break error;
+            }
+        };
+        assert!(matches!(error, Error::Aborted(code) if code == own), "{error:?}");
+        let error = writer.finish().await.expect_err("it was stopped");
+        assert!(matches!(error, Error::Aborted(code) if code == own), "{error:?}");
+        drop(reader);
+        still_works(&near).await;
+    }
+    world.part(near, far).await;
+}
+
+async fn the_writer_can_give_it_up_with_a_code(world: World) {
+    let (near, far) = world.pair().await;
+    let own = Code::new(100).expect("below 4096");
+    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let mut message = far.messages().next().await.expect("it comes");
+    let mut stream = message.stream().await.expect("it brings one");
+    writer.send(&octets(10, 1)).await.expect("there is credit");
+    assert!(stream.chunk().await.expect("it goes on").expect("it is not over") == octets(10, 1));
+    writer.cancel(own);
+    let error = stream.chunk().await.expect_err("it is not complete");
+    assert!(matches!(error, Error::Aborted(code) if code == own), "{error:?}");
+    message.code(Code::OK);
+    drop(reader);
+    world.part(near, far).await;
+}
+
+async fn a_refusal_reaches_the_reader_of_the_answer(world: World) {
+    let (near, far) = world.pair().await;
+    world.serve(&far, Router::new().on("echo", echo).on("busy", |(): ()| async { Err::<(), _>(Code::BUSY.into()) }));
+    for (action, wanted) in [("busy", Code::BUSY), ("nobody", Code::NOT_IMPLEMENTED)] {
+        let (_writer, mut reader) = near.open(action, &()).into_stream().await.expect("the line is up");
+        let error = reader.chunk().await.expect_err("it is refused");
+        assert!(matches!(error, Error::Answered(code, _) if code == wanted), "{error:?}");
+    }
+    let (_writer, mut reader) = near.open("echo", "no stream").into_stream().await.expect("the line is up");
+    let error = reader.chunk().await.expect_err("it is answered without a stream");
+    assert!(matches!(error, Error::Missing("stream")), "{error:?}");
+    drop((_writer, reader));
+    world.part(near, far).await;
+}
+
+async fn they_read_and_write_as_any_other_io(world: World) {
+    let (near, far) = world.pair().await;
+    world.serve(&far, Router::new().on_message("mirror", mirror));
+    let (mut writer, mut reader) = near.open("mirror", &()).into_stream().await.expect("the line is up");
+    let large = world.much(200_000);
+    let writing = world.spawn(async move {
+        let all = octets(large, 1);
+        let mut left = &all[..];
+        while !left.is_empty() {
+            let len = poll_fn(|cx| AsyncWrite::poll_write(Pin::new(&mut writer), cx, left)).await?;
+            assert!(len > 0);
+            left = &left[len..];
+        }
+        poll_fn(|cx| AsyncWrite::poll_flush(Pin::new(&mut writer), cx)).await?;
+        poll_fn(|cx| AsyncWrite::poll_close(Pin::new(&mut writer), cx)).await?;
+        let late = poll_fn(|cx| AsyncWrite::poll_write(Pin::new(&mut writer), cx, b"x")).await;
+        assert!(late.is_err(), "it is complete");
+        Ok::<_, std::io::Error>(())
+    });
+    let reading = world.spawn(async move {
+        let (mut all, mut block) = (Vec::new(), [0; 777]);
+        loop {
+            match poll_fn(|cx| AsyncRead::poll_read(Pin::new(&mut reader), cx, &mut block)).await? {
+                0 => return Ok::<_, std::io::Error>(all),
+                len => all.extend_from_slice(&block[..len]),
+            }
+        }
+    });
+    assert!(reading.await.expect("it is complete") == octets(large, 1));
+    writing.await.expect("it is read");
+    world.part(near, far).await;
+}
+
+type Handed = StreamReader;

@@ -1,0 +1,198 @@
+//! What a scenario has at hand: two ends, a transport between them, tasks for each side, and time.
+
+mod alarm;
+mod ledger;
+mod side;
+
+use std::future::{Future, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ropeway_driver::{
+    Address, ClientBuilder, Config, Endpoints, IntoAddress, Line, Router, Runtime, Server, ServerBuilder, SocketOptions,
+};
+
+pub(crate) use self::alarm::Alarm;
+pub use self::side::Side;
+use crate::lab::{Duplex, Lab, LabListener};
+use crate::time::Time;
+use crate::transport::Transport;
+use crate::weather::Gate;
+
+/// What a scenario has at hand. Clones are the same world.
+#[derive(Clone)]
+pub struct World {
+    lab: Lab,
+}
+
+/// How long no timer goes off by itself, where time does pass.
+const HOURS: Duration = Duration::from_secs(7 * 3600);
+
+/// Settings with every timer set to hours: a lost wake-up is not made good by one.
+pub fn patient() -> Config {
+    let mut config = Config::DEFAULT;
+    config.protocol.timeout = HOURS;
+    config.protocol.hello_timeout = HOURS;
+    config.protocol.heartbeat = HOURS;
+    config.connect_timeout = HOURS;
+    config.close_timeout = HOURS;
+    config
+}
+
+impl World {
+    pub(crate) fn new<R: Runtime>(runtime: R, transport: Transport) -> World {
+        World { lab: Lab::new(runtime, transport, Alarm::default()) }
+    }
+
+    // ---- what it is made of
+
+    /// The time, which moves when told to.
+    pub fn time(&self) -> &Time {
+        self.lab.time().expect("real time can't be moved")
+    }
+
+    /// The same world with the binding's own clocks.
+    pub fn in_real_time(&self) -> World {
+        World { lab: self.lab.in_real_time() }
+    }
+
+    /// What lies between the two ends.
+    pub fn transport(&self) -> Transport {
+        self.lab.transport()
+    }
+
+    /// So much of `whole` as the transport carries in reasonable time.
+    pub fn much(&self, whole: usize) -> usize {
+        if self.transport().is_slow() { whole / 64 } else { whole }
+    }
+
+    /// A gate before the next stream that connects.
+    pub fn gate_near(&self) -> Gate {
+        self.lab.gate_near()
+    }
+
+    /// A gate before the next stream that is accepted.
+    pub fn gate_far(&self) -> Gate {
+        self.lab.gate_far()
+    }
+
+    /// Accepting fails so before it next succeeds.
+    pub fn fail_accepting(&self, how: &[std::io::ErrorKind]) {
+        self.lab.fail_accepting(how);
+    }
+
+    /// So many tasks may panic, where otherwise none may.
+    pub fn expect_panics(&self, most: usize) {
+        self.lab.alarm().pardon(most);
+    }
+
+    // ---- ends
+
+    /// A patient server on a new address.
+    pub fn server(&self) -> ServerBuilder<Lab> {
+        self.lab.enter(|| Server::<Lab>::bind(self.lab.address())).config(patient())
+    }
+
+    /// A patient client of a server.
+    pub fn client(&self, address: impl IntoAddress) -> ClientBuilder<Lab> {
+        self.lab.enter(|| ropeway_driver::Client::<Lab>::to(address)).config(patient())
+    }
+
+    /// Two patient ends of a line that nobody serves: the one that connected, and the one that accepted.
+    pub async fn pair(&self) -> (Line, Line) {
+        self.pair_with(patient(), patient()).await
+    }
+
+    /// Two ends of a line that nobody serves.
+    pub async fn pair_with(&self, near: Config, far: Config) -> (Line, Line) {
+        let (near, far) = self.strangers(near, far).await;
+        near.ready().await.expect("the far end says hello");
+        far.ready().await.expect("the near end says hello");
+        (near, far)
+    }
+
+    /// Two ends of a line that have not said hello yet.
+    pub async fn strangers(&self, near: Config, far: Config) -> (Line, Line) {
+        let (listener, address) = self.listen().await;
+        let (near_stream, near_ends) = self.connect(&address).await;
+        let (far_stream, far_ends) = self.accept(&listener).await;
+        let (time, spawn) = (|| self.lab.clock(), self.lab.spawner());
+        let (near, driver) = Line::client(near_stream, time(), spawn.clone(), near_ends, near, entropy(1));
+        self.background(driver);
+        let (far, driver) = Line::server(far_stream, time(), spawn, far_ends, far, entropy(2));
+        self.background(driver);
+        (near, far)
+    }
+
+    /// Serves a line with handlers, until it is over.
+    pub fn serve(&self, line: &Line, router: Router) {
+        let line = line.clone();
+        self.background(Arc::new(router).serve(line, Config::DEFAULT.handlers));
+    }
+
+    // ---- transports, for who speaks by hand
+
+    /// Listens without a server.
+    pub async fn listen(&self) -> (LabListener, Address) {
+        self.lab.listen(&self.lab.address()).await.expect("a new address is free")
+    }
+
+    /// A connection without a line.
+    pub async fn connect(&self, address: &Address) -> (Duplex, Endpoints) {
+        self.lab.connect(address, &SocketOptions::default()).await.expect("somebody listens")
+    }
+
+    /// What connected to a listener.
+    pub async fn accept(&self, listener: &LabListener) -> (Duplex, Endpoints) {
+        self.lab.accept(listener, &SocketOptions::default()).await.expect("somebody connects")
+    }
+
+    // ---- tasks
+
+    /// Runs one side of a scenario as a task of its own. If it panics, so does the scenario.
+    pub fn spawn<F>(&self, work: F) -> Side<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let (side, task) = side::side(work);
+        self.lab.spawner().spawn(Box::pin(task));
+        side
+    }
+
+    /// Runs a task that nobody waits for.
+    pub fn background<F>(&self, work: F)
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        drop(self.spawn(work));
+    }
+
+    /// The scenario, unless a task panics before.
+    pub(crate) async fn unharmed(&self, scenario: impl Future<Output = ()>) {
+        let mut scenario = std::pin::pin!(scenario);
+        poll_fn(|cx| match self.lab.alarm().poll(cx) {
+            Poll::Ready(panic) => std::panic::resume_unwind(panic),
+            Poll::Pending => scenario.as_mut().poll(cx),
+        })
+        .await;
+        // What the last tasks to run did counts, too.
+        if let Poll::Ready(panic) = poll_fn(|cx| Poll::Ready(self.lab.alarm().poll(cx))).await {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    // ---- the end
+
+    /// Ends a line in peace, and reconciles the counters of both ends: what either sent the other received.
+    ///
+    /// Nothing may be open on it for ever, and neither end may be away.
+    pub async fn part(&self, near: Line, far: Line) {
+        ledger::reconcile(self, &near, &far).await;
+        ledger::part(near, far).await;
+    }
+}
+
+fn entropy(seed: u8) -> [u8; 32] {
+    [seed; 32]
+}
