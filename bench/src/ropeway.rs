@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ropeway_tokio::{Client, Code, Config, Line, Message, Server, StreamReader};
+use ropeway_tokio::{Client, Code, Config, Line, Message, Save, Server, StreamReader};
 use tokio::sync::mpsc;
 
 use crate::figure::Figure;
@@ -163,6 +163,18 @@ async fn bulk(count: u64) -> io::Result<Figure> {
     Ok(Figure::throughput(count * BLOCK as u64, took))
 }
 
-async fn file(_files: Files) -> io::Result<Figure> {
-    Err(io::ErrorKind::Unsupported.into())
+async fn file(files: Files) -> io::Result<Figure> {
+    let folder = files.target.parent().ok_or(io::ErrorKind::NotFound)?.to_owned();
+    let name = files.target.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?.to_owned();
+    let size = std::fs::metadata(&files.source)?.len();
+    let pair = Pair::open(Config::DEFAULT).await?;
+    let mut messages = pair.far.messages();
+    let start = Instant::now();
+    let upload = pair.near.send_file(files.source.as_path()).await?;
+    let mut message = messages.next().await.ok_or(io::ErrorKind::ConnectionAborted)?;
+    let offered = message.file().await?.ok_or(io::ErrorKind::NotFound)?;
+    let download = offered.save(Save::in_folder(&folder).name(&name)).await?;
+    upload.finished().await?;
+    download.finished().await?;
+    Ok(Figure::throughput(size, start.elapsed()))
 }

@@ -11,6 +11,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
+/// Octets that may lie unsent in a socket: two blocks of the driver.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+const UNSENT: u32 = 512 * 1024;
+
 /// A connected socket.
 #[derive(Debug)]
 pub enum Socket {
@@ -59,6 +63,7 @@ impl Socket {
 
     fn tcp(stream: TcpStream, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
         stream.set_nodelay(options.no_delay)?;
+        limit_unsent(&stream);
         let ends =
             Endpoints::new(stream.local_addr().ok().map(Endpoint::Tcp), stream.peer_addr().ok().map(Endpoint::Tcp));
         Ok((Socket::Tcp(stream), ends))
@@ -98,6 +103,15 @@ impl Listener {
             Listener::Unix(listener, _) => Socket::unix(listener.accept().await?.0),
         }
     }
+}
+
+/// What lies unsent in the socket's buffer can't be overtaken: a few large frames are enough to keep the network busy.
+fn limit_unsent(stream: &TcpStream) {
+    #[cfg(any(target_os = "android", target_os = "linux"))]
+    // Without it urgent messages are only later.
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    #[cfg(not(any(target_os = "android", target_os = "linux")))]
+    let _ = stream;
 }
 
 /// Removes a listening socket's path, or nobody could listen there again.

@@ -144,4 +144,3 @@ impl fmt::Display for Received {
         Ok(())
     }
 }
-

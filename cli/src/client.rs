@@ -24,10 +24,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Opens a line, works on it, and closes it behind what was sent. A Ctrl-C drops the work.
-    pub(crate) async fn with_line<T>(
-        &self,
-        work: impl AsyncFnOnce(&Line) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
+    pub(crate) async fn with_line<T>(&self, work: impl AsyncFnOnce(&Line) -> Result<T, Failed>) -> Result<T, Failed> {
         let line = tokio::select! {
             line = self.connect() => line?,
             () = interrupted() => return Err(Failed::interrupted()),

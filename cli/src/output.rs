@@ -44,7 +44,8 @@ impl Output {
     pub(crate) fn result<R: Serialize + Display>(&self, event: &str, record: &R) -> Result<(), Failed> {
         if self.json {
             let record = Tagged { event, record };
-            let line = serde_json::to_string(&record).map_err(|error| Failed::new(Exit::Internal, error.to_string()))?;
+            let line =
+                serde_json::to_string(&record).map_err(|error| Failed::new(Exit::Internal, error.to_string()))?;
             return self.raw(line.as_bytes(), true);
         }
         self.raw(record.to_string().as_bytes(), true)

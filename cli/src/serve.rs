@@ -49,8 +49,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
             move |line| greet(line, out.clone())
         });
     let server = server.serve().await;
-    let server =
-        server.map_err(|error| Failed::unconnected(error).about(format_args!("can't listen on {address}")))?;
+    let server = server.map_err(|error| Failed::unconnected(error).about(format_args!("can't listen on {address}")))?;
     out.result("listening", &Listening { address: server.address().to_string() })?;
     interrupted().await;
     tokio::select! {

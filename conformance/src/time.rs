@@ -28,7 +28,7 @@ struct Entry {
     seen: u64,
     /// The last look read the time, rather than waited for one.
     read: bool,
-    sleeper: Option<Waker>,
+    sleeper: Option<(Duration, Waker)>,
 }
 
 impl Time {
@@ -49,14 +49,26 @@ impl Time {
     /// Lets time pass. Returns once everyone who waits for a time has looked at the clock since, whatever that time was:
     /// what happens from then on happens later.
     pub async fn pass(&self, by: Duration) {
+        self.shift(by, false).await;
+    }
+
+    /// Lets time pass, and nobody look at the clock whose time has not come.
+    pub async fn pass_unseen(&self, by: Duration) {
+        self.shift(by, true).await;
+    }
+
+    async fn shift(&self, by: Duration, only_due: bool) {
         let (sleepers, moved) = {
             let mut book = self.book();
             book.now += by;
             book.moves += 1;
-            let moved = book.moves;
-            let clocks = book.clocks.iter_mut();
-            let sleepers: Vec<_> =
-                clocks.filter_map(|(id, entry)| entry.sleeper.take().map(|waker| (*id, waker))).collect();
+            let (now, moved) = (book.now, book.moves);
+            let woken = |at: Duration| !only_due || at <= now;
+            let sleepers: Vec<_> = book
+                .clocks
+                .iter_mut()
+                .filter_map(|(id, entry)| Some((*id, entry.sleeper.take_if(|(at, _)| woken(*at))?.1)))
+                .collect();
             (sleepers, moved)
         };
         let ids: Vec<_> = sleepers.iter().map(|(id, _)| *id).collect();
@@ -122,7 +134,7 @@ impl ropeway_driver::Clock for Clock {
                 entry.sleeper = None;
                 return Poll::Ready(());
             }
-            entry.sleeper = Some(cx.waker().clone());
+            entry.sleeper = Some((at, cx.waker().clone()));
             Poll::Pending
         })
     }

@@ -20,6 +20,8 @@ use crate::state::{Shared, micros};
 
 /// Octets read, and written, at once: four large frames.
 const BLOCK: usize = 256 * 1024;
+/// A frame that has begun moves between blocks as long as this is all that has come of it.
+const MOVED: usize = 4096;
 /// Frames fed to the machine before the lock is let go for others.
 const FRAMES: usize = 256;
 /// Reads and writes before other tasks get a turn.
@@ -40,8 +42,9 @@ pub struct Driver<S, C> {
     clock: C,
     shared: Arc<Shared>,
     config: Config,
-    /// The beginning of a frame whose rest has not come.
-    started: Vec<u8>,
+    /// The beginning of a frame whose rest has not come: the first `kept` octets.
+    own: Vec<u8>,
+    kept: usize,
     /// What the transport did not take at once, from `at` on.
     unwritten: Vec<u8>,
     at: usize,
@@ -76,7 +79,8 @@ where
             clock,
             shared,
             config,
-            started: Vec::new(),
+            own: Vec::new(),
+            kept: 0,
             unwritten: Vec::new(),
             at: 0,
             flushing: false,
@@ -119,60 +123,85 @@ where
 
     /// Reads once, and feeds the machine. Pending when the transport has nothing.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        if self.kept > MOVED {
+            // Moving what has come of a large frame for every read would cost a peer that drips it less than us.
+            let mut own = std::mem::take(&mut self.own);
+            let read = self.read_into(cx, now, &mut own);
+            self.own = own;
+            return read;
+        }
         BLOCKS.with(|blocks| match blocks.try_borrow_mut() {
-            Ok(mut blocks) => self.read_into(cx, now, &mut blocks.0),
+            Ok(mut blocks) => self.read_shared(cx, now, &mut blocks.0),
             // A waker polled another line from inside this one.
-            Err(_) => self.read_into(cx, now, &mut Vec::new()),
+            Err(_) => self.read_shared(cx, now, &mut Vec::new()),
         })
     }
 
-    fn read_into(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut Vec<u8>) -> Poll<()> {
+    /// Reads into a block that other lines use too, and keeps what is left over.
+    fn read_shared(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut Vec<u8>) -> Poll<()> {
         if block.is_empty() {
             block.resize(BLOCK, 0);
         }
-        let kept = self.started.len();
-        let read = match Pin::new(&mut self.stream).poll_read(cx, &mut block[kept..]) {
+        let kept = self.kept;
+        block[..kept].copy_from_slice(&self.own[..kept]);
+        ready!(self.read_into(cx, now, block));
+        if self.kept == 0 {
+            self.own = Vec::new();
+        } else if self.kept > self.own.len() {
+            let room = if self.kept > MOVED { self.kept + BLOCK } else { self.kept };
+            self.own = vec![0; room];
+        }
+        let kept = self.kept;
+        self.own[..kept].copy_from_slice(&block[..kept]);
+        Poll::Ready(())
+    }
+
+    /// Reads behind the `kept` octets of `block`, feeds the machine, and leaves what it did not take at the start.
+    fn read_into(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut [u8]) -> Poll<()> {
+        let read = match Pin::new(&mut self.stream).poll_read(cx, &mut block[self.kept..]) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(0)) => return self.ended("").into_pending(),
+            Poll::Ready(Ok(0)) => {
+                self.ended("");
+                return Poll::Pending;
+            }
             Poll::Ready(Ok(read)) => read,
-            Poll::Ready(Err(error)) => return self.ended(&error.to_string()).into_pending(),
+            Poll::Ready(Err(error)) => {
+                self.ended(&error.to_string());
+                return Poll::Pending;
+            }
         };
-        block[..kept].copy_from_slice(&self.started);
-        let filled = kept + read;
+        let filled = self.kept + read;
+        let at = self.feed(now, &mut block[..filled]);
+        block.copy_within(at..filled, 0);
+        self.kept = filled - at;
+        Poll::Ready(())
+    }
+
+    /// Gives the machine what has come; how much it took.
+    fn feed(&mut self, now: Instant, input: &mut [u8]) -> usize {
         let mut at = 0;
-        let mut more = true;
-        while more {
+        loop {
             let mut state = self.shared.lock();
-            state.now = now;
+            state.set_time(now);
             for _ in 0..FRAMES {
-                match state.machine.handle_input(now, &mut block[at..filled]) {
+                match state.machine.handle_input(now, &mut input[at..]) {
                     Ok(step) => {
                         at += step.consumed;
-                        more = step.consumed > 0 && at < filled;
                         if let Some(event) = step.event {
-                            // The block is shared by the machine's borrow only; what events hold is copied out of it.
                             state.on_event(event);
+                        }
+                        if step.consumed == 0 || at == input.len() {
+                            return at;
                         }
                     }
                     Err(error) => {
                         tracing::debug!(%error, "the peer broke the protocol");
                         state.end(Ended { reason: Reason::PeerError(error), text: "".into() });
-                        at = filled;
-                        more = false;
+                        return input.len();
                     }
-                }
-                if !more {
-                    break;
                 }
             }
         }
-        self.started.clear();
-        if at < filled {
-            self.started.extend_from_slice(&block[at..filled]);
-        } else if self.started.capacity() > 0 {
-            self.started = Vec::new();
-        }
-        Poll::Ready(())
     }
 
     /// A handle woke the driver, and others may be about to speak: they get a turn first, so that what they say goes out
@@ -200,7 +229,10 @@ where
         });
         match wrote {
             Ok(poll) => poll,
-            Err(error) => self.ended(&error.to_string()).into_pending(),
+            Err(error) => {
+                self.ended(&error.to_string());
+                Poll::Pending
+            }
         }
     }
 
@@ -228,7 +260,7 @@ where
             }
             let (len, closed) = {
                 let mut state = self.shared.lock();
-                state.now = now;
+                state.set_time(now);
                 let len = state.machine.poll_transmit(now, block);
                 if len > 0 {
                     state.after_transmit();
@@ -239,7 +271,7 @@ where
                 if let Some(reason) = closed
                     && self.phase == Phase::Running
                 {
-                    self.end(reason, "");
+                    self.end(reason, now);
                 }
                 break;
             }
@@ -274,11 +306,8 @@ where
                     }
                     state.rest();
                 }
-                if self.closing.is_none() && state.machine.closed().is_none() && !state.machine.is_ready() {
-                    // A machine that is neither ready nor closed nor shaking hands is saying goodbye.
-                    if state.machine.peer().is_some() {
-                        self.closing = Some(now);
-                    }
+                if state.machine.ending().is_some() {
+                    self.closing.get_or_insert(now);
                 }
                 state.machine.poll_timeout()
             };
@@ -324,6 +353,7 @@ where
         if state.driver.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
             state.driver = Some(cx.waker().clone());
         }
+        state.stale = true;
         if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
             // Only the transport can help.
             return true;
@@ -368,31 +398,21 @@ where
     }
 
     /// The transport ended or failed.
-    fn ended(&mut self, why: &str) -> Ending {
+    fn ended(&mut self, why: &str) {
         let mut state = self.shared.lock();
         state.machine.handle_eof();
         let reason = state.machine.closed().unwrap_or(Reason::Eof);
         state.end(Ended { reason, text: why.into() });
         drop(state);
         self.phase = Phase::Over;
-        Ending
     }
 
     /// The machine is done; what was said is still to be written.
-    fn end(&mut self, reason: Reason, text: &str) {
+    fn end(&mut self, reason: Reason, now: Instant) {
         tracing::debug!(%reason, "line over");
-        self.shared.lock().end(Ended { reason, text: text.into() });
+        self.shared.lock().end(Ended { reason, text: "".into() });
         self.phase = Phase::Closing;
-        self.closing.get_or_insert(self.shared.lock().now);
-    }
-}
-
-/// The driver has nothing more to do here.
-struct Ending;
-
-impl Ending {
-    fn into_pending(self) -> Poll<()> {
-        Poll::Pending
+        self.closing.get_or_insert(now);
     }
 }
 

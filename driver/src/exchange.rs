@@ -106,11 +106,12 @@ impl Asking {
     pub(crate) async fn send_rest(&mut self, content: &dyn Content, mut at: usize) -> Result<(), Error> {
         let mut turn = Waiting::new(&self.line, Turn::for_bulk());
         let key = self.key;
+        let spawn = self.line.spawn();
         let len = content.len();
         while at < len {
             at += poll_fn(|cx| {
                 turn.poll(cx, |state| {
-                    let now = state.now;
+                    let now = state.time(&**spawn);
                     let Some(call) = state.calls.get_mut(key) else { return Ok(len) };
                     let Some(lane) = call.lane.filter(|_| call.heard.aborted.is_none() && !call.is_answered()) else {
                         return Ok(len);
@@ -295,7 +296,7 @@ impl Open {
     /// Sends a request. Its answers, and what they bring, come from the exchange.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] at once for what the peer does not take; [`Error::Io`] for a file that can't be read;
+    /// [`Error::TooLarge`] at once for what the peer does not take; [`Error::File`] for a file that can't be read;
     /// [`Error::Closed`].
     ///
     /// # Cancel safety

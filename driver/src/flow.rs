@@ -38,10 +38,6 @@ impl Outgoing {
         Ok(Outgoing { line: line.clone(), key, turn: Turn::for_bulk(), finished: false })
     }
 
-    pub(crate) fn line(&self) -> &Line {
-        &self.line
-    }
-
     /// What the peer wants next of an offer; `Err` with its last word once it wants no more.
     pub(crate) fn poll_accepted(&mut self, cx: &Context<'_>) -> Poll<Result<Result<Accept, Code>, Error>> {
         let mut state = self.line.lock();

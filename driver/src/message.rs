@@ -69,7 +69,7 @@ impl Messages {
         }
         let Some(raw) = self.batch.pop_front() else { return Poll::Ready(None) };
         self.used.push(raw.charged);
-        if self.corks && self.used.len() % CORKED == 0 {
+        if self.corks && self.used.len().is_multiple_of(CORKED) {
             self.uncork();
             self.line.lock().corked = !self.batch.is_empty();
         }
@@ -456,7 +456,7 @@ impl<'m> Responding<'m> {
     /// Sends the answer, and returns its files under way.
     ///
     /// # Errors
-    /// As [`Message::answer`]; [`Error::Io`] for a file that can't be read.
+    /// As [`Message::answer`]; [`Error::File`] for a file that can't be read.
     ///
     /// # Cancel safety
     /// Dropped early, the answer may be incomplete; the exchange is given up when the message is dropped.
@@ -582,7 +582,7 @@ impl Serving {
                 turn.poll(cx, |state| {
                     let lane = state.serving(key).ok_or(Refused::NoLane)?;
                     state.wait_for_lane(key, cx);
-                    let now = state.now;
+                    let now = state.time(&**self.line.spawn());
                     content.with(at, |rest| state.machine.body(now, lane, rest))
                 })
             })

@@ -14,8 +14,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use ropeway_core as core;
 use ropeway_core::{
-    Answer, Code, Connection, Event, FlowId, Instant, Kind, LaneId, Message as Heard, MessageId, Refused, Room, Side,
-    Table,
+    Answer, Code, Connection, Event, FlowId, Instant, Kind, LaneId, Message as Heard, MessageId, Reason, Refused, Room,
+    Side, Table,
 };
 
 use crate::action::{Action, To};
@@ -36,8 +36,10 @@ pub(crate) struct Shared {
 
 pub(crate) struct State {
     pub(crate) machine: Connection<Grown>,
-    /// When the driver last looked at the clock. While it is awake that is good enough for a deadline.
-    pub(crate) now: Instant,
+    /// When the driver last looked at the clock. While it is being polled that is good enough for a deadline.
+    now: Instant,
+    /// The driver waits, for whatever reason, and `now` grows old.
+    pub(crate) stale: bool,
     /// The driver waits, and this wakes it.
     pub(crate) asleep: bool,
     pub(crate) driver: Option<Waker>,
@@ -297,6 +299,7 @@ impl State {
         State {
             machine,
             now,
+            stale: true,
             asleep: false,
             driver: None,
             kicked: false,
@@ -338,19 +341,22 @@ impl State {
 
     /// Wakes the driver although there may be nothing to send.
     pub(crate) fn wake_driver(&mut self) {
-        if self.asleep
-            && let Some(waker) = self.kick()
-        {
-            self.wakes.push(waker);
-        }
+        let driver = self.kick();
+        self.wakes.extend(driver);
     }
 
-    /// The time for a deadline: the driver's if it is awake, otherwise asked.
+    /// The time for a deadline.
     pub(crate) fn time(&mut self, spawn: &dyn Spawn) -> Instant {
-        if self.asleep {
+        if self.stale {
             self.now = self.now.max(micros(spawn.now()));
         }
         self.now
+    }
+
+    /// The driver is being polled, and has looked at the clock.
+    pub(crate) fn set_time(&mut self, now: Instant) {
+        self.now = now;
+        self.stale = false;
     }
 
     // ---- names
@@ -958,10 +964,10 @@ impl State {
                 self.wait_for_phase(cx);
                 Poll::Pending
             }
-            Refused::Closed => match self.machine.closed() {
-                Some(reason) => Poll::Ready(Err(Error::Closed(Ended { reason, text: "".into() }))),
-                None => Poll::Ready(Err(Error::Misuse("the line is closing"))),
-            },
+            Refused::Closed => {
+                let reason = self.machine.ending().unwrap_or(Reason::Eof);
+                Poll::Ready(Err(Error::Closed(Ended { reason, text: "".into() })))
+            }
             Refused::Away => Poll::Ready(Err(Error::Away)),
             Refused::TooLarge(limit) => Poll::Ready(Err(Error::TooLarge(limit))),
             Refused::NoLane | Refused::NoFlow => Poll::Ready(Err(Error::Misuse("the exchange is over"))),

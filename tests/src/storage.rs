@@ -1,6 +1,9 @@
 //! The memories a machine can run on. Those without an argument are of one size, so that only what they
 //! are made of differs.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use ropeway_core::{Flow, Lane, Memory, Slots, Space};
 
 /// Lanes each way.
@@ -55,26 +58,39 @@ pub fn boxes(lanes: usize, flows: usize, outbox: usize) -> Boxes {
 
 /// [`Growing`] to other sizes.
 pub fn growing(lanes: usize, flows: usize, outbox: usize) -> Growing {
-    Memory {
-        opened: Grow::upto(lanes, Lane::EMPTY),
-        accepted: Grow::upto(lanes, Lane::EMPTY),
-        sending: Grow::upto(flows, Flow::EMPTY),
-        receiving: Grow::upto(flows, Flow::EMPTY),
-        outbox: Grow::upto(outbox, 0),
-    }
+    metered(lanes, flows, outbox).0
+}
+
+/// The same, and a meter of how many items there are.
+pub fn metered(lanes: usize, flows: usize, outbox: usize) -> (Growing, Rc<Cell<usize>>) {
+    let meter = Rc::new(Cell::new(0));
+    let memory = Memory {
+        opened: Grow::upto(lanes, Lane::EMPTY, &meter),
+        accepted: Grow::upto(lanes, Lane::EMPTY, &meter),
+        sending: Grow::upto(flows, Flow::EMPTY, &meter),
+        receiving: Grow::upto(flows, Flow::EMPTY, &meter),
+        outbox: Grow::upto(outbox, 0, &meter),
+    };
+    (memory, meter)
 }
 
 /// Items made when they are asked for, up to a limit, and given back when none is in use.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Grow<T> {
     items: Vec<T>,
     limit: usize,
     empty: T,
+    meter: Rc<Cell<usize>>,
 }
 
 impl<T: Clone> Grow<T> {
-    fn upto(limit: usize, empty: T) -> Grow<T> {
-        Grow { items: Vec::new(), limit, empty }
+    fn upto(limit: usize, empty: T, meter: &Rc<Cell<usize>>) -> Grow<T> {
+        Grow { items: Vec::new(), limit, empty, meter: meter.clone() }
+    }
+
+    fn resize(&mut self, len: usize) {
+        self.meter.set(self.meter.get() + len - self.items.len());
+        self.items.resize(len, self.empty.clone());
     }
 }
 
@@ -89,12 +105,13 @@ impl<T: Clone> Slots<T> for Grow<T> {
 
     fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         if index < self.limit && index >= self.items.len() {
-            self.items.resize(index + 1, self.empty.clone());
+            self.resize(index + 1);
         }
         self.items.get_mut(index)
     }
 
     fn shrink(&mut self) {
+        self.resize(0);
         self.items = Vec::new();
     }
 }
@@ -115,11 +132,12 @@ impl Space for Grow<u8> {
     fn grow(&mut self, len: usize) {
         let len = len.min(self.limit);
         if len > self.items.len() {
-            self.items.resize(len, 0);
+            self.resize(len);
         }
     }
 
     fn shrink(&mut self) {
+        self.resize(0);
         self.items = Vec::new();
     }
 }

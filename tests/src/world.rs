@@ -83,6 +83,13 @@ impl<S: Storage> End<S> {
         }
     }
 
+    fn cut(&mut self) {
+        let event = self.line.handle_eof();
+        assert!(matches!(event, Some(Event::Closed { reason: Reason::Eof, .. })));
+        self.heard(event.map(|event| event.map(<[u8]>::to_vec)));
+        assert!(self.speak(Instant::ZERO, 128).is_empty());
+    }
+
     fn pass(&mut self, now: Instant) {
         while let Some(event) = self.line.handle_timeout(now) {
             self.heard(Some(event.map(<[u8]>::to_vec)));
@@ -161,7 +168,8 @@ pub fn run<A: Storage, B: Storage>(
             down.carry(now, &weather, &mut dice, &said);
         }
         if weather.cut.is_some_and(|cut| carried >= cut) {
-            cut(&mut client, &mut server);
+            client.cut();
+            server.cut();
             return (client, server);
         }
         let (to_server, to_client) = (up.deliver(now), down.deliver(now));
@@ -195,15 +203,6 @@ pub fn run<A: Storage, B: Storage>(
 
 fn at_rest<S: Storage>(end: &End<S>) -> bool {
     end.line.lanes() == (0, 0) && end.line.flows() == (0, 0)
-}
-
-/// The transport ends under both.
-fn cut<A: Storage, B: Storage>(client: &mut End<A>, server: &mut End<B>) {
-    for event in [client.line.handle_eof(), server.line.handle_eof()] {
-        assert!(matches!(event, Some(Event::Closed { reason: Reason::Eof, .. })));
-    }
-    let now = Instant::ZERO;
-    assert!(client.speak(now, 128).is_empty() && server.speak(now, 128).is_empty());
 }
 
 /// Checks two ends that said all they had to say against each other.

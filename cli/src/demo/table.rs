@@ -88,12 +88,14 @@ struct Aligned<'a> {
 impl fmt::Display for Aligned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Aligned { row: Row { what, count, octets, time, bulk, verified }, width } = self;
-        let rate = match bulk {
-            true => rate(*octets, *time),
-            false => format!("{}/s", HumanCount(per_second(*count, *time))),
+        let rate = match (bulk, count) {
+            (true, _) => rate(*octets, *time),
+            // A few say how long they took, not how many there could be.
+            (false, 0..100) => "-".into(),
+            (false, _) => format!("{}/s", HumanCount(per_second(*count, *time))),
         };
         let [count, octets] = [HumanCount(*count).to_string(), HumanBytes(*octets).to_string()];
-        let time = format!("{:.3} s", time.as_secs_f64());
+        let time = format!("{time:.1?}");
         let verified = if *verified { "yes" } else { "NO" };
         write!(f, "{what:width$} {count:>8} {octets:>12} {time:>9} {rate:>14}  {verified}")
     }

@@ -1,9 +1,11 @@
 //! What several families need: transports written by hand, contents to compare, conditions to wait for.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::task::Poll;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_driver::{Error, Line, StreamReader, StreamWriter};
@@ -52,6 +54,47 @@ pub(super) async fn cut_short<F: Future>(polls: usize, work: F) -> Option<F::Out
         }
     })
     .await
+}
+
+/// A queue from one side to another.
+pub(super) fn queue<T>() -> (Give<T>, Take<T>) {
+    let queue = Arc::new(Mutex::new((VecDeque::new(), None)));
+    (Give(queue.clone()), Take(queue))
+}
+
+type Queue<T> = Arc<Mutex<(VecDeque<T>, Option<Waker>)>>;
+
+/// Where things are put.
+pub(super) struct Give<T>(Queue<T>);
+
+impl<T> Give<T> {
+    pub(super) fn put(&self, thing: T) {
+        let taker = {
+            let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            queue.0.push_back(thing);
+            queue.1.take()
+        };
+        taker.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Where things are taken.
+pub(super) struct Take<T>(Queue<T>);
+
+impl<T> Take<T> {
+    pub(super) async fn next(&self) -> T {
+        poll_fn(|cx| {
+            let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match queue.0.pop_front() {
+                Some(thing) => Poll::Ready(thing),
+                None => {
+                    queue.1 = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
 }
 
 /// Sends so much on a stream, finishes it, and waits until all was taken.

@@ -9,16 +9,17 @@ use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use futures_io::{AsyncRead, AsyncWrite};
+use futures_io::AsyncRead;
 use ropeway_driver::core::wire::{self, Body, Frame, Kind, Notice, Open, Piece, Response, Update};
 use ropeway_driver::core::{self, CHARGE, CloseCode, Code, PeerError, Reason, Side};
 use ropeway_driver::{Address, Client, Config, Ended, Error, Line, Runtime, Server, SocketOptions};
 
 use self::hand::{Doing, Hand};
 use self::peer::{GREEDY, Peer, hello};
+use super::by_hand::{turn, write_all};
 use crate::heap;
 use crate::weather::pipe;
 
@@ -29,7 +30,7 @@ const UNWRITTEN: usize = 256 * 1024;
 /// What the driver keeps of each message, answer or piece besides its octets, row by row, the rows doubled as they grow.
 const ROW: usize = 160;
 /// What is as good as nothing: names, and rows with room for a few.
-const LITTLE: usize = 4 * 1024;
+const LITTLE: usize = 8 * 1024;
 /// A task that sends, with its handles.
 const TASK: usize = 2 * 1024;
 /// What a line and its tasks cost by themselves, and what growing row by row wastes.
@@ -55,7 +56,7 @@ pub fn a_peer_without_hello_costs_little_and_is_gone_in_time() {
         for (_, near) in &mut lines {
             // Slowly, and every piece is kept.
             for piece in said.chunks(7) {
-                hand.finish(write(near, piece));
+                hand.finish(write_all(near, piece)).expect("it reads");
             }
         }
         hand.run();
@@ -465,7 +466,7 @@ pub async fn connections_without_hello_cost_little_and_are_gone_in_time<R: Runti
     for number in 0..PEERS {
         let connected = R::default().connect(server.address(), &SocketOptions::default()).await;
         let (mut stream, _) = connected.expect("it accepts");
-        write(&mut stream, &hello(GREEDY)[..number % 40]).await;
+        write_all(&mut stream, &hello(GREEDY)[..number % 40]).await.expect("it reads");
         peers.push(stream);
     }
     echo().await.expect("it serves all the same");
@@ -577,13 +578,6 @@ fn take_all(hand: &Hand, line: &Line) -> Doing<()> {
     hand.start(async move { while messages.next().await.is_some() {} })
 }
 
-async fn write(stream: &mut (impl AsyncWrite + Unpin), mut octets: &[u8]) {
-    while !octets.is_empty() {
-        let written = poll_fn(|cx| Pin::new(&mut *stream).poll_write(cx, octets)).await.expect("the other end reads");
-        octets = &octets[written..];
-    }
-}
-
 type Job = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 fn job(work: impl Future<Output = Result<(), Error>> + Send + 'static) -> Job {
@@ -665,19 +659,6 @@ async fn burst(hand: &Hand, line: &Line, times: usize) {
     for doing in doing {
         doing.done().expect("it is done").expect("it went well");
     }
-}
-
-/// Lets others run.
-async fn turn() {
-    let mut had = false;
-    poll_fn(|cx| {
-        if std::mem::replace(&mut had, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Whether it waits. It is given up if it does.

@@ -8,6 +8,7 @@ mod deadlines;
 mod handles;
 mod handshake;
 mod heartbeat;
+pub mod memory;
 mod notices;
 mod requests;
 mod routing;

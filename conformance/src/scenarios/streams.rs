@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Code, Error, Failure, Message, Router, StreamReader};
+use ropeway_driver::{Code, Error, Failure, Message, Router};
 
-use super::by_hand::{octets, read_stream, still_works, until, write_stream};
+use super::by_hand::{cut_short, octets, queue, read_stream, still_works, until, write_stream};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
@@ -77,19 +77,12 @@ async fn a_slow_reader_stops_its_writer_and_no_other_lane(world: World) {
     config.protocol.flow_credit = 33_000;
     let (near, far) = world.pair_with(patient(), config).await;
     let line = far.clone();
-    let (slow, hearer) = {
-        let (give, take) = side_channel();
-        let hearer = world.spawn(async move {
-            let mut messages = line.messages();
-            let mut first = messages.next().await.expect("it comes");
-            give(first.stream().await.expect("it brings one"));
-            drop((first, messages));
-        });
-        (take, hearer)
-    };
-    let (writer, reader) = near.open("slow", &()).into_stream().await.expect("the line is up");
-    hearer.await;
-    drop(reader);
+    let hearer = world.spawn(async move {
+        let mut message = line.messages().next().await.expect("it comes");
+        message.stream().await.expect("it brings one")
+    });
+    let (writer, _reader) = near.open("slow", &()).into_stream().await.expect("the line is up");
+    let mut slow = hearer.await;
     world.serve(&far, Router::new().on("echo", echo).on_message("mirror", mirror));
     let writing = world.spawn(async move { write_stream(writer, &octets(200_000, 1)).await });
     until(|| near.stats().sent.flow_octets > 16_000).await;
@@ -104,7 +97,6 @@ async fn a_slow_reader_stops_its_writer_and_no_other_lane(world: World) {
     }
     assert!(near.stats().sent.flow_octets <= 33_000 + 5 * 40_000, "nobody reads, and it was sent");
     assert!(!writing.is_done());
-    let mut slow = slow();
     let reading = world.spawn(async move { read_stream(&mut slow).await });
     assert!(reading.await.expect("it is complete") == octets(200_000, 1));
     writing.await.expect("it was read");
@@ -136,12 +128,12 @@ async fn halves_on_tasks_of_their_own_answer_each_other(world: World) {
     let mut sides = Vec::new();
     for seed in 0..4 {
         let (mut writer, mut reader) = near.open("mirror", &()).into_stream().await.expect("the line is up");
-        let (give, take) = side_queue();
+        let (give, take) = queue();
         sides.push(world.spawn(async move {
             for round in 0..100usize {
                 writer.send(&octets(1 + round % 7, seed + round)).await.expect("it is read");
                 // The next is not sent before this one is back.
-                take().await;
+                take.next().await;
             }
             writer.finish().await.expect("it is read");
         }));
@@ -153,7 +145,7 @@ async fn halves_on_tasks_of_their_own_answer_each_other(world: World) {
                     back.extend_from_slice(&reader.chunk().await.expect("it goes on").expect("it is not over"));
                 }
                 assert_eq!(back, expected);
-                give();
+                give.put(());
             }
             assert!(reader.chunk().await.expect("it is complete").is_none());
         }));
@@ -184,22 +176,18 @@ async fn a_paused_one_waits_and_goes_on(world: World) {
     // By the writer: the reader is told, and what was sent before still comes.
     writer.pause(true).expect("it is not over");
     until(|| stream.is_paused()).await;
-    let sending = world.spawn(async move {
-        writer.send(&octets(100, 2)).await.expect("it goes on");
-        writer
-    });
-    let mut all = Vec::new();
-    while all.len() < 100 {
-        all.extend_from_slice(&stream.chunk().await.expect("it goes on").expect("it is not over"));
-    }
+    assert!(cut_short(3, writer.send(&octets(100, 2))).await.is_none(), "it is paused");
+    assert!(stream.chunk().await.expect("it goes on").expect("it is not over") == octets(100, 1));
     still_works(&far).await;
-    assert!(!sending.is_done() && near.stats().sent.flow_octets == 100);
-    assert!(all == octets(100, 1));
-    // Whoever paused it lets it go on, from whichever task.
-    drop(sending);
-    drop((reader, message));
-    drop(stream);
-    near.close(ropeway_driver::CloseCode::DONE, "").await;
+    assert_eq!(near.stats().sent.flow_octets, 100);
+    writer.pause(false).expect("it is not over");
+    let writing = world.spawn(async move { write_stream(writer, &octets(1000, 3)).await });
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(1000, 3));
+    assert!(!stream.is_paused());
+    writing.await.expect("it was read");
+    message.code(Code::OK);
+    drop(reader);
+    world.part(near, far).await;
 }
 
 async fn who_finds_no_flow_free_waits_for_one(world: World) {
@@ -315,5 +303,3 @@ async fn they_read_and_write_as_any_other_io(world: World) {
     writing.await.expect("it is read");
     world.part(near, far).await;
 }
-
-type Handed = StreamReader;

@@ -9,6 +9,13 @@ use std::task::{Context, Poll, Waker};
 #[must_use = "a side that is not awaited may not have come to its end"]
 pub struct Side<T>(Arc<Mutex<Slot<T>>>);
 
+impl<T> Side<T> {
+    /// Whether it has come to its end, as far as is known.
+    pub fn is_done(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).output.is_some()
+    }
+}
+
 struct Slot<T> {
     output: Option<T>,
     waiter: Option<Waker>,

@@ -291,6 +291,14 @@ impl<S: Storage> Connection<S> {
         }
     }
 
+    /// Why the line is over or, when it is still saying goodbye, will be.
+    pub fn ending(&self) -> Option<Reason> {
+        match self.state {
+            State::Closing { reason, .. } | State::Closed(reason) => Some(reason),
+            State::Hello { .. } | State::Open { .. } => None,
+        }
+    }
+
     /// What the peer takes; `None` before its hello.
     pub fn peer(&self) -> Option<&Limits> {
         if matches!(self.state, State::Hello { .. }) || self.theirs.frame == 0 { None } else { Some(&self.theirs) }

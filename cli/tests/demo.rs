@@ -1,0 +1,73 @@
+//! The demo verifies all it shows, leaves nothing behind, and fails if anything is not as it should be.
+
+mod support;
+
+use std::ffi::OsString;
+use std::fs;
+
+use support::ropeway_in;
+
+/// Runs it in a folder that is empty but for these files, and is so after it.
+fn check(arguments: &[&str], files: &[(&str, usize)]) -> support::Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, octets) in files {
+        fs::write(folder.path().join(name), vec![7; *octets]).expect("written");
+    }
+    let outcome = ropeway_in(folder.path(), b"", arguments);
+    let mut left: Vec<_> =
+        fs::read_dir(folder.path()).expect("read").map(|entry| entry.expect("read").file_name()).collect();
+    let mut expected: Vec<_> = files.iter().map(|(name, _)| OsString::from(name)).collect();
+    left.sort();
+    expected.sort();
+    assert_eq!(left, expected, "nothing is left behind");
+    outcome
+}
+
+#[test]
+fn is_what_runs_without_a_command_and_verifies_everything() {
+    let outcome = check(&[], &[]);
+    let text = outcome.fine();
+    assert!(text.ends_with("all verified\n"), "{text}");
+    for what in ["notices", "kept alive", "a stream each way", "a file in a response", "paused and resumed"] {
+        let line = text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {text}"));
+        assert!(line.ends_with("  yes"), "{line}");
+    }
+}
+
+#[test]
+fn speaks_to_machines() {
+    let outcome = check(&["--json", "demo"], &[]);
+    outcome.fine();
+    let objects = outcome.json();
+    let (total, rows) = objects.split_last().expect("some");
+    assert_eq!((&total["event"], &total["verified"]), (&"demo".into(), &true.into()));
+    assert_eq!(total["rows"], rows.len());
+    for row in rows {
+        assert_eq!((&row["event"], &row["verified"]), (&"row".into(), &true.into()), "{row}");
+        assert!(row["count"].as_u64() >= Some(1) && row["micros"].is_u64(), "{row}");
+    }
+}
+
+#[test]
+fn takes_files_of_any_size() {
+    let outcome = check(&["demo", "empty", "one", "some", "--json"], &[("empty", 0), ("one", 1), ("some", 3_000_000)]);
+    outcome.fine();
+    let sizes: Vec<_> = outcome.json().iter().filter_map(|row| file_of(row)).collect();
+    for expected in [("file empty", 0), ("file one", 1), ("file some", 3_000_000)] {
+        assert!(sizes.iter().any(|(what, octets)| (what.as_str(), *octets) == expected), "{expected:?} in {sizes:?}");
+    }
+}
+
+fn file_of(row: &serde_json::Value) -> Option<(String, u64)> {
+    let what = row["what"].as_str()?.trim_end_matches(", paused and resumed").to_owned();
+    Some((what, row["octets"].as_u64()?))
+}
+
+#[test]
+fn refuses_files_it_can_not_send() {
+    let outcome = check(&["demo", "missing"], &[]);
+    assert!(outcome.failed(5).starts_with("missing: can't open the file: "), "{outcome:?}");
+    assert!(check(&["demo", "."], &[]).failed(5).starts_with(".: "));
+    let outcome = check(&["demo", "a", "./a"], &[("a", 1)]);
+    assert_eq!(outcome.failed(2), "./a: another file has the same name");
+}

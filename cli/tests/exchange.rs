@@ -1,0 +1,89 @@
+//! Asking, telling and pinging a server, over every transport, for people and for machines.
+
+mod support;
+
+use std::path::Path;
+
+use support::Served;
+
+/// The same against a server on every transport.
+fn check(promise: impl Fn(&Served)) {
+    promise(&Served::tcp());
+    #[cfg(unix)]
+    promise(&Served::unix());
+}
+
+#[test]
+fn shows_the_answer_as_what_it_is() {
+    check(|served| {
+        assert_eq!(served.client("request", &["echo", "two words"]).fine(), "two words\n");
+        assert_eq!(served.client("request", &["echo"]).fine(), "");
+        let time = served.client("request", &["time"]);
+        assert!(time.fine().len() == "2026-11-20T10:14:00Z\n".len() && time.fine().ends_with("Z\n"), "{time:?}");
+
+        let octets = b"\x00\xff octets \x1b";
+        let echo = served.client_in(Path::new("."), octets, "request", &["echo", "-"]);
+        assert_eq!((echo.code, echo.stdout.as_slice()), (Some(0), &octets[..]));
+        let large = "large ".repeat(100_000);
+        assert_eq!(served.client_in(Path::new("."), large.as_bytes(), "request", &["echo", "-"]).fine(), large + "\n");
+    });
+}
+
+#[test]
+fn shows_answers_to_machines() {
+    check(|served| {
+        let answer = |arguments: &[&str], stdin: &[u8]| {
+            let outcome = served.client_in(Path::new("."), stdin, "request", arguments);
+            outcome.fine();
+            let [answer] = outcome.json().try_into().expect("one");
+            answer
+        };
+        let text = answer(&["echo", "hi", "--json"], b"");
+        assert_eq!(
+            text,
+            serde_json::json!({"event": "answer", "code": 0, "kind": "text", "text": "hi", "attached": 0})
+        );
+        let octets = answer(&["echo", "-", "--json"], b"\xff\x00");
+        assert_eq!((&octets["kind"], &octets["hex"]), (&"bytes".into(), &"ff00".into()));
+        assert_eq!(answer(&["echo", "--json"], b"")["kind"], "none");
+    });
+}
+
+#[test]
+fn what_nobody_handles_is_refused_with_its_code() {
+    check(|served| {
+        let refused = served.client("request", &["nothing", "x"]);
+        assert_eq!(refused.failed(4), "answered: not implemented (2)");
+        let refused = served.client("request", &["2147483647", "--json"]);
+        assert_eq!(refused.failed(4), "answered: not implemented (2)");
+        let [answer, error] = refused.json().try_into().expect("two");
+        assert_eq!(answer["code"], 2);
+        assert_eq!((&error["event"], &error["exit"]), (&"error".into(), &4.into()));
+    });
+}
+
+#[test]
+fn a_notice_arrives_before_the_program_ends() {
+    check(|served| {
+        assert_eq!(served.client("notify", &["log", "some text"]).fine(), "sent log with 9 octets\n");
+        assert!(served.running.line_with("notice").ends_with("notice log some text"));
+        assert_eq!(served.client_in(Path::new("."), b"more\x1b", "notify", &["7", "-", "-q"]).fine(), "");
+        assert!(served.running.line_with("notice").ends_with("notice 7 more\\u{1b}"));
+    });
+}
+
+#[test]
+fn pings_are_counted_and_measured() {
+    check(|served| {
+        let pings = served.client("ping", &["--count", "3", "--interval", "0"]);
+        let lines: Vec<_> = pings.fine().lines().collect();
+        assert_eq!(lines.len(), 4);
+        assert!(lines[3].starts_with("3 pings, min/avg/max "), "{}", lines[3]);
+
+        let pings = served.client("ping", &["-c", "50", "-i", "0", "--json", "--quiet"]);
+        let [summary] = pings.json().try_into().expect("the summary alone");
+        let [min, avg, max] =
+            ["min_micros", "avg_micros", "max_micros"].map(|key| summary[key].as_u64().expect("a number"));
+        assert!(0 < min && min <= avg && avg <= max, "a round trip takes time: {summary}");
+    });
+}

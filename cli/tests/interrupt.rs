@@ -1,0 +1,144 @@
+//! A Ctrl-C at any time leaves nothing torn: no half file under its name, and what has come is continued.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use ropeway_tokio::{Client, Message, Server};
+use support::{Running, Served};
+use tokio::sync::mpsc;
+
+const LENGTH: usize = 20_000_000;
+const PARTIAL: &str = ".ropeway-large.bin.part";
+
+#[test]
+fn a_server_says_goodbye_and_ends_with_0() {
+    for terminate in [false, true] {
+        let served = Served::tcp();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let line = runtime.block_on(Client::connect(served.address.as_str())).expect("a line");
+        served.running.line_with("line open");
+        if terminate {
+            served.running.terminate()
+        } else {
+            served.running.interrupt()
+        }
+        assert_eq!(runtime.block_on(line.ended()).to_string(), "closed by the peer: going away (1)");
+        let Served { running, .. } = served;
+        assert!(running.end().fine().ends_with("stopped: 1 lines closed, 0 cut\n"));
+    }
+}
+
+#[test]
+fn a_server_on_a_unix_socket_removes_it() {
+    let served = Served::unix();
+    let socket = served.folder.path().join(".socket");
+    assert!(socket.exists());
+    served.running.interrupt();
+    let Served { running, folder, .. } = served;
+    running.end().fine();
+    assert!(!socket.exists());
+    drop(folder);
+}
+
+#[test]
+fn a_client_that_waits_ends_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("tcp://{}", listener.local_addr().expect("it has one"));
+    let running = Running::start(["request", &address, "echo", "x"], ".".as_ref(), b"");
+    // Connected, and waiting for a hello that never comes.
+    let _connection = listener.accept().expect("a connection");
+    running.interrupt();
+    assert_eq!(running.end().failed(130), "interrupted");
+}
+
+/// A folder with a large file, and one for it to be received in.
+fn folders() -> (tempfile::TempDir, tempfile::TempDir) {
+    let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let mut octets = vec![0; LENGTH];
+    blake3::Hasher::new().finalize_xof().fill(&mut octets);
+    fs::write(from.path().join("large.bin"), octets).expect("written");
+    (from, to)
+}
+
+#[test]
+fn a_send_that_is_interrupted_is_continued_by_the_next() {
+    let (from, to) = folders();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let (half, mut there) = mpsc::unbounded_channel();
+    let (over, mut ended) = mpsc::unbounded_channel();
+    let folder: PathBuf = to.path().into();
+    // Takes some of the file and then no more.
+    let stalling = Server::bind("tcp://127.0.0.1:0").on_message("file", move |mut message: Message| {
+        let (half, over, folder) = (half.clone(), over.clone(), folder.clone());
+        async move {
+            let offered = message.file().await?.expect("a file");
+            let download = offered.save_in(folder).await?;
+            let mut progress = download.progress();
+            while progress.next().await.is_some_and(|progress| progress.done < 1_000_000) {}
+            download.pause()?;
+            let _ = half.send(());
+            tokio::spawn(async move { over.send(download.finished().await.map(drop)) });
+            Ok(())
+        }
+    });
+    let server = runtime.block_on(stalling.serve()).expect("it listens");
+    let running = Running::start(["send", &server.address().to_string(), "large.bin"], from.path(), b"");
+    runtime.block_on(there.recv()).expect("half of it");
+    running.interrupt();
+    assert_eq!(running.end().failed(130), "interrupted");
+    assert!(runtime.block_on(ended.recv()).expect("an end").is_err());
+    assert!(!to.path().join("large.bin").exists(), "no half file under its name");
+    let kept = fs::metadata(to.path().join(PARTIAL)).expect("the partial file").len();
+    assert!((1_000_000..LENGTH as u64).contains(&kept), "{kept}");
+
+    let served = Served::on("tcp://127.0.0.1:0", to);
+    served.client_in(from.path(), b"", "send", &["large.bin"]).fine();
+    same(&from, &served.folder);
+}
+
+#[test]
+fn a_fetch_that_is_interrupted_is_continued_by_the_next() {
+    let (from, to) = folders();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let (half, mut there) = mpsc::unbounded_channel();
+    let uploads = Arc::new(Mutex::new(Vec::new()));
+    let file = from.path().join("large.bin");
+    // Gives some of the file and then no more.
+    let stalling = Server::bind("tcp://127.0.0.1:0").on_message("files.get", move |mut message: Message| {
+        let (half, uploads, file) = (half.clone(), uploads.clone(), file.clone());
+        async move {
+            for upload in message.respond(&()).file(file).await? {
+                let mut progress = upload.progress();
+                while progress.next().await.is_some_and(|progress| progress.done < LENGTH as u64 / 2) {}
+                upload.pause()?;
+                uploads.lock().expect("not poisoned").push(upload);
+                let _ = half.send(());
+            }
+            Ok(())
+        }
+    });
+    let server = runtime.block_on(stalling.serve()).expect("it listens");
+    let running = Running::start(["fetch", &server.address().to_string(), "large.bin"], to.path(), b"");
+    runtime.block_on(there.recv()).expect("half of it");
+    running.interrupt();
+    assert_eq!(running.end().failed(130), "large.bin: interrupted");
+    assert!(!to.path().join("large.bin").exists(), "no half file under its name");
+    let kept = fs::metadata(to.path().join(PARTIAL)).expect("the partial file").len();
+    assert!((1_000_000..LENGTH as u64).contains(&kept), "{kept}");
+
+    let served = Served::on("tcp://127.0.0.1:0", from);
+    served.client_in(to.path(), b"", "fetch", &["large.bin"]).fine();
+    same(&served.folder, &to);
+}
+
+/// The file is there and is the same, and nothing else is left.
+fn same(from: &tempfile::TempDir, to: &tempfile::TempDir) {
+    let [sent, received] = [from, to].map(|folder| fs::read(folder.path().join("large.bin")).expect("read"));
+    assert!(sent == received);
+    assert_eq!(fs::read_dir(to.path()).expect("read").count(), 1);
+}

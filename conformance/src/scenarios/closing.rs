@@ -1,0 +1,329 @@
+//! How lines end: in peace, in time, or at once.
+
+use std::time::Duration;
+
+use ropeway_driver::{CloseCode, Code, Ended, Error, Failure, Line, Reason, Router};
+
+use super::by_hand::{octets, queue, read_stream, read_to_end, still_works, until, write_stream};
+use super::{Scenario, scenarios};
+use crate::weather::Way;
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    what_was_said_before_the_goodbye_arrives,
+    the_goodbye_has_a_code_and_a_reason,
+    no_verb_works_behind_the_goodbye,
+    both_may_close_at_once,
+    closing_before_the_hello_ends_it,
+    what_is_pending_when_the_line_dies_fails_at_once,
+    a_cut_ends_it_at_once_at_both_ends,
+    closing_returns_though_the_peer_does_not_read,
+    a_cut_lets_go_of_a_peer_that_does_not_read,
+    going_away_stops_new_exchanges_and_no_others,
+    idle_waits_for_what_is_open,
+    shutdown_lets_what_is_open_end,
+    shutdown_returns_by_its_deadline_whatever_peers_do,
+    shutdown_stops_listening,
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+async fn what_was_said_before_the_goodbye_arrives(world: World) {
+    let (near, far) = world.pair().await;
+    let many = world.much(4 * 1024 * 1024) / 4096;
+    let line = far.clone();
+    let hearer = world.spawn(async move {
+        let (mut messages, mut heard) = (line.messages(), 0);
+        while let Some(mut message) = messages.next().await {
+            let body: Vec<u8> = message.decode().await.expect("it is whole");
+            assert!(body == octets(4096, heard), "notice {heard} is torn");
+            heard += 1;
+        }
+        heard
+    });
+    let line = near.clone();
+    let speaker = world.spawn(async move {
+        for number in 0..many {
+            line.notify("", &octets(4096, number)).await.expect("the line is up");
+        }
+        line.close(CloseCode::DONE, "").await
+    });
+    assert_eq!(speaker.await.reason, Reason::ByUs(CloseCode::DONE));
+    assert_eq!(far.ended().await.reason, Reason::ByPeer(CloseCode::DONE));
+    assert_eq!(hearer.await, many);
+    let (sent, received) = (near.stats().sent, far.stats().received);
+    assert_eq!((sent.notices, sent.frames, sent.octets), (received.notices, received.frames, received.octets));
+}
+
+async fn the_goodbye_has_a_code_and_a_reason(world: World) {
+    let own = CloseCode::new(1234).expect("below 4096");
+    let (near, far) = world.pair().await;
+    let ended = near.close(own, "enough of this").await;
+    assert_eq!(ended, Ended { reason: Reason::ByUs(own), text: "".into() });
+    let ended = far.ended().await;
+    assert_eq!(ended, Ended { reason: Reason::ByPeer(own), text: "enough of this".into() });
+    assert_eq!(ended.to_string(), "closed by the peer: code 1234: enough of this");
+    assert!(near.is_over() && far.is_over());
+    assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(own), "once is enough");
+}
+
+async fn no_verb_works_behind_the_goodbye(world: World) {
+    let (near, far) = world.pair().await;
+    near.close(CloseCode::DONE, "").await;
+    far.ended().await;
+    for line in [&near, &far] {
+        assert!(matches!(line.notify("", "").await, Err(Error::Closed(_))));
+        assert!(matches!(line.request::<_, ()>("", "").await, Err(Error::Closed(_))));
+        assert!(matches!(line.open("", "").send().await, Err(Error::Closed(_))));
+        assert!(matches!(line.open("", "").into_stream().await, Err(Error::Closed(_))));
+        assert!(matches!(line.ping().await, Err(Error::Closed(_))));
+        assert!(matches!(line.go_away().await, Err(Error::Closed(_))));
+        assert!(line.messages().next().await.is_none());
+        line.idle().await;
+    }
+}
+
+async fn both_may_close_at_once(world: World) {
+    let (near, far) = world.pair().await;
+    let sides = [near, far].map(|line| world.spawn(async move { line.close(CloseCode::DONE, "").await }));
+    for side in sides {
+        let reason = side.await.reason;
+        let done = CloseCode::DONE;
+        assert!(reason == Reason::ByUs(done) || reason == Reason::ByPeer(done), "{reason}");
+    }
+}
+
+async fn closing_before_the_hello_ends_it(world: World) {
+    let (listener, address) = world.listen().await;
+    let (near, _) = world.line_over(world.connect(&address).await, patient());
+    let (mut stream, _) = world.accept(&listener).await;
+    assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
+    read_to_end(&mut stream).await;
+}
+
+async fn what_is_pending_when_the_line_dies_fails_at_once(world: World) {
+    let mut config = patient();
+    config.protocol.window = 40_000;
+    config.protocol.flow_credit = 33_000;
+    config.lanes = 8;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let own = || near.clone();
+    let closed = |error: Error| match error {
+        Error::Closed(ended) => assert_eq!(ended.reason, Reason::Eof),
+        other => panic!("{other:?}"),
+    };
+    // All that a program can wait for.
+    let (writer, mut reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let mut second = near.open("", &()).into_stream().await.expect("the line is up").0;
+    second.send(b"some").await.expect("there is credit");
+    let (line, mut sides) = (own(), Vec::new());
+    sides.push(world.spawn(async move { line.request::<_, ()>("", &()).await.expect_err("nobody answers") }));
+    let line = own();
+    sides.push(world.spawn(async move {
+        let mut asked = line.open("", &()).send().await.expect("the line is up");
+        asked.next().await.expect("it fails").expect_err("nobody answers")
+    }));
+    let line = own();
+    sides.push(world.spawn(async move {
+        let mut asked = line.open("", &()).send().await.expect("the line is up");
+        asked.stream().await.expect_err("nobody answers")
+    }));
+    let line = own();
+    sides.push(world.spawn(async move { line.request::<_, ()>("", &octets(800_000, 1)).await.expect_err("too much") }));
+    let line = own();
+    sides.push(world.spawn(async move {
+        loop {
+            if let Err(error) = line.notify("", &octets(1000, 1)).await {
+                return error;
+            }
+        }
+    }));
+    sides.push(world.spawn(async move { write_stream(writer, &octets(800_000, 1)).await.expect_err("nobody reads") }));
+    sides.push(world.spawn(async move { second.finish().await.expect_err("nobody reads") }));
+    sides.push(world.spawn(async move { reader.chunk().await.expect_err("nobody writes") }));
+    let line = own();
+    let over = world.spawn(async move { line.messages().next().await.is_none() });
+    let (one, two) = (own(), own());
+    let idle = world.spawn(async move { one.idle().await });
+    let ended = world.spawn(async move { two.ended().await });
+    // Until everyone waits: the window and the credit are used up.
+    until(|| far.stats().received.notices >= 35 && far.stats().received.flow_octets > 30_000).await;
+    far.cut();
+    for side in sides {
+        closed(side.await);
+    }
+    assert!(over.await);
+    idle.await;
+    assert_eq!(ended.await.reason, Reason::Eof);
+}
+
+async fn a_cut_ends_it_at_once_at_both_ends(world: World) {
+    let (near, far) = world.pair().await;
+    let line = far.clone();
+    let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
+    let message = near.messages().next().await.expect("it comes");
+    near.cut();
+    assert_eq!(near.ended().await.reason, Reason::Eof);
+    assert_eq!(far.ended().await.reason, Reason::Eof);
+    assert!(matches!(asker.await, Err(Error::Closed(_))));
+    drop(message);
+}
+
+/// C10. With the patience it was given, and no other.
+async fn closing_returns_though_the_peer_does_not_read(world: World) {
+    let mut config = patient();
+    config.close_timeout = 5 * SECOND;
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(config, patient()).await;
+    gate.shut(Way::Write);
+    near.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    gate.held(Way::Write).await;
+    let line = near.clone();
+    let closing = world.spawn(async move { line.close(CloseCode::DONE, "").await });
+    until(|| matches_misuse(&near)).await;
+    // It has been told before its time runs.
+    super::by_hand::turn().await;
+    world.time().pass(Duration::ZERO).await;
+    world.time().pass_unseen(5 * SECOND).await;
+    assert_eq!(closing.await.reason, Reason::ByUs(CloseCode::DONE));
+    assert_eq!(far.ended().await.reason, Reason::Eof, "the transport is let go of");
+}
+
+/// Whether the line is closing: it takes no verb, and is not over.
+fn matches_misuse(line: &Line) -> bool {
+    let mut going = Box::pin(line.go_away());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    matches!(going.as_mut().poll(&mut cx), std::task::Poll::Ready(Err(Error::Misuse(_) | Error::Closed(_))))
+}
+
+async fn a_cut_lets_go_of_a_peer_that_does_not_read(world: World) {
+    let gate = world.gate_near();
+    let (near, far) = world.pair().await;
+    gate.shut(Way::Write);
+    near.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    gate.held(Way::Write).await;
+    near.cut();
+    assert_eq!(near.ended().await.reason, Reason::Eof);
+    assert_eq!(far.ended().await.reason, Reason::Eof, "the transport is let go of");
+}
+
+async fn going_away_stops_new_exchanges_and_no_others(world: World) {
+    let (near, far) = world.pair().await;
+    let line = far.clone();
+    let asker = world.spawn(async move { line.request::<_, u32>("", &()).await });
+    let message = near.messages().next().await.expect("it comes");
+    near.go_away().await.expect("the line is up");
+    until(|| far.is_peer_away()).await;
+    assert!(matches!(far.notify("", "").await, Err(Error::Away)));
+    assert!(matches!(far.request::<_, ()>("", "").await, Err(Error::Away)));
+    assert!(matches!(far.open("", "").into_stream().await, Err(Error::Away)));
+    assert!(!near.is_peer_away());
+    // What is open goes on, and the other way is free.
+    message.answer(&5u32).await.expect("it is waited for");
+    assert_eq!(asker.await.expect("it is answered"), 5);
+    world.serve(&far, Router::new().on("echo", echo));
+    still_works(&near).await;
+    near.idle().await;
+    near.close(CloseCode::AWAY, "").await;
+    assert_eq!(far.ended().await.reason, Reason::ByPeer(CloseCode::AWAY));
+}
+
+async fn idle_waits_for_what_is_open(world: World) {
+    let (near, far) = world.pair().await;
+    near.idle().await;
+    let (writer, mut reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let idle = [near.clone(), far.clone()].map(|line| world.spawn(async move { line.idle().await }));
+    let mut message = far.messages().next().await.expect("it comes");
+    let mut stream = message.stream().await.expect("it brings one");
+    let answer = message.respond(&()).stream().await.expect("the line is up");
+    drop(message);
+    write_stream(answer, b"").await.expect_err("nobody has read it, and the message is dropped");
+    assert!(idle.iter().all(|side| !side.is_done()));
+    let _ = reader.chunk().await;
+    let writing = world.spawn(async move { write_stream(writer, &octets(1000, 1)).await });
+    let _ = read_stream(&mut stream).await;
+    let _ = writing.await;
+    drop((reader, stream));
+    for side in idle {
+        side.await;
+    }
+    world.part(near, far).await;
+}
+
+async fn shutdown_lets_what_is_open_end(world: World) {
+    let (give, take) = queue();
+    let server = world.server().on_message("work", move |message| {
+        give.put(message);
+        async { Ok(()) }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    let idler = world.client(server.address()).connect().await.expect("it listens");
+    let line = client.clone();
+    let asker = world.spawn(async move { line.request::<_, String>("work", &()).await });
+    let message = take.next().await;
+    let ending = world.spawn(async move { server.shutdown(3600 * SECOND).await });
+    assert_eq!(idler.ended().await.reason, Reason::ByPeer(CloseCode::AWAY));
+    until(|| client.is_peer_away()).await;
+    assert!(!ending.is_done() && !client.is_over());
+    message.answer("done").await.expect("it is waited for");
+    assert_eq!(asker.await.expect("it is answered"), "done");
+    assert_eq!(client.ended().await.reason, Reason::ByPeer(CloseCode::AWAY));
+    let went = ending.await;
+    assert_eq!((went.closed, went.cut), (2, 0));
+}
+
+/// C10. One peer is silent, one never said hello, one does not read, one waits for an answer that never comes.
+async fn shutdown_returns_by_its_deadline_whatever_peers_do(world: World) {
+    let server = world.server().on_message("never", |message| async move {
+        std::future::pending::<()>().await;
+        message.code(Code::OK);
+        Ok(())
+    });
+    let server = server.serve().await.expect("the address is free");
+    let gate = world.gate_far();
+    let deaf = world.client(server.address()).connect().await.expect("it listens");
+    let waits = world.client(server.address()).connect().await.expect("it listens");
+    let line = waits.clone();
+    let asker = world.spawn(async move { line.request::<_, ()>("never", &()).await });
+    let (stranger, _) = world.connect(server.address()).await;
+    until(|| waits.stats().sent.requests == 1 && server.lines().len() == 2).await;
+    let lines = server.lines();
+    until(|| lines.iter().any(|line| line.stats().received.requests == 1)).await;
+    gate.shut(Way::Write);
+    let server_line = &lines[0];
+    server_line.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    gate.held(Way::Write).await;
+    let ending = world.spawn(async move { server.shutdown(10 * SECOND).await });
+    until(|| waits.is_peer_away()).await;
+    assert!(!ending.is_done());
+    world.time().pass_unseen(10 * SECOND).await;
+    let went = ending.await;
+    assert_eq!((went.closed, went.cut), (0, 2));
+    assert!(matches!(asker.await, Err(Error::Closed(_))));
+    assert_eq!(deaf.ended().await.reason, Reason::Eof);
+    drop(stranger);
+}
+
+async fn shutdown_stops_listening(world: World) {
+    let server = world.server().on("echo", echo).serve().await.expect("the address is free");
+    let address = server.address().clone();
+    let client = world.client(&address).connect().await.expect("it listens");
+    still_works(&client).await;
+    let went = server.shutdown(3600 * SECOND).await;
+    assert_eq!((went.closed, went.cut), (1, 0));
+    client.ended().await;
+    // The accept loop ends on its own; whoever gets in before is not served.
+    loop {
+        match world.client(&address).connect().await {
+            Ok(line) => assert_eq!(line.ended().await.reason, Reason::ByPeer(CloseCode::AWAY)),
+            Err(Error::Io(_)) => break,
+            Err(Error::Closed(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}

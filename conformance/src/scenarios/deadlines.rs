@@ -1,0 +1,186 @@
+//! How long a request waits.
+
+use std::time::Duration;
+
+use ropeway_driver::{Code, Error, Failure, Router};
+
+use super::by_hand::{octets, still_works};
+use super::{Scenario, scenarios};
+use crate::weather::Way;
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    a_request_without_a_sign_of_life_times_out,
+    a_request_has_a_timeout_of_its_own,
+    an_update_prolongs_it,
+    an_answer_prolongs_it_for_the_next,
+    none_waits_for_ever,
+    it_passes_though_the_peer_does_not_read,
+    a_late_answer_is_dropped,
+    the_bindings_own_clock_keeps_it,
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(1);
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+async fn a_request_without_a_sign_of_life_times_out(world: World) {
+    let mut config = patient();
+    config.protocol.timeout = 5 * SECOND;
+    let (near, far) = world.pair_with(config, patient()).await;
+    let mut messages = far.messages();
+    for _ in 0..3 {
+        let line = near.clone();
+        let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
+        let mut message = messages.next().await.expect("it comes");
+        assert_eq!(message.timeout(), Some(5 * SECOND), "its deadline travels with it");
+        world.time().pass(5 * SECOND - MOMENT).await;
+        assert!(!asker.is_done());
+        world.time().pass(MOMENT).await;
+        let answer = asker.await;
+        assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+        assert_eq!(message.aborted().await, Code::TIMEOUT, "whoever works on it is told");
+    }
+    assert_eq!(near.stats().expired, 3);
+    drop(messages);
+    world.serve(&far, Router::new().on("echo", echo));
+    still_works(&near).await;
+    world.part(near, far).await;
+}
+
+async fn a_request_has_a_timeout_of_its_own(world: World) {
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    let mut asked = near.open("", &()).timeout(2 * SECOND).send().await.expect("the line is up");
+    let message = messages.next().await.expect("it comes");
+    assert_eq!(message.timeout(), Some(2 * SECOND));
+    let asker = world.spawn(async move { asked.next().await });
+    world.time().pass(2 * SECOND - MOMENT).await;
+    assert!(!asker.is_done());
+    world.time().pass(MOMENT).await;
+    let answer = asker.await;
+    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    drop(message);
+    world.part(near, far).await;
+}
+
+async fn an_update_prolongs_it(world: World) {
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    let mut asked = near.open("", &()).timeout(5 * SECOND).send().await.expect("the line is up");
+    let mut message = messages.next().await.expect("it comes");
+    for step in 0..5u32 {
+        world.time().pass(4 * SECOND).await;
+        message.update(&step).await.expect("the line is up");
+        let update = asked.next().await.expect("it comes").expect("it is not late");
+        assert!(update.is_update());
+    }
+    let asker = world.spawn(async move { asked.next().await });
+    world.time().pass(5 * SECOND - MOMENT).await;
+    assert!(!asker.is_done());
+    world.time().pass(MOMENT).await;
+    let answer = asker.await;
+    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    drop(message);
+    world.part(near, far).await;
+}
+
+async fn an_answer_prolongs_it_for_the_next(world: World) {
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    let mut asked = near.open("", &()).timeout(5 * SECOND).send().await.expect("the line is up");
+    let mut message = messages.next().await.expect("it comes");
+    for step in 0..5u32 {
+        world.time().pass(4 * SECOND).await;
+        message.respond(&step).more().await.expect("the line is up");
+        let answer = asked.next().await.expect("it comes").expect("it is not late");
+        assert!(!answer.is_last());
+    }
+    world.time().pass(5 * SECOND).await;
+    let answer = asked.next().await;
+    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    drop((asked, message));
+    world.part(near, far).await;
+}
+
+async fn none_waits_for_ever(world: World) {
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    let mut asked = near.open("", &()).timeout(Duration::ZERO).send().await.expect("the line is up");
+    let message = messages.next().await.expect("it comes");
+    assert_eq!(message.timeout(), None);
+    let asker = world.spawn(async move { asked.answer::<u32>().await });
+    for _ in 0..50 {
+        world.time().pass(3600 * SECOND).await;
+        // Time passes with both ends alive.
+        near.ping().await.expect("the line is up");
+        far.ping().await.expect("the line is up");
+    }
+    message.answer(&7u32).await.expect("it is waited for");
+    assert_eq!(asker.await.expect("it is answered"), 7);
+    world.part(near, far).await;
+}
+
+async fn it_passes_though_the_peer_does_not_read(world: World) {
+    let gate = world.gate_near();
+    let (near, far) = world.pair().await;
+    gate.shut(Way::Write);
+    near.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    gate.held(Way::Write).await;
+    let line = near.clone();
+    let asker = world.spawn(async move {
+        let mut asked = line.open("", &()).timeout(5 * SECOND).send().await.expect("there is room for it");
+        asked.next().await
+    });
+    super::by_hand::until(|| near.stats().sent.requests == 1).await;
+    world.time().pass_unseen(5 * SECOND).await;
+    let answer = asker.await;
+    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    gate.open(Way::Write);
+    world.part(near, far).await;
+}
+
+async fn a_late_answer_is_dropped(world: World) {
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    for late in 0..3u32 {
+        let line = near.clone();
+        let asker = world.spawn(async move {
+            let mut asked = line.open("", &late).timeout(SECOND).send().await.expect("the line is up");
+            asked.answer::<u32>().await
+        });
+        let message = messages.next().await.expect("it comes");
+        world.time().pass(SECOND).await;
+        let answer = asker.await;
+        assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+        // Whether the peer knows already or not: the answer is nobody else's.
+        let _ = message.answer(&late).await;
+        let line = near.clone();
+        let asker = world.spawn(async move { line.request::<_, u32>("", &77u32).await });
+        let mut message = messages.next().await.expect("it comes");
+        assert_eq!(message.decode::<u32>().await.expect("a number"), 77);
+        message.answer(&78u32).await.expect("it is waited for");
+        assert_eq!(asker.await.expect("it is answered"), 78);
+    }
+    drop(messages);
+    world.part(near, far).await;
+}
+
+async fn the_bindings_own_clock_keeps_it(world: World) {
+    let world = world.in_real_time();
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    let begun = std::time::Instant::now();
+    let mut asked = near.open("", &()).timeout(Duration::from_millis(40)).send().await.expect("the line is up");
+    let mut message = messages.next().await.expect("it comes");
+    let answer = asked.next().await;
+    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    // The clock of a coarse timer may be a little ahead.
+    assert!(begun.elapsed() >= Duration::from_millis(35), "it was early");
+    assert_eq!(message.aborted().await, Code::TIMEOUT);
+    drop((asked, message, messages));
+    world.part(near, far).await;
+}

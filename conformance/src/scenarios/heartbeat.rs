@@ -1,0 +1,137 @@
+//! Whether the peer lives.
+
+use std::time::Duration;
+
+use ropeway_driver::{Config, Error, Reason, Router};
+
+use super::by_hand::{octets, read_to_end, until};
+use super::{Scenario, scenarios};
+use crate::weather::Way;
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    an_idle_line_stays_up,
+    a_black_holed_peer_is_noticed_at_both_ends,
+    a_peer_that_is_stopped_is_noticed_and_let_go,
+    a_ping_comes_back,
+    pings_pass_a_flood,
+];
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A heartbeat every 15 s, and dead after 2 misses.
+fn beating() -> Config {
+    let mut config = patient();
+    config.protocol.heartbeat = 15 * SECOND;
+    config.protocol.misses = 2;
+    config
+}
+
+async fn an_idle_line_stays_up(world: World) {
+    let (near, far) = world.pair_with(beating(), beating()).await;
+    assert_eq!((near.rtt(), far.rtt()), (None, None), "no ping was sent");
+    for _ in 0..20 {
+        let before = [near.stats().received.octets, far.stats().received.octets];
+        world.time().pass(15 * SECOND).await;
+        // Each hears the other's ping, and the answer to its own.
+        until(|| near.stats().received.octets >= before[0] + 4 && far.stats().received.octets >= before[1] + 4).await;
+    }
+    until(|| near.rtt().is_some() && far.rtt().is_some()).await;
+    assert!(!near.is_over() && !far.is_over());
+    world.part(near, far).await;
+}
+
+/// C3. No end of the transport tells of it: nothing passes any more, either way.
+async fn a_black_holed_peer_is_noticed_at_both_ends(world: World) {
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(beating(), beating()).await;
+    let line = near.clone();
+    let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
+    let held = far.messages().next().await.expect("it comes");
+    gate.shut(Way::Read);
+    gate.shut(Way::Write);
+    let line = far.clone();
+    let taker = world.spawn(async move { line.messages().next().await.is_none() });
+    world.time().pass(15 * SECOND).await;
+    assert!(!near.is_over() && !far.is_over(), "one miss is no death");
+    world.time().pass(15 * SECOND).await;
+    assert_eq!(near.ended().await.reason, Reason::Dead);
+    assert_eq!(far.ended().await.reason, Reason::Dead);
+    match asker.await {
+        Err(Error::Closed(ended)) => assert_eq!(ended.reason, Reason::Dead),
+        other => panic!("{other:?}"),
+    }
+    assert!(taker.await, "nothing more will come");
+    drop(held);
+}
+
+/// The socket of a dead peer is closed: it holds nothing any more.
+async fn a_peer_that_is_stopped_is_noticed_and_let_go(world: World) {
+    let server = world.server().config(beating()).serve().await.expect("the address is free");
+    let (mut stream, _) = world.connect(server.address()).await;
+    let mut hello = [0; 256];
+    let mut machine = ropeway_driver::core::Connection::client(
+        ropeway_driver::core::Instant::ZERO,
+        patient().protocol,
+        [9; 32],
+        ropeway_driver::core::Memory {
+            opened: [ropeway_driver::core::Lane::EMPTY; 1],
+            accepted: [ropeway_driver::core::Lane::EMPTY; 1],
+            sending: [ropeway_driver::core::Flow::EMPTY; 1],
+            receiving: [ropeway_driver::core::Flow::EMPTY; 1],
+            outbox: [0u8; 512],
+        },
+    );
+    let len = machine.poll_transmit(ropeway_driver::core::Instant::ZERO, &mut hello);
+    super::by_hand::write_all(&mut stream, &hello[..len]).await.expect("it listens");
+    until(|| server.lines().len() == 1).await;
+    for _ in 0..2 {
+        world.time().pass(15 * SECOND).await;
+    }
+    read_to_end(&mut stream).await;
+    until(|| server.lines().is_empty()).await;
+}
+
+async fn a_ping_comes_back(world: World) {
+    let (near, far) = world.pair().await;
+    for line in [&near, &far] {
+        for _ in 0..3 {
+            line.ping().await.expect("the line is up");
+        }
+    }
+    assert!(near.rtt().is_some() && far.rtt().is_some());
+    // Several may wait for one.
+    let pings: Vec<_> = (0..5)
+        .map(|_| {
+            let line = near.clone();
+            world.spawn(async move { line.ping().await })
+        })
+        .collect();
+    for ping in pings {
+        ping.await.expect("the line is up");
+    }
+    world.part(near, far).await;
+}
+
+async fn pings_pass_a_flood(world: World) {
+    let (near, far) = world.pair().await;
+    let router = Router::new().on_message("drain", |mut message| async move {
+        let mut stream = message.stream().await?;
+        while stream.chunk().await?.is_some() {}
+        message.answer(&()).await
+    });
+    world.serve(&far, router);
+    let (writer, reader) = near.open("drain", &()).into_stream().await.expect("the line is up");
+    let much = world.much(4_000_000);
+    let flood = world.spawn(async move { super::by_hand::write_stream(writer, &octets(much, 1)).await });
+    let mut pings = 0;
+    while !flood.is_done() {
+        near.ping().await.expect("the line is up");
+        far.ping().await.expect("the line is up");
+        pings += 1;
+    }
+    assert!(pings > 1, "none came back before the flood was over");
+    flood.await.expect("it was read");
+    drop(reader);
+    world.part(near, far).await;
+}
