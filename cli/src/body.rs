@@ -122,7 +122,7 @@ impl Received {
         let person = io::stdout().is_terminal();
         match self.kind {
             "none" => Ok(()),
-            "text" if !person => out.raw(body.as_slice(), !body.as_slice().ends_with(b"\n")),
+            "text" if !person => out.raw(body.as_slice(), body.as_slice().last().is_some_and(|last| *last != b'\n')),
             "bytes" if !person => out.raw(body.as_slice(), false),
             _ => out.raw(self.to_string().as_bytes(), true),
         }

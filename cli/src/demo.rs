@@ -34,7 +34,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
+    let spinner = out.spinner("reading files");
     let material = Material::new(args.files).await?;
+    spinner.finish_and_clear();
     let stage = Stage::build(&material).await?;
     let outcome = tokio::select! {
         outcome = all(&stage, material, out) => outcome,

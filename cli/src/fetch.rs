@@ -13,7 +13,7 @@ use tokio::task::spawn_blocking;
 
 use crate::client::Peer;
 use crate::exit::{Exit, Failed};
-use crate::output::{Output, rate};
+use crate::output::{Output, micros, rate};
 
 /// Fetch a file, or a range of it
 ///
@@ -44,8 +44,7 @@ struct Fetched {
     name: String,
     path: String,
     octets: u64,
-    millis: u64,
-    #[serde(skip)]
+    #[serde(rename = "micros", serialize_with = "micros")]
     time: Duration,
 }
 
@@ -58,24 +57,13 @@ enum Destination {
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let destination = args.destination()?;
     let began = Instant::now();
-    let fetched = args.peer.with_line(async |line| {
-        let offered = ask(line, &args.name).await?;
-        match &destination {
-            Destination::StandardOutput => print(offered, &args, out).await.map(|octets| (octets, None)),
-            Destination::File { folder, name } => {
-                let (octets, path) = match &args.range {
-                    None => save(offered, &args, folder, name, out).await?,
-                    Some(range) => save_range(offered, range, &args, folder, name, out).await?,
-                };
-                Ok((octets, Some(path)))
-            }
-        }
-    });
-    let (octets, path) = fetched.await.map_err(|failed| failed.about(printable(&args.name)))?;
+    let about = |failed: Failed| failed.about(printable(&args.name));
+    let bring = async |line: &Line| bring(line, &args, &destination, out).await.map_err(about);
+    let (octets, path) = args.peer.with_line(bring).await?;
+    // What went to standard output stays alone there.
     let Some(path) = path else { return Ok(()) };
-    let time = began.elapsed();
-    let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    out.result("fetched", &Fetched { name: args.name, path: path.display().to_string(), octets, millis, time })
+    let (name, path, time) = (args.name, path.display().to_string(), began.elapsed());
+    out.result("fetched", &Fetched { name, path, octets, time })
 }
 
 impl Args {
@@ -99,6 +87,24 @@ impl Args {
     fn existing(&self) -> Existing {
         if self.force { Existing::Replace } else { Existing::Refuse }
     }
+}
+
+/// Brings the file to where it goes: how many octets, and its path if it has one.
+async fn bring(
+    line: &Line,
+    args: &Args,
+    destination: &Destination,
+    out: &Output,
+) -> Result<(u64, Option<PathBuf>), Failed> {
+    let offered = ask(line, &args.name).await?;
+    let (octets, path) = match (destination, &args.range) {
+        (Destination::StandardOutput, _) => return Ok((print(offered, args, out).await?, None)),
+        (Destination::File { folder, name }, None) => save(offered, args, folder, name, out).await?,
+        (Destination::File { folder, name }, Some(range)) => {
+            save_range(offered, range, args, folder, name, out).await?
+        }
+    };
+    Ok((octets, Some(path)))
 }
 
 /// Asks for a file by its name.
@@ -196,7 +202,7 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 
 impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fetched { name, path, octets, time, .. } = self;
+        let Fetched { name, path, octets, time } = self;
         write!(f, "fetched {} to {}", printable(name), printable(path))?;
         write!(f, ": {}, {}, verified", HumanBytes(*octets), rate(*octets, *time))
     }

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use crate::client::Peer;
 use crate::exit::Failed;
-use crate::output::Output;
+use crate::output::{Output, micros};
 
 /// Measure round trips
 #[derive(clap::Args, Debug)]
@@ -30,48 +30,41 @@ struct Pong<'a> {
     #[serde(serialize_with = "display")]
     address: &'a Address,
     seq: u32,
-    micros: u64,
+    #[serde(rename = "micros", serialize_with = "micros")]
+    time: Duration,
 }
 
 /// All of them.
 #[derive(Serialize)]
 struct Summary {
     count: u32,
-    min_micros: u64,
-    avg_micros: u64,
-    max_micros: u64,
+    #[serde(rename = "min_micros", serialize_with = "micros")]
+    min: Duration,
+    #[serde(rename = "avg_micros", serialize_with = "micros")]
+    avg: Duration,
+    #[serde(rename = "max_micros", serialize_with = "micros")]
+    max: Duration,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Args { peer, count, interval } = args;
     let address = &peer.address;
-    peer.with_line(async |line| {
-        let mut all = Vec::new();
+    let times = peer.with_line(async |line| {
+        let mut times = Vec::new();
         for seq in 1..=count {
             if seq > 1 {
                 sleep(interval).await;
             }
-            let micros = micros(line.ping().await?);
-            all.push(micros);
-            out.note("pong", &Pong { address, seq, micros })?;
+            let time = line.ping().await?;
+            times.push(time);
+            out.note("pong", &Pong { address, seq, time })?;
         }
-        let (min, max) = (all.iter().min(), all.iter().max());
-        let sum: u64 = all.iter().sum();
-        out.result(
-            "ping",
-            &Summary {
-                count,
-                min_micros: min.copied().unwrap_or_default(),
-                avg_micros: sum / u64::from(count),
-                max_micros: max.copied().unwrap_or_default(),
-            },
-        )
-    })
-    .await
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+        Ok(times)
+    });
+    let times = times.await?;
+    let [min, max] = [times.iter().min(), times.iter().max()].map(|time| time.copied().unwrap_or_default());
+    let avg = times.iter().sum::<Duration>() / count;
+    out.result("ping", &Summary { count, min, avg, max })
 }
 
 fn display<S: serde::Serializer>(value: &impl fmt::Display, to: S) -> Result<S::Ok, S::Error> {
@@ -80,21 +73,17 @@ fn display<S: serde::Serializer>(value: &impl fmt::Display, to: S) -> Result<S::
 
 impl fmt::Display for Pong<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "pong from {}: seq {}, {}", self.address, self.seq, Millis(self.micros))
+        write!(f, "pong from {}: seq {}, {}", self.address, self.seq, millis(self.time))
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [min, avg, max] = [self.min_micros, self.avg_micros, self.max_micros].map(Millis);
+        let [min, avg, max] = [self.min, self.avg, self.max].map(millis);
         write!(f, "{} pings, min/avg/max {min} / {avg} / {max}", self.count)
     }
 }
 
-struct Millis(u64);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03} ms", self.0 / 1000, self.0 % 1000)
-    }
+fn millis(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1000.0)
 }

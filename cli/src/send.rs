@@ -11,7 +11,7 @@ use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::client::Peer;
 use crate::exit::{Exit, Failed};
-use crate::output::{Output, rate};
+use crate::output::{Output, micros, rate};
 
 /// Files on one message: as many go their way at once, and are open at once.
 const AT_ONCE: usize = 16;
@@ -33,8 +33,7 @@ pub(crate) struct Args {
 struct Sent {
     name: String,
     octets: u64,
-    millis: u64,
-    #[serde(skip)]
+    #[serde(rename = "micros", serialize_with = "micros")]
     time: Duration,
 }
 
@@ -93,9 +92,8 @@ async fn follow(upload: Upload, out: Output) -> Result<Sent, Failed> {
     out.follow(&name, upload.progress()).await;
     match upload.finished().await {
         Ok(()) => {
-            let time = began.elapsed();
-            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            Ok(Sent { name, octets: upload.size().unwrap_or_default(), millis, time })
+            let octets = upload.size().unwrap_or_default();
+            Ok(Sent { name, octets, time: began.elapsed() })
         }
         Err(error) => Err(Failed::from(error).about(name)),
     }

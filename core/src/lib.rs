@@ -98,6 +98,8 @@ mod outbox;
 mod pool;
 mod reassembly;
 mod stats;
+#[cfg(test)]
+mod testing;
 mod time;
 mod window;
 pub mod wire;

@@ -171,3 +171,72 @@ impl Acks {
         self.watched = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(millis: u64) -> Instant {
+        Instant::from_millis(millis)
+    }
+
+    #[test]
+    fn a_timer_fires_once_and_the_first_is_known() {
+        let mut timers = Timers::OFF;
+        assert_eq!(timers.first(), None);
+        timers.set(Timer::Ping, at(20));
+        timers.set(Timer::Dead, at(10));
+        timers.pull(Timer::Dead, at(15));
+        timers.pull(Timer::Ping, at(12));
+        assert_eq!(timers.first(), Some(at(10)));
+        assert!(!timers.fire(Timer::Dead, at(9)));
+        assert!(timers.fire(Timer::Dead, at(10)));
+        assert!(!timers.fire(Timer::Dead, at(99)));
+        assert_eq!(timers.first(), Some(at(12)));
+    }
+
+    #[test]
+    fn only_the_latest_ping_is_answered() {
+        let mut pings = Pings { due: true, ..Pings::default() };
+        let first = pings.send(at(0));
+        assert!(!pings.due);
+        let second = pings.send(at(10));
+        assert_eq!(pings.answered(at(20), first), None);
+        assert_eq!(pings.answered(at(30), second), Some(Duration::from_millis(20)));
+        assert_eq!(pings.answered(at(40), second), None);
+        assert_eq!(pings.smoothed(), Some(Duration::from_millis(20)));
+    }
+
+    #[test]
+    fn much_that_came_is_acknowledged_at_once_and_little_after_a_while() {
+        let (mut acks, mut timers) = (Acks::default(), Timers::OFF);
+        acks.count(at(0), 100, &mut timers);
+        acks.count(at(900), 100, &mut timers);
+        assert_eq!(timers.first(), Some(at(1000)), "from the first that is not acknowledged");
+        assert!(acks.is_behind() && !acks.due);
+        acks.tell(&mut timers);
+        assert_eq!((acks.is_behind(), timers.first()), (false, None));
+        for _ in 0..ACK_OCTETS / 1024 {
+            assert!(!acks.due);
+            acks.count(at(2000), 1024, &mut timers);
+        }
+        assert!(acks.due);
+    }
+
+    #[test]
+    fn one_frame_at_a_time_is_watched() {
+        let (mut acks, mut timers) = (Acks::default(), Timers::OFF);
+        acks.watch(at(0), 0, &mut timers);
+        assert_eq!(timers.first(), None, "nothing was sent");
+        acks.watch(at(0), 3, &mut timers);
+        acks.watch(at(500), 9, &mut timers);
+        assert_eq!(timers.first(), Some(at(2500)));
+        acks.acked(2, &mut timers);
+        assert_eq!(timers.first(), Some(at(2500)));
+        acks.acked(3, &mut timers);
+        assert_eq!(timers.first(), None);
+        acks.acked(1, &mut timers);
+        acks.watch(at(600), 3, &mut timers);
+        assert_eq!(timers.first(), None, "all of it is acknowledged");
+    }
+}

@@ -163,3 +163,121 @@ impl<S: Space> Outbox<S> {
 
 /// What an outbox that grows begins with: a few small messages.
 const LEAST: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::testing::roll;
+
+    /// Octets that come when they are asked for.
+    struct Grow(Vec<u8>, usize);
+
+    impl Space for Grow {
+        fn limit(&self) -> usize {
+            self.1
+        }
+
+        fn octets(&self) -> &[u8] {
+            &self.0
+        }
+
+        fn octets_mut(&mut self) -> &mut [u8] {
+            &mut self.0
+        }
+
+        fn grow(&mut self, len: usize) {
+            let len = len.min(self.1).max(self.0.len());
+            self.0.resize(len, 0xee);
+        }
+
+        fn shrink(&mut self) {
+            self.0 = Vec::new();
+        }
+    }
+
+    /// A frame of `len` octets, at least 3, that no other resembles.
+    fn frame(payload: &mut Vec<u8>, len: usize, mark: u8) -> Frame<'_> {
+        payload.clear();
+        payload.resize(len - 3, mark);
+        Frame::Data { flow: u16::from(mark & 0x7f), bytes: payload }
+    }
+
+    fn octets(frame: &Frame<'_>) -> Vec<u8> {
+        let mut out = [0; 256];
+        let len = frame.encode(&mut out).unwrap();
+        out[..len].to_vec()
+    }
+
+    /// What goes in comes out, in order; what does not fit changes nothing; an empty ring takes anything that fits at all.
+    fn check(space: impl Space, seed: u64) {
+        let limit = space.limit();
+        let (mut ring, mut seed) = (Outbox::new(space), seed);
+        let (mut model, mut bulk) = (Vec::new(), 0);
+        let mut payload = Vec::new();
+        for turn in 0..2000 {
+            if roll(&mut seed, 2) == 0 {
+                let len = 3 + roll(&mut seed, 100);
+                let frame = frame(&mut payload, len, turn as u8);
+                let (room, before) = (ring.room(), ring.unsent());
+                match ring.push(&frame) {
+                    Ok(()) => {
+                        assert!(len <= room);
+                        model.extend(octets(&frame));
+                        if roll(&mut seed, 3) == 0 {
+                            ring.mark_bulk(len);
+                            bulk = model.len();
+                        }
+                    }
+                    Err(NoRoom) => {
+                        assert!(len > room, "{len} octets fit {room}");
+                        assert!(before > 0 || len > limit);
+                        assert_eq!(ring.unsent(), before);
+                    }
+                }
+            } else {
+                let mut out = [0; 150];
+                let most = roll(&mut seed, 150);
+                let upto = roll(&mut seed, 150);
+                let len = ring.transmit(most, &mut out[..upto]);
+                assert_eq!(len, most.min(upto).min(model.len()));
+                assert_eq!(out[..len], model[..len]);
+                model.drain(..len);
+                bulk = bulk.saturating_sub(len);
+            }
+            assert_eq!(ring.unsent(), model.len());
+            assert_eq!(ring.bulk() > 0, bulk > 0, "large frames unsent");
+            ring.rest();
+        }
+    }
+
+    #[test]
+    fn the_ring_gives_what_it_was_given() {
+        for seed in 0..30 {
+            for limit in [16, 60, 103, 104, 150, 256, 1000] {
+                check(std::vec![0; limit], seed);
+                check(Grow(Vec::new(), limit), seed);
+            }
+        }
+    }
+
+    #[test]
+    fn a_ring_grows_no_more_than_it_must() {
+        let mut ring = Outbox::new(Grow(Vec::new(), 4096));
+        assert_eq!((ring.room(), ring.space.0.len()), (4096, 0));
+        let mut payload = Vec::new();
+        ring.push(&frame(&mut payload, 100, 1)).unwrap();
+        assert_eq!(ring.space.0.len(), LEAST);
+        for _ in 0..6 {
+            ring.push(&frame(&mut payload, 100, 1)).unwrap();
+        }
+        assert_eq!(ring.space.0.len(), 2 * LEAST);
+        ring.rest();
+        ring.rest();
+        assert_eq!(ring.space.0.len(), 2 * LEAST, "not while something is unsent");
+        ring.transmit(4096, &mut [0; 4096]);
+        ring.rest();
+        assert_eq!(ring.space.0.len(), 0);
+    }
+}

@@ -196,3 +196,80 @@ impl Links {
         self.used
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::lane::Lane;
+    use crate::testing::roll;
+
+    const SLOTS: u16 = 5;
+
+    /// A table against a plain model: which are used, and which wait in what order.
+    fn check(ours: bool, mut seed: u64) {
+        let mut pool = Pool::new([Lane::EMPTY; SLOTS as usize], SLOTS);
+        let (mut used, mut due) = (Vec::<u16>::new(), VecDeque::<u16>::new());
+        for _ in 0..3000 {
+            let number = roll(&mut seed, SLOTS.into()) as u16;
+            match roll(&mut seed, 5) {
+                0 if ours => {
+                    let peeked = pool.peek_free();
+                    let taken = pool.take_free().map(|(number, _)| number);
+                    assert_eq!(peeked, taken);
+                    assert_eq!(taken.is_some(), used.len() < SLOTS.into());
+                    if let Some(number) = taken {
+                        assert!(!used.contains(&number), "{number} was given twice");
+                        used.push(number);
+                    }
+                }
+                0 => {
+                    let taken = pool.take(number).is_some();
+                    assert_eq!(taken, !used.contains(&number));
+                    if taken {
+                        used.push(number);
+                    }
+                }
+                1 if used.contains(&number) => {
+                    if ours { pool.release_own(number) } else { pool.release(number) }
+                    used.retain(|other| *other != number);
+                }
+                2 if used.contains(&number) => {
+                    pool.due(number);
+                    if !due.contains(&number) {
+                        due.push_back(number);
+                    }
+                }
+                3 => {
+                    assert_eq!(pool.peek_due().map(|(number, _)| number), due.pop_front());
+                    pool.pop_due();
+                }
+                4 => pool.rest(),
+                _ => {}
+            }
+            assert_eq!(usize::from(pool.used()), used.len());
+            assert_eq!(pool.has_due(), !due.is_empty());
+            assert_eq!(pool.get(number).is_some(), used.contains(&number));
+            assert_eq!(pool.iter().count(), used.len());
+        }
+    }
+
+    #[test]
+    fn slots_are_given_once_and_wait_in_order_even_if_freed_and_taken_anew() {
+        for seed in 0..20 {
+            check(true, seed);
+            check(false, seed);
+        }
+    }
+
+    #[test]
+    fn a_narrowed_table_gives_fewer() {
+        let mut pool = Pool::new([Lane::EMPTY; SLOTS as usize], SLOTS);
+        pool.narrow(2);
+        pool.narrow(9);
+        assert_eq!(std::iter::from_fn(|| pool.take_free().map(|(number, _)| number)).count(), 2);
+        assert!(pool.get_mut(2).is_none() && pool.get_mut(1).is_some());
+    }
+}

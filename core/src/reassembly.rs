@@ -158,3 +158,74 @@ impl<'m> Reassembly<'m> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::testing::roll;
+
+    #[test]
+    fn pieces_in_any_order_make_the_whole() {
+        let whole: Vec<u8> = (0..200).collect();
+        for seed in 0..200 {
+            let mut seed = seed;
+            let mut pieces = Vec::new();
+            let mut at = 0;
+            while at < whole.len() {
+                let len = (1 + roll(&mut seed, 40)).min(whole.len() - at);
+                pieces.push((at, len));
+                at += len;
+            }
+            let mut memory = [0; 256];
+            let mut reassembly = Reassembly::new(&mut memory, 200).unwrap();
+            while !pieces.is_empty() {
+                // Near the front, so that the holes stay few.
+                let (start, len) = pieces.remove(roll(&mut seed, pieces.len().min(6)));
+                assert!(reassembly.finished().is_none());
+                let missing = reassembly.missing().unwrap();
+                assert!(missing.start <= start as u64 || missing.end <= start as u64);
+                reassembly.insert(start as u64, &whole[start..start + len]).unwrap();
+                assert_eq!(reassembly.insert(start as u64, &whole[start..start + len]), Err(Gap::Twice));
+            }
+            assert_eq!(reassembly.missing(), None);
+            assert_eq!(reassembly.finished(), Some(&whole[..]));
+        }
+    }
+
+    /// B8.
+    #[test]
+    fn holes_are_bounded_and_a_refusal_changes_nothing() {
+        let mut memory = [0; 100];
+        let mut reassembly = Reassembly::new(&mut memory, 100).unwrap();
+        for i in 0..MAX_RANGES as u64 {
+            reassembly.insert(1 + 4 * i, b"x").unwrap();
+        }
+        assert_eq!(reassembly.insert(90, b"x"), Err(Gap::TooMany));
+        assert_eq!(reassembly.missing(), Some(0..1));
+        reassembly.insert(2, b"abc").expect("it closes a hole");
+        reassembly.insert(90, b"x").expect("so there is one less");
+        reassembly.insert(0, b"y").unwrap();
+        assert_eq!(reassembly.missing(), Some(6..9));
+    }
+
+    #[test]
+    fn what_lies_outside_is_refused() {
+        assert_eq!(
+            Reassembly::new(&mut [0; 9], 10).map(|_| ()),
+            Err(Gap::TooLarge { size: 10, memory: 9 })
+        );
+        assert!(matches!(Reassembly::new(&mut [0; 9], u64::MAX), Err(Gap::TooLarge { .. })));
+        let mut memory = [0; 10];
+        let mut reassembly = Reassembly::new(&mut memory, 4).unwrap();
+        for (offset, bytes) in [(4, &b"x"[..]), (0, b"12345"), (u64::MAX, b"x"), (3, b"xy")] {
+            assert_eq!(reassembly.insert(offset, bytes), Err(Gap::Outside));
+        }
+        reassembly.push(b"12").unwrap();
+        reassembly.push(b"34").unwrap();
+        assert_eq!(reassembly.push(b"5"), Err(Gap::Outside));
+        assert_eq!(reassembly.finished(), Some(&b"1234"[..]));
+        assert_eq!(Reassembly::new(&mut [], 0).unwrap().finished(), Some(&b""[..]));
+    }
+}

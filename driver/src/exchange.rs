@@ -147,7 +147,7 @@ impl Asking {
             match call.next_reply() {
                 Some(RawReply::Code(code)) => {
                     if call.is_over() {
-                        state.calls.remove(std::mem::replace(&mut self.key, Key::NONE));
+                        state.calls.discard(std::mem::replace(&mut self.key, Key::NONE));
                     }
                     let body = state::body(Kind::None, Octets::EMPTY, &state.names);
                     let reply = Reply { id: None, code, body, is_update: false, is_last: true, attached: 0 };
@@ -181,7 +181,7 @@ impl Asking {
                     let head = Reply { id: Some(id), code, body, is_update: false, is_last: last, attached };
                     if whole {
                         if last && attached == 0 && call.is_over() {
-                            state.calls.remove(std::mem::replace(&mut self.key, Key::NONE));
+                            state.calls.discard(std::mem::replace(&mut self.key, Key::NONE));
                         }
                         return Poll::Ready(Some(Ok(head)));
                     }
@@ -224,7 +224,7 @@ impl Asking {
     pub(crate) fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, Error>> {
         let mut state = self.line.lock();
         let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(Ok(None)) };
-        if let Some(key) = call.heard.offers.pop_front() {
+        if let Some(key) = call.heard.next_offer() {
             drop(state);
             return Poll::Ready(Ok(Some(Incoming::new(self.line.clone(), key))));
         }

@@ -624,7 +624,7 @@ impl Serving {
         let mut state = self.line.lock();
         let key = self.lane.map_or(Key::NONE, |(_, key)| key);
         let Some(served) = state.served.get_mut(key) else { return Poll::Ready(Err(Error::Missing("flow"))) };
-        if let Some(flow) = served.heard.offers.pop_front() {
+        if let Some(flow) = served.heard.next_offer() {
             drop(state);
             return Poll::Ready(Ok(Incoming::new(self.line.clone(), flow)));
         }

@@ -17,7 +17,7 @@ use crate::line::Line;
 use crate::message::{Message, Messages, Watch};
 
 type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
-type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Task = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Handlers by action. A server and a client each have one.
 ///
@@ -139,7 +139,8 @@ impl Router {
             };
             let exchange = message.exchange();
             let mut task = handler(message);
-            if task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            if let Poll::Ready(outcome) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                log(outcome);
                 continue;
             }
             if running.is_full(most) {
@@ -150,8 +151,11 @@ impl Router {
             let watch = Watch::new(weak.clone(), exchange);
             spawn.spawn(Box::pin(async move {
                 let _slot = slot;
-                poll_fn(|cx| if watch.poll_over(cx).is_ready() { Poll::Ready(()) } else { task.as_mut().poll(cx) })
-                    .await;
+                let done = poll_fn(|cx| match watch.poll_over(cx) {
+                    Poll::Ready(()) => Poll::Ready(Ok(())),
+                    Poll::Pending => task.as_mut().poll(cx),
+                });
+                log(done.await);
             }));
         }
     }
@@ -162,14 +166,13 @@ where
     F: Fn(Message) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    Arc::new(move |message| {
-        let work = handler(message);
-        Box::pin(async move {
-            if let Err(error) = work.await {
-                tracing::debug!(%error, "a handler failed");
-            }
-        })
-    })
+    Arc::new(move |message| Box::pin(handler(message)))
+}
+
+fn log(outcome: Result<(), Error>) {
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a handler failed");
+    }
 }
 
 impl std::fmt::Debug for Router {

@@ -36,13 +36,25 @@ impl<T> Slab<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let value = self.slots.get_mut(key.0 as usize)?.take();
         if value.is_some() {
-            self.free.push(key.0);
-            if self.free.len() == self.slots.len() && self.slots.len() > 64 {
-                // A burst is over: its memory goes.
-                *self = Slab::new();
-            }
+            self.freed(key);
         }
         value
+    }
+
+    /// Removes a value that nobody wants to have.
+    pub(crate) fn discard(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(key.0 as usize).filter(|slot| slot.is_some()) {
+            *slot = None;
+            self.freed(key);
+        }
+    }
+
+    fn freed(&mut self, key: Key) {
+        self.free.push(key.0);
+        if self.free.len() == self.slots.len() && self.slots.len() > 64 {
+            // A burst is over: its memory goes.
+            *self = Slab::new();
+        }
     }
 
     /// Lets go of rows, and of the keys to them, if there is no value.

@@ -18,6 +18,8 @@ use crate::exit::{Exit, Failed};
 
 /// How much of the first file streams are made of.
 const BASE: u64 = 16 * 1024 * 1024;
+/// How much that is at least, the file over and over: a stream is sent in pieces of it.
+const LEAST_BASE: usize = 1024 * 1024;
 /// How much the file has that is made as it is sent.
 const WOVEN: u64 = 64 * 1024 * 1024;
 
@@ -59,6 +61,9 @@ impl Material {
         }
         if material.base.is_empty() {
             material.base = Bytes::from_static(b"nothing but empty files");
+        }
+        if material.base.len() < LEAST_BASE {
+            material.base = material.base.repeat(LEAST_BASE / material.base.len() + 1).into();
         }
         Ok(material)
     }

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount};
 use ropeway_tokio::Stats;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::exit::Failed;
-use crate::output::{Output, per_second, rate};
+use crate::output::{Output, micros, per_second, rate};
 
 /// One kind of exchange, and how it went.
 #[derive(Debug, Serialize)]
@@ -109,8 +109,4 @@ impl fmt::Display for Total {
         writeln!(f, "one line carried {sent} one way and {received} the other in {seconds:.2} s; {}", self.ended)?;
         f.write_str(if self.verified { "all verified" } else { "NOT all verified" })
     }
-}
-
-fn micros<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(u64::try_from(time.as_micros()).unwrap_or(u64::MAX))
 }

@@ -1,11 +1,15 @@
 //! Files: from anything, to anything, in part and as a whole.
 
-use ropeway_driver::{Code, Error, Line, Progress, SafeName, Save, Target, Uploading, Existing};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ropeway_driver::{Code, Error, Existing, SafeName, Save, Target, Uploading};
 
 use super::by_hand::octets;
-use super::files_by_hand::{Folder, Giving, Journal, follow, offered, read_file};
+use super::files_by_hand::{Folder, Giving, Journal, file_error, follow, offered, read_file};
 use super::{Scenario, scenarios};
-use crate::world::World;
+use crate::weather::Way;
+use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     come_from_every_source_to_every_target,
@@ -41,7 +45,7 @@ async fn come_from_every_source_to_every_target(world: World) {
             Uploading::from_reader(&name, reader()),
             Uploading::from_reader(&name, reader()).size(len as u64),
         ] {
-            let to_folder = send(&world, &near, source.media("x/y")).await;
+            let to_folder = near.send_file(source.media("x/y")).await.expect("it is offered");
             let (_, file) = offered(&far).await;
             assert_eq!((file.name(), file.media()), (&*name, "x/y"));
             assert!(file.size().is_none_or(|size| size == len as u64));
@@ -62,4 +66,268 @@ async fn come_from_every_source_to_every_target(world: World) {
     }
     assert_eq!(to.names().len(), lengths(&world).len(), "and nothing else: {:?}", to.names());
     world.part(near, far).await;
+}
+
+async fn of_one_message_come_side_by_side(world: World) {
+    let (near, far) = world.pair().await;
+    let from = Folder::new();
+    let contents: Vec<_> = (0..3).map(|seed| octets(world.much(2 << 20), seed)).collect();
+    let path = from.put("0", &contents[0]);
+    let request = near
+        .open("album", "three")
+        .file(path)
+        .file(Uploading::from_bytes("1", contents[1].clone()))
+        .file(Uploading::from_reader("2", Giving::new(contents[2].clone(), 30_000)));
+    let mut exchange = request.send().await.expect("it is sent");
+    let uploads: Vec<_> = exchange.uploads().collect();
+    assert!(uploads.iter().map(|upload| upload.name()).eq(["0", "1", "2"]));
+
+    let mut message = far.messages().next().await.expect("it comes");
+    assert_eq!(message.attached(), 3);
+    let (journal, mut coming) = (Journal::default(), Vec::new());
+    while let Some(file) = message.file().await.expect("the line is up") {
+        let number = coming.len();
+        assert_eq!(file.name(), number.to_string());
+        coming.push(file.write_to(journal.writer(number)).await.expect("it is asked for"));
+    }
+    assert_eq!(coming.len(), 3);
+    for (coming, content) in coming.iter().zip(&contents) {
+        assert!(coming.finished().await.expect("it comes").octets == *content);
+    }
+    message.answer("thanks").await.expect("it is answered");
+    for upload in uploads {
+        upload.finished().await.expect("it is told");
+    }
+    assert_eq!(exchange.answer::<String>().await.expect("it is answered"), "thanks");
+    // Each has more than thirty frames.
+    assert!(world.transport().is_slow() || journal.turns() > 30, "{} turns", journal.turns());
+    world.part(near, far).await;
+}
+
+async fn come_with_requests_and_with_answers(world: World) {
+    let (near, far) = world.pair().await;
+    let contents: Vec<_> = (0..3).map(|seed| octets(world.much(300_000), seed)).collect();
+    let (there, back) = (contents[0].clone(), contents[1..].to_vec());
+    let theirs = far.clone();
+    let answering = world.spawn(async move {
+        let (mut message, file) = offered(&theirs).await;
+        let written = file.write_to(Vec::new()).await?.finished().await?;
+        let [first, second] = [0, 1].map(|at| Uploading::from_bytes(at.to_string(), back[at].clone()));
+        let uploads = message.respond(&written.len()).file(first).file(second).send().await?;
+        for upload in uploads {
+            upload.finished().await?;
+        }
+        Ok::<_, Error>(written)
+    });
+    let mut exchange = near.open("swap", &()).file(Uploading::from_bytes("", there)).send().await.expect("it is sent");
+    for content in &contents[1..] {
+        let file = exchange.file().await.expect("the line is up").expect("it comes");
+        let written = file.write_to(Vec::new()).await.expect("it is asked for");
+        assert!(written.finished().await.expect("it comes") == *content);
+    }
+    assert!(exchange.file().await.expect("the line is up").is_none(), "that was all");
+    assert_eq!(exchange.answer::<usize>().await.expect("it is answered"), contents[0].len());
+    assert!(answering.await.expect("it goes well") == contents[0]);
+    drop(exchange);
+    world.part(near, far).await;
+}
+
+async fn are_read_by_range(world: World) {
+    let (near, far) = world.pair().await;
+    let len = world.much(600_000);
+    let content = octets(len, 1);
+    let upload = near.send_file(Uploading::from_bytes("r", content.clone())).await.expect("it is offered");
+    let (_, file) = offered(&far).await;
+    let mut reader = file.read_range(5..6).await.expect("it is asked for");
+    assert!(read_file(&mut reader).await.expect("it comes") == content[5..6]);
+    let chunk = 262_144.min(len / 2);
+    let ends = [(0, 1), (len - 1, len), (chunk, 2 * chunk), (chunk - 1, chunk + 1), (0, len), (7, len)];
+    for (start, end) in ends {
+        reader.range(start as u64..end as u64).await.expect("it is asked for");
+        let read = read_file(&mut reader).await.expect("it comes");
+        assert!(read == content[start..end], "{start}..{end}");
+        assert!(reader.chunk().await.expect("still").is_none(), "the end stays");
+    }
+    drop(reader);
+    upload.finished().await.expect("it is told that all is well");
+
+    // What has no beginning to go back to is given from its beginning, once.
+    let source = Uploading::from_reader("u", Giving::new(content.clone(), 1000));
+    let upload = near.send_file(source).await.expect("it is offered");
+    let mut reader = offered(&far).await.1.read_range(10..500).await.expect("it is asked for");
+    assert!(read_file(&mut reader).await.expect("it comes") == content[10..500]);
+    reader.range(0..10).await.expect("it is asked for");
+    let again = read_file(&mut reader).await;
+    assert!(matches!(again, Err(Error::Aborted(Code::BAD_RANGE))), "{again:?}");
+    file_error(upload.finished().await);
+    world.part(near, far).await;
+}
+
+async fn that_are_declined_tell_why(world: World) {
+    let (near, far) = world.pair().await;
+    let own = Code::new(77).expect("below 4096");
+    for code in [own, Code::REJECTED, Code::CANCELLED] {
+        let upload = near.send_file(Uploading::from_bytes("d", "content")).await.expect("it is offered");
+        let mut message = far.messages().next().await.expect("it comes");
+        match code {
+            // Nobody looks at it.
+            Code::CANCELLED => drop(message),
+            // Nobody wants it.
+            Code::REJECTED => drop(message.file().await.expect("the line is up").expect("it is there")),
+            code => message.file().await.expect("the line is up").expect("it is there").decline(code),
+        }
+        let why = upload.finished().await;
+        assert!(matches!(why, Err(Error::Aborted(why)) if why == code), "{code}: {why:?}");
+    }
+    assert_eq!(near.stats().sent.flow_octets, 0);
+    world.part(near, far).await;
+}
+
+async fn are_continued_where_they_ended(world: World) {
+    let (near, far) = world.pair().await;
+    let (folder, name) = (Folder::new(), "c.bin");
+    let len = world.much(400_000);
+    let (content, other) = (octets(len, 1), octets(2 * len, 2));
+    let path = folder.put("source", &content);
+    let safe = SafeName::new(name).expect("it is safe");
+    // What is there already; how much of it is not sent again.
+    for (there, kept) in [
+        (&content[..len / 2], len / 2),
+        (&content[..1], 1),
+        (&content[..], len),
+        (&other[..len / 2], 0),
+        (&other[..len], 0),
+        (&other[..], 0),
+        (&[], 0),
+    ] {
+        for (source, kept) in [
+            (Uploading::from_path(&path).name(name), kept),
+            (Uploading::from_bytes(name, content.clone()), kept),
+            (Uploading::from_reader(name, Giving::new(content.clone(), 9999)).size(len as u64), 0),
+        ] {
+            let mut target = Target::create(folder.path(), &safe, Existing::Refuse).expect("it is alone");
+            target.write_at_end(there).expect("it has room");
+            target.keep().expect("it has room");
+            let before = near.stats().sent.flow_octets;
+            let upload = near.send_file(source).await.expect("it is offered");
+            let download = offered(&far).await.1.save_in(folder.path()).await.expect("it is asked for");
+            assert_eq!(download.finished().await.expect("it comes"), folder.at(name));
+            upload.finished().await.expect("it is told");
+            assert!(folder.read(name) == content, "{} were there", there.len());
+            let sent = near.stats().sent.flow_octets - before;
+            assert_eq!(sent, (len - kept) as u64, "{} were there", there.len());
+            std::fs::remove_file(folder.at(name)).expect("it is there");
+        }
+    }
+    // Unless it is to begin anew.
+    let mut target = Target::create(folder.path(), &safe, Existing::Refuse).expect("it is alone");
+    target.write_at_end(&content[..len / 2]).expect("it has room");
+    drop(target);
+    let before = near.stats().sent.flow_octets;
+    let upload = near.send_file(Uploading::from_path(&path).name(name)).await.expect("it is offered");
+    let save = Save::in_folder(folder.path()).anew();
+    let download = offered(&far).await.1.save(save).await.expect("it is asked for");
+    download.finished().await.expect("it comes");
+    upload.finished().await.expect("it is told");
+    assert_eq!(near.stats().sent.flow_octets - before, len as u64);
+    world.part(near, far).await;
+}
+
+async fn outlive_their_line_in_part(world: World) {
+    let (from, to) = (Folder::new(), Folder::new());
+    let len = world.much(1 << 20);
+    let content = octets(len, 1);
+    let path = from.put("big.bin", &content);
+    let mut config = patient();
+    config.protocol.max_frame = 1024;
+
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(config.clone(), config.clone()).await;
+    let upload = near.send_file(&path).await.expect("it is offered");
+    let (_, file) = offered(&far).await;
+    gate.shut(Way::Write);
+    gate.allow(Way::Write, len / 2);
+    let download = file.save_in(to.path()).await.expect("it is asked for");
+    gate.held(Way::Write).await;
+    near.cut();
+    for lost in [upload.finished().await.err(), download.finished().await.err()] {
+        assert!(matches!(lost, Some(Error::Closed(_))), "{lost:?}");
+    }
+    assert_eq!(to.names(), [".ropeway-big.bin.part"], "what has come is there");
+    let there = std::fs::metadata(to.partial("big.bin")).expect("it is there").len();
+    assert!((1..len as u64).contains(&there), "{there} have come");
+    drop((near, far));
+
+    let (near, far) = world.pair_with(config.clone(), config).await;
+    let upload = near.send_file(&path).await.expect("it is offered");
+    let download = offered(&far).await.1.save_in(to.path()).await.expect("it is asked for");
+    assert_eq!(download.progress().next().await.expect("at once").total, Some(len as u64));
+    download.finished().await.expect("it comes");
+    upload.finished().await.expect("it is told");
+    assert!(to.read("big.bin") == content);
+    assert_eq!(to.names(), ["big.bin"]);
+    assert_eq!(near.stats().sent.flow_octets, len as u64 - there);
+    world.part(near, far).await;
+}
+
+async fn tell_their_progress_to_the_end(world: World) {
+    let (near, far) = world.pair().await;
+    let folder = Folder::new();
+    for len in lengths(&world) {
+        let content = octets(len, 1);
+        for known in [true, false] {
+            let total = known.then_some(len as u64);
+            let source = match known {
+                true => Uploading::from_bytes("p", content.clone()),
+                false => Uploading::from_reader("p", Giving::new(content.clone(), 5000)),
+            };
+            let upload = near.send_file(source).await.expect("it is offered");
+            let sending = world.spawn(follow(upload.progress()));
+            let save = Save::in_folder(folder.path()).replace();
+            let download = offered(&far).await.1.save(save).await.expect("it is asked for");
+            let receiving = world.spawn(follow(download.progress()));
+            upload.finished().await.expect("it is told");
+            for (first, last) in [sending.await, receiving.await] {
+                assert!(first.total == total || first == last, "at first {first:?}");
+                assert_eq!((last.done, last.total), (len as u64, Some(len as u64)), "in the end");
+            }
+        }
+    }
+    world.part(near, far).await;
+}
+
+/// A ping and a request come back while a file is under way, again and again.
+async fn let_others_through(world: World) {
+    const LEN: usize = 64 << 20;
+    let (near, far) = world.pair().await;
+    let upload = near.send_file(Uploading::from_bytes("64", vec![7; LEN])).await.expect("it is offered");
+    let (_, file) = offered(&far).await;
+    let (back, asked) = (Arc::new(AtomicUsize::new(0)), far.clone());
+    let answered = world.spawn(async move {
+        let mut messages = asked.messages();
+        while let Some(message) = messages.next().await {
+            message.answer("here").await.expect("the line is up");
+        }
+    });
+    for (number, line) in [near.clone(), far.clone()].into_iter().enumerate() {
+        let back = back.clone();
+        world.background(async move {
+            while line.ping().await.is_ok() {
+                if number == 0 && line.request::<_, String>("there?", &()).await.is_ok() {
+                    back.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+    }
+    let mut reader = file.read().await.expect("it is asked for");
+    let mut read = 0;
+    while let Some(chunk) = reader.chunk().await.expect("it comes") {
+        read += chunk.len();
+    }
+    let while_it_came = back.load(Ordering::Relaxed);
+    assert_eq!(read, LEN);
+    upload.finished().await.expect("it is told");
+    assert!(while_it_came > 20, "{while_it_came} came back meanwhile");
+    near.cut();
+    answered.await;
 }

@@ -601,3 +601,44 @@ const fn from_peer(side: Side, number: u16) -> LaneId {
     };
     LaneId { number, side }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::{Config, Lane, Memory};
+
+    /// A7: what drips is looked at a few times while its length is unknown, and then not before all of it is there.
+    #[test]
+    fn a_frame_that_drips_is_not_looked_at_again_and_again() {
+        let memory = || Memory {
+            opened: [Lane::EMPTY; 1],
+            accepted: [Lane::EMPTY; 1],
+            sending: [Flow::EMPTY; 1],
+            receiving: [Flow::EMPTY; 1],
+            outbox: [0; 256],
+        };
+        let now = Instant::ZERO;
+        let mut client = Connection::client(now, Config::DEFAULT, [1; 32], memory());
+        let mut server = Connection::server(now, Config::DEFAULT, [2; 32], memory());
+        let mut hello = [0; 128];
+        let len = client.poll_transmit(now, &mut hello);
+        let bytes = std::vec![b'x'; 30_000];
+        let body = Body { kind: Kind::Bytes, bytes: &bytes[..] };
+        let mut frame = std::vec![0; 40_000];
+        let written = Frame::Notice(Notice { action: Action::Number(1), body }).encode(&mut frame).unwrap();
+        for input in [&mut hello[..len], &mut frame[..written]] {
+            let whole = input.len();
+            let mut looks = Vec::new();
+            for len in 1..whole {
+                if len >= server.need {
+                    looks.push(len);
+                }
+                assert_eq!(server.handle_input(now, &mut input[..len]).unwrap().consumed, 0);
+            }
+            assert!(looks.iter().sum::<usize>() < 50, "looked at {looks:?} octets of {whole}");
+            assert_eq!(server.handle_input(now, input).unwrap().consumed, whole);
+        }
+    }
+}

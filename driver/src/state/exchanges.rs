@@ -1,0 +1,353 @@
+//! Exchanges, on either side: what came on them, and who waits for it.
+
+use std::collections::VecDeque;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use ropeway_core as core;
+use ropeway_core::{Code, Kind, LaneId, MessageId, Side};
+
+use super::State;
+use crate::body::Octets;
+use crate::slab::Key;
+
+/// A message that came, or the first frame of it.
+pub(crate) struct Raw {
+    pub(crate) id: MessageId,
+    pub(crate) action: core::Action,
+    pub(crate) kind: Kind,
+    pub(crate) octets: Octets,
+    pub(crate) size: u64,
+    pub(crate) wants_answer: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) attached: u16,
+    /// Octets charged to the window.
+    pub(crate) charged: usize,
+    pub(crate) lane: Option<(LaneId, Key)>,
+}
+
+/// The peer's half of an exchange, on either side.
+#[derive(Default)]
+pub(crate) struct Arrived {
+    pub(crate) waker: Option<Waker>,
+    /// The peer gave up.
+    pub(crate) aborted: Option<Code>,
+    /// What most exchanges do without.
+    more: Option<Box<More>>,
+}
+
+/// What comes besides a small message and one small answer.
+#[derive(Default)]
+struct More {
+    /// Pieces of the current body that nobody has asked for yet. They wait within the lane's credit.
+    pieces: VecDeque<Bytes>,
+    /// Somebody wants the current body whole: what has come of it, and its size. Credit goes back at once, and nobody is
+    /// woken before the last piece.
+    wanted: Option<Wanted>,
+    /// Flows that were offered and not yet claimed.
+    offers: VecDeque<Key>,
+    /// Answers behind the first.
+    replies: VecDeque<RawReply>,
+}
+
+/// A body on its way.
+pub(crate) struct Wanted {
+    pub(crate) octets: Vec<u8>,
+    pub(crate) size: u64,
+}
+
+impl Wanted {
+    /// Grows eightfold: a large body is moved seldom, and one that was only announced takes nothing.
+    fn extend(&mut self, piece: &[u8]) {
+        let len = self.octets.len() + piece.len();
+        if len > self.octets.capacity() {
+            let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+            self.octets.reserve_exact(len.saturating_mul(8).min(size).max(len) - self.octets.len());
+        }
+        self.octets.extend_from_slice(piece);
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.octets.len() as u64 >= self.size
+    }
+}
+
+impl Arrived {
+    pub(super) fn waking(waker: Waker) -> Arrived {
+        Arrived { waker: Some(waker), ..Arrived::default() }
+    }
+
+    fn more(&mut self) -> &mut More {
+        self.more.get_or_insert_default()
+    }
+
+    /// A piece of a body. Whether somebody wanted it, so that it is taken, and has all of the body now.
+    pub(super) fn push_piece(&mut self, piece: &[u8]) -> (bool, bool) {
+        let more = self.more();
+        match &mut more.wanted {
+            Some(wanted) => {
+                wanted.extend(piece);
+                (true, wanted.is_whole())
+            }
+            None => {
+                more.pieces.push_back(Bytes::copy_from_slice(piece));
+                (false, false)
+            }
+        }
+    }
+
+    /// The pieces that nobody will ask for.
+    pub(super) fn take_pieces(&mut self) -> VecDeque<Bytes> {
+        self.more.as_mut().map(|more| std::mem::take(&mut more.pieces)).unwrap_or_default()
+    }
+
+    pub(super) fn push_offer(&mut self, offer: Key) {
+        self.more().offers.push_back(offer);
+    }
+
+    pub(crate) fn next_offer(&mut self) -> Option<Key> {
+        self.more.as_mut()?.offers.pop_front()
+    }
+
+    pub(super) fn take_offers(&mut self) -> VecDeque<Key> {
+        self.more.as_mut().map(|more| std::mem::take(&mut more.offers)).unwrap_or_default()
+    }
+
+    /// Whether nothing that came is left to take.
+    fn is_empty(&self) -> bool {
+        self.more.as_ref().is_none_or(|more| more.is_empty())
+    }
+
+    /// Asks for a body of which `first` has come. `take` gives credit back for the pieces that waited.
+    pub(crate) fn want(&mut self, first: &[u8], size: u64, mut take: impl FnMut(usize)) {
+        let mut wanted = Wanted { octets: Vec::new(), size };
+        wanted.extend(first);
+        let more = self.more();
+        for piece in more.pieces.drain(..) {
+            wanted.extend(&piece);
+            take(piece.len());
+        }
+        more.wanted = Some(wanted);
+    }
+
+    /// The body that was asked for, if it is whole.
+    pub(crate) fn whole(&mut self) -> Option<Octets> {
+        let wanted = self.more.as_mut()?.wanted.take_if(|wanted| wanted.is_whole())?;
+        Some(Octets::Shared(wanted.octets.into()))
+    }
+
+    /// Lets go of what a burst has left behind.
+    pub(super) fn rest(&mut self) {
+        self.more.take_if(|more| more.is_empty() && more.wanted.is_none());
+    }
+}
+
+impl More {
+    fn is_empty(&self) -> bool {
+        self.pieces.is_empty() && self.offers.is_empty() && self.replies.is_empty()
+    }
+}
+
+/// An exchange that this end opened.
+pub(crate) struct Call {
+    /// `None` when it is over.
+    pub(crate) lane: Option<LaneId>,
+    pub(crate) heard: Arrived,
+    /// Most requests have one answer, which then costs no allocation.
+    reply: Option<RawReply>,
+    pub(crate) expired: bool,
+    /// A notice with a lane: the peer has all of it.
+    pub(crate) taken: bool,
+    /// Who wants room for more of the body.
+    pub(crate) writer: Option<Waker>,
+}
+
+impl Call {
+    pub(super) fn push_reply(&mut self, reply: RawReply) {
+        if self.is_answered() {
+            self.heard.more().replies.push_back(reply);
+        } else {
+            self.reply = Some(reply);
+        }
+    }
+
+    pub(crate) fn next_reply(&mut self) -> Option<RawReply> {
+        let reply = self.reply.take()?;
+        if let Some(more) = &mut self.heard.more {
+            self.reply = more.replies.pop_front();
+        }
+        Some(reply)
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.reply.is_some()
+    }
+
+    /// Nothing more will come, and nothing that came is left to take.
+    pub(crate) fn is_over(&self) -> bool {
+        self.lane.is_none() && !self.is_answered() && self.heard.is_empty()
+    }
+}
+
+/// An answer that came, or the first frame of it.
+pub(crate) enum RawReply {
+    Code(Code),
+    Response { id: MessageId, code: Code, kind: Kind, octets: Octets, size: u64, attached: u16, last: bool },
+    Update { kind: Kind, octets: Octets },
+}
+
+/// An exchange that the peer opened.
+pub(crate) struct Served {
+    /// `None` when nothing more can be said on it.
+    pub(crate) lane: Option<LaneId>,
+    pub(crate) id: MessageId,
+    pub(crate) heard: Arrived,
+    pub(crate) writer: Option<Waker>,
+    /// Who runs the handler, and stops it when the exchange is over.
+    pub(crate) watcher: Option<Waker>,
+}
+
+impl State {
+    /// An exchange just opened by the task, which is woken when an answer comes.
+    pub(crate) fn new_call(&mut self, lane: LaneId, cx: &Context<'_>) -> Key {
+        let key = self.calls.insert(Call {
+            lane: Some(lane),
+            heard: Arrived::waking(cx.waker().clone()),
+            reply: None,
+            expired: false,
+            taken: false,
+            writer: None,
+        });
+        self.opened.set(lane.number(), key);
+        key
+    }
+
+    /// Nobody waits for the answers any more.
+    pub(crate) fn drop_call(&mut self, key: Key) {
+        let Some(mut call) = self.calls.remove(key) else { return };
+        if let Some(lane) = call.lane {
+            self.opened.set(lane.number(), Key::NONE);
+            let _ = self.machine.abort(lane, Code::CANCELLED);
+        }
+        self.drop_offers(call.heard.take_offers());
+        self.after_freeing();
+    }
+
+    /// The exchange goes on without anybody waiting for it.
+    pub(crate) fn forget_call(&mut self, key: Key) {
+        if let Some(lane) = self.calls.remove(key).and_then(|call| call.lane) {
+            self.opened.set(lane.number(), Key::NONE);
+        }
+    }
+
+    /// Nobody answers any more. A request that was not answered is, with [`Code::NO_ANSWER`].
+    pub(crate) fn drop_served(&mut self, key: Key) {
+        let lane = self.serving(key);
+        let Some(mut served) = self.served.remove(key) else { return };
+        if let Some(lane) = lane {
+            self.accepted.set(lane.number(), Key::NONE);
+            if self.machine.respond_code(lane, Code::NO_ANSWER).is_err() {
+                let _ = self.machine.abort(lane, Code::CANCELLED);
+            }
+            for piece in served.heard.take_pieces() {
+                self.machine.take_lane(lane, piece.len());
+            }
+        }
+        self.drop_offers(served.heard.take_offers());
+    }
+
+    /// The last answer was said and nothing more can come: forgets the exchange. Whether it has.
+    pub(crate) fn answered(&mut self, key: Key) -> bool {
+        let Some(served) = self.served.get_mut(key) else { return true };
+        let Some(lane) = served.lane else { return false };
+        if self.machine.is_open(lane) || !served.heard.is_empty() {
+            return false;
+        }
+        self.served.discard(key);
+        self.accepted.set(lane.number(), Key::NONE);
+        true
+    }
+
+    /// The lane of what the peer asked, while it still is: its number may belong to another exchange by now.
+    pub(crate) fn serving(&mut self, key: Key) -> Option<LaneId> {
+        let lane = self.served.get_mut(key)?.lane?;
+        if self.accepted.get(lane.number()) == key { Some(lane) } else { None }
+    }
+
+    pub(super) fn drop_offers(&mut self, offers: VecDeque<Key>) {
+        for key in offers {
+            self.drop_in(key, Code::CANCELLED);
+        }
+    }
+
+    pub(super) fn heard(&mut self, lane: LaneId) -> Option<&mut Arrived> {
+        match lane.opened_by() {
+            Side::Us => self.calls.get_mut(self.opened.get(lane.number())).map(|call| &mut call.heard),
+            Side::Them => self.served.get_mut(self.accepted.get(lane.number())).map(|served| &mut served.heard),
+        }
+    }
+
+    pub(super) fn wake_heard(&mut self, lane: LaneId) {
+        let waker = self.heard(lane).and_then(|heard| heard.waker.take());
+        self.wakes.extend(waker);
+    }
+
+    /// The peer's half may have ended just now, and the exchange with it.
+    pub(super) fn check_over(&mut self, lane: LaneId) {
+        if lane.opened_by() == Side::Us && !self.machine.is_open(lane) {
+            self.call_over(lane);
+        }
+    }
+
+    /// The exchange has ended; its number may come again.
+    pub(super) fn call_over(&mut self, lane: LaneId) {
+        let key = self.opened.get(lane.number());
+        self.opened.set(lane.number(), Key::NONE);
+        if let Some(call) = self.calls.get_mut(key) {
+            call.lane = None;
+            let (waker, writer) = (call.heard.waker.take(), call.writer.take());
+            self.wakes.extend(waker);
+            self.wakes.extend(writer);
+        }
+        self.after_freeing();
+    }
+
+    pub(super) fn served_over(&mut self, lane: LaneId) {
+        let key = self.accepted.get(lane.number());
+        self.accepted.set(lane.number(), Key::NONE);
+        if let Some(served) = self.served.get_mut(key) {
+            served.lane = None;
+            let (writer, watcher) = (served.writer.take(), served.watcher.take());
+            self.wakes.extend(writer);
+            self.wakes.extend(watcher);
+        }
+    }
+
+    /// A lane may be free: whoever waits for one tries.
+    pub(super) fn after_freeing(&mut self) {
+        if !self.lane_waiters.is_empty() && self.machine.has_free_lane() {
+            let next = self.lane_waiters.pop();
+            self.wakes.extend(next);
+        }
+    }
+
+    /// Wakes the task when the peer gives the exchange up, or lets more be said on it.
+    pub(crate) fn wait_for_lane(&mut self, key: Key, cx: &Context<'_>) {
+        if let Some(served) = self.served.get_mut(key) {
+            served.writer = Some(cx.waker().clone());
+        }
+    }
+
+    /// Whether the peer gave up what this end was to answer.
+    pub(crate) fn aborted(&mut self, key: Key) -> Option<Code> {
+        self.served.get_mut(key)?.heard.aborted
+    }
+
+    /// An answer was said. If no other is owed, the driver need not wait for more.
+    pub(crate) fn hurry_if_alone(&mut self) {
+        if self.machine.lanes().1 == 0 {
+            self.hurry = true;
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Who waits for what, and whose turn it is.
+
+use std::task::{Context, Poll, Waker};
+
+use ropeway_core::{Reason, Refused};
+
+use super::State;
+use crate::error::{Ended, Error};
+use crate::waiters::Place;
+
+/// Where a verb waits: for what is scarce, and for room.
+#[derive(Default)]
+pub(crate) struct Turn {
+    wants: Wants,
+    scarce: Place,
+    room: Place,
+}
+
+/// What a verb needs besides room in the outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wants {
+    #[default]
+    Room,
+    Lane,
+    Flow,
+    Bulk,
+}
+
+impl Turn {
+    pub(crate) fn for_lane() -> Turn {
+        Turn { wants: Wants::Lane, ..Turn::default() }
+    }
+
+    pub(crate) fn for_flow() -> Turn {
+        Turn { wants: Wants::Flow, ..Turn::default() }
+    }
+
+    pub(crate) fn for_bulk() -> Turn {
+        Turn { wants: Wants::Bulk, ..Turn::default() }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.scarce.is_taken() || self.room.is_taken()
+    }
+
+    /// Gives the places up; whoever should have a turn instead.
+    pub(crate) fn leave(&mut self, state: &mut State) -> Option<Waker> {
+        if !self.is_waiting() {
+            return None;
+        }
+        let _ = state.room_waiters.leave(&mut self.room);
+        let queue = match self.wants {
+            Wants::Room => return None,
+            Wants::Lane => &mut state.lane_waiters,
+            Wants::Flow => &mut state.flow_waiters,
+            Wants::Bulk => &mut state.bulk_waiters,
+        };
+        queue.leave(&mut self.scarce)
+    }
+}
+
+impl State {
+    /// Turns a verb's answer into a poll: what must wait, waits where it will be woken.
+    pub(crate) fn outcome<T>(
+        &mut self,
+        answer: Result<T, Refused>,
+        place: &mut Turn,
+        cx: &Context<'_>,
+    ) -> Poll<Result<T, Error>> {
+        if let Some(error) = self.over() {
+            return Poll::Ready(Err(error));
+        }
+        let refused = match answer {
+            Ok(value) => {
+                let leave = place.leave(self);
+                self.wakes.extend(leave);
+                return Poll::Ready(Ok(value));
+            }
+            Err(refused) => refused,
+        };
+        match refused {
+            Refused::Later => {
+                let (queue, place) = match place.wants {
+                    Wants::Lane if !self.machine.has_free_lane() => (&mut self.lane_waiters, &mut place.scarce),
+                    Wants::Flow if !self.machine.has_free_flow() => (&mut self.flow_waiters, &mut place.scarce),
+                    Wants::Bulk if !self.machine.has_bulk_room() => (&mut self.bulk_waiters, &mut place.scarce),
+                    _ => (&mut self.room_waiters, &mut place.room),
+                };
+                queue.wait(place, cx);
+                Poll::Pending
+            }
+            Refused::NotReady => {
+                self.wait_for_phase(cx);
+                Poll::Pending
+            }
+            Refused::Closed => {
+                let reason = self.machine.ending().unwrap_or(Reason::Eof);
+                Poll::Ready(Err(Error::Closed(Ended { reason, text: "".into() })))
+            }
+            Refused::Away => Poll::Ready(Err(Error::Away)),
+            Refused::TooLarge(limit) => Poll::Ready(Err(Error::TooLarge(limit))),
+            Refused::NoLane | Refused::NoFlow => Poll::Ready(Err(Error::Misuse("the exchange is over"))),
+            Refused::WrongState => Poll::Ready(Err(Error::Misuse("not possible in this state"))),
+            _ => Poll::Ready(Err(Error::Misuse("an argument is outside its range"))),
+        }
+    }
+
+    /// After the machine has transmitted: who waited for room tries again.
+    pub(crate) fn after_transmit(&mut self) {
+        if !self.room_waiters.is_empty() {
+            self.wakes.extend(self.room_waiters.drain());
+        }
+        if !self.bulk_waiters.is_empty() && self.machine.has_bulk_room() {
+            let next = self.bulk_waiters.pop();
+            self.wakes.extend(next);
+        }
+    }
+
+    /// Before the driver sleeps: wakes those for whom there is room, in case one that was woken never came. Whether
+    /// there may be more.
+    pub(crate) fn before_sleep(&mut self) -> bool {
+        let before = self.wakes.len();
+        if self.machine.has_bulk_room() {
+            let next = self.bulk_waiters.pop();
+            self.wakes.extend(next);
+        }
+        if self.machine.has_free_lane() {
+            let next = self.lane_waiters.pop();
+            self.wakes.extend(next);
+        }
+        if self.machine.has_free_flow() {
+            let next = self.flow_waiters.pop();
+            self.wakes.extend(next);
+        }
+        if self.machine.lanes() == (0, 0) && self.machine.flows() == (0, 0) {
+            self.wakes.append(&mut self.idle_waiters);
+        }
+        self.wakes.len() > before
+    }
+
+    /// Wakes the task when the line is ready, changes, or is over.
+    pub(crate) fn wait_for_phase(&mut self, cx: &Context<'_>) {
+        wait(&mut self.phase_waiters, cx);
+    }
+
+    /// Wakes the task when an exchange or flow is over.
+    pub(crate) fn wait_for_idle(&mut self, cx: &Context<'_>) {
+        wait(&mut self.idle_waiters, cx);
+    }
+
+    /// Wakes the task when a message comes.
+    pub(crate) fn wait_for_message(&mut self, cx: &Context<'_>) {
+        wait(&mut self.inbox_waiters, cx);
+    }
+
+    /// The inbox was emptied, which may be all that was left to do.
+    pub(crate) fn fetched(&mut self) {
+        self.wakes.append(&mut self.idle_waiters);
+    }
+
+    /// Somebody may fetch what is in the inbox.
+    pub(crate) fn wake_for_message(&mut self) {
+        if !self.inbox.is_empty() {
+            self.wakes.append(&mut self.inbox_waiters);
+        }
+    }
+}
+
+fn wait(waiters: &mut Vec<Waker>, cx: &Context<'_>) {
+    if !waiters.iter().any(|waker| waker.will_wake(cx.waker())) {
+        waiters.push(cx.waker().clone());
+    }
+}
