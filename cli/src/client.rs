@@ -7,7 +7,7 @@ use ropeway_tokio::{Address, Client, CloseCode, Error, Line};
 use tokio::time::timeout;
 
 use crate::exit::Failed;
-use crate::signal::interrupted;
+use crate::signal::Interrupts;
 
 /// How long a peer may hold up the goodbye once nothing else is left to do.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -25,13 +25,14 @@ pub(crate) struct Peer {
 impl Peer {
     /// Opens a line, works on it, and closes it behind what was sent. A Ctrl-C drops the work.
     pub(crate) async fn with_line<T>(&self, work: impl AsyncFnOnce(&Line) -> Result<T, Failed>) -> Result<T, Failed> {
+        let mut interrupts = Interrupts::listen()?;
         let line = tokio::select! {
             line = self.connect() => line?,
-            () = interrupted() => return Err(Failed::interrupted()),
+            () = interrupts.next() => return Err(Failed::interrupted()),
         };
         let outcome = tokio::select! {
             outcome = work(&line) => outcome,
-            () = interrupted() => Err(Failed::interrupted()),
+            () = interrupts.next() => Err(Failed::interrupted()),
         };
         let patience = if outcome.is_ok() { GOODBYE } else { HASTY_GOODBYE };
         // The work is done or failed: that the peer does not hear the goodbye changes neither.

@@ -12,16 +12,15 @@ mod streams;
 mod table;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use ropeway_tokio::CloseCode;
 
 use self::material::Material;
 use self::stage::Stage;
-use self::table::Total;
-use crate::exit::{Exit, Failed};
+use self::table::Table;
+use crate::exit::Failed;
 use crate::output::Output;
-use crate::signal::interrupted;
+use crate::signal::Interrupts;
 
 /// Show all of it on real data, and verify it: server and client in one process
 ///
@@ -34,13 +33,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
+    let mut interrupts = Interrupts::listen()?;
     let spinner = out.spinner("reading files");
-    let material = Material::new(args.files).await?;
+    let material = tokio::select! {
+        material = Material::new(args.files) => material?,
+        () = interrupts.next() => return Err(Failed::interrupted()),
+    };
     spinner.finish_and_clear();
     let stage = Stage::build(&material).await?;
     let outcome = tokio::select! {
         outcome = all(&stage, material, out) => outcome,
-        () = interrupted() => Err(Failed::interrupted()),
+        () = interrupts.next() => Err(Failed::interrupted()),
     };
     // Whatever became of it, nothing is left behind.
     stage.strike().await?;
@@ -48,20 +51,11 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
 }
 
 async fn all(stage: &Stage, material: Material, out: &Output) -> Result<(), Failed> {
-    let began = Instant::now();
-    let mut rows = messages::all(stage, out).await?;
-    rows.push(streams::both_ways(stage, &material, out).await?);
-    rows.push(files::in_answer(stage, &material).await?);
-    rows.extend(files::at_once(stage, material, out).await?);
-    let time = began.elapsed();
+    let mut table = Table::new(out);
+    messages::all(stage, &mut table).await?;
+    table.push(streams::both_ways(stage, &material, out).await?)?;
+    table.push(files::in_answer(stage, &material).await?)?;
+    files::at_once(stage, material, &mut table).await?;
     let ended = stage.line().close(CloseCode::DONE, "").await;
-
-    table::show(&rows, out)?;
-    let total = Total::new(&rows, stage.line().stats(), time, ended.to_string());
-    out.result("demo", &total)?;
-    let wrong: Vec<_> = rows.iter().filter(|row| !row.verified).map(|row| row.what.as_str()).collect();
-    match wrong.is_empty() {
-        true => Ok(()),
-        false => Err(Failed::new(Exit::Verify, format!("not as it should be: {}", wrong.join("; ")))),
-    }
+    table.close(stage.line().stats(), &ended)
 }

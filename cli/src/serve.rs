@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::body::{Received, seconds};
 use crate::exit::{Exit, Failed};
 use crate::output::Output;
-use crate::signal::interrupted;
+use crate::signal::Interrupts;
 
 /// Answer echo and time, take files into a folder and offer those in it
 ///
@@ -37,6 +37,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Args { address, dir, grace } = args;
+    let mut interrupts = Interrupts::listen()?;
     let server = with_folder(Server::bind(&address), dir, out)?
         .on_message("echo", echo)
         .on("time", |()| async { Ok(clock::now()) })
@@ -51,10 +52,10 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let server = server.serve().await;
     let server = server.map_err(|error| Failed::unconnected(error).about(format_args!("can't listen on {address}")))?;
     out.result("listening", &Listening { address: server.address().to_string() })?;
-    interrupted().await;
+    interrupts.next().await;
     tokio::select! {
         Shutdown { closed, cut, .. } = server.shutdown(grace) => out.note("stopped", &Stopped { closed, cut }),
-        () = interrupted() => Err(Failed::interrupted()),
+        () = interrupts.next() => Err(Failed::interrupted()),
     }
 }
 

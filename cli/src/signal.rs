@@ -1,34 +1,65 @@
 //! The wish of the person in front, or of the system, that the program ends.
 
-/// Ready at the next Ctrl-C, or where there is such a thing, the next SIGTERM.
-///
-/// From the first call on the system no longer ends the program by itself.
-pub(crate) async fn interrupted() {
-    tokio::select! {
-        () = interrupt() => {}
-        () = terminate() => {}
-    }
-}
+use std::io;
 
-async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        // Then the system still ends the program by itself.
-        std::future::pending::<()>().await;
+use crate::exit::{Exit, Failed};
+
+/// Hears a Ctrl-C and, where there is such a thing, SIGTERM; from its making on, for the system ends the program no more.
+pub(crate) struct Interrupts(system::Signals);
+
+impl Interrupts {
+    pub(crate) fn listen() -> Result<Interrupts, Failed> {
+        let failed = |error: io::Error| Failed::new(Exit::Internal, format!("can't listen for a Ctrl-C: {error}"));
+        system::Signals::new().map(Interrupts).map_err(failed)
+    }
+
+    /// Waits for the next.
+    pub(crate) async fn next(&mut self) {
+        self.0.next().await;
     }
 }
 
 #[cfg(unix)]
-async fn terminate() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut signal) => {
-            signal.recv().await;
+mod system {
+    use std::io;
+
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    pub(super) struct Signals {
+        interrupt: Signal,
+        terminate: Signal,
+    }
+
+    impl Signals {
+        pub(super) fn new() -> io::Result<Signals> {
+            let [interrupt, terminate] = [signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?];
+            Ok(Signals { interrupt, terminate })
         }
-        Err(_) => std::future::pending().await,
+
+        pub(super) async fn next(&mut self) {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+        }
     }
 }
 
-#[cfg(not(unix))]
-async fn terminate() {
-    std::future::pending().await
+#[cfg(windows)]
+mod system {
+    use std::io;
+
+    use tokio::signal::windows::{CtrlC, ctrl_c};
+
+    pub(super) struct Signals(CtrlC);
+
+    impl Signals {
+        pub(super) fn new() -> io::Result<Signals> {
+            ctrl_c().map(Signals)
+        }
+
+        pub(super) async fn next(&mut self) {
+            self.0.recv().await;
+        }
+    }
 }

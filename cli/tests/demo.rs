@@ -52,7 +52,7 @@ fn speaks_to_machines() {
 fn takes_files_of_any_size() {
     let outcome = check(&["demo", "empty", "one", "some", "--json"], &[("empty", 0), ("one", 1), ("some", 3_000_000)]);
     outcome.fine();
-    let sizes: Vec<_> = outcome.json().iter().filter_map(|row| file_of(row)).collect();
+    let sizes: Vec<_> = outcome.json().iter().filter_map(file_of).collect();
     for expected in [("file empty", 0), ("file one", 1), ("file some", 3_000_000)] {
         assert!(sizes.iter().any(|(what, octets)| (what.as_str(), *octets) == expected), "{expected:?} in {sizes:?}");
     }

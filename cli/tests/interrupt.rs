@@ -56,6 +56,17 @@ fn a_client_that_waits_ends_at_once() {
     assert_eq!(running.end().failed(130), "interrupted");
 }
 
+#[test]
+fn a_demo_removes_its_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let running = Running::start(["demo", "--json"], folder.path(), b"");
+    running.line_with("kept alive");
+    assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 1);
+    running.interrupt();
+    assert_eq!(running.end().failed(130), "interrupted");
+    assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 0);
+}
+
 /// A folder with a large file, and one for it to be received in.
 fn folders() -> (tempfile::TempDir, tempfile::TempDir) {
     let [from, to] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));

@@ -56,6 +56,7 @@ struct Planned {
     near: Option<Gate>,
     far: Option<Gate>,
     mishaps: Vec<io::ErrorKind>,
+    hangs: bool,
 }
 
 impl Lab {
@@ -111,6 +112,11 @@ impl Lab {
         self.planned().mishaps.extend(how.iter().rev());
     }
 
+    /// The next to connect waits for ever.
+    pub(crate) fn hang_connecting(&self) {
+        self.planned().hangs = true;
+    }
+
     /// Runs what makes a runtime out of nothing, and gets this one.
     pub(crate) fn enter<T>(&self, make: impl FnOnce() -> T) -> T {
         ENTERED.with(|entered| *entered.borrow_mut() = Some(self.clone()));
@@ -164,6 +170,10 @@ impl Runtime for Lab {
     }
 
     async fn connect(&self, address: &Address, socket: &SocketOptions) -> io::Result<(Duplex, Endpoints)> {
+        let hangs = std::mem::take(&mut self.planned().hangs);
+        if hangs {
+            std::future::pending::<()>().await;
+        }
         let (stream, ends) = match self.inner.transport {
             Transport::Pipe(sky) => self.inner.backlog.connect(address, sky.capacity())?,
             _ => self.inner.host.connect(address, socket).await?,

@@ -22,7 +22,7 @@ mod world;
 
 pub use binding::{Binding, run};
 pub use block_on::block_on;
-pub use lab::{Duplex, Lab};
+pub use lab::{Duplex, Lab, LabClock, LabListener, Stream};
 pub use time::{Clock, Time};
 pub use transport::{Sky, Transport};
-pub use world::{Side, World, patient};
+pub use world::{Side, World, patient, tight};

@@ -10,12 +10,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_driver::{
-    Address, ClientBuilder, Config, Endpoints, IntoAddress, Line, Router, Runtime, Server, ServerBuilder, SocketOptions,
+    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Router, Runtime, Server, ServerBuilder, SocketOptions,
 };
 
 pub(crate) use self::alarm::Alarm;
 pub use self::side::Side;
-use crate::lab::{Duplex, Lab, LabListener};
+use crate::lab::{Duplex, Lab, LabClock, LabListener};
 use crate::time::Time;
 use crate::transport::Transport;
 use crate::weather::Gate;
@@ -37,6 +37,16 @@ pub fn patient() -> Config {
     config.protocol.heartbeat = HOURS;
     config.connect_timeout = HOURS;
     config.close_timeout = HOURS;
+    config
+}
+
+/// Patient, and with windows so small that who sends must soon wait: 40 kB of messages, 33 kB a lane and a flow.
+pub fn tight() -> Config {
+    let mut config = patient();
+    config.protocol.max_frame = 16 * 1024;
+    config.protocol.window = 40_000;
+    config.protocol.lane_credit = 33_000;
+    config.protocol.flow_credit = 33_000;
     config
 }
 
@@ -82,6 +92,11 @@ impl World {
         self.lab.fail_accepting(how);
     }
 
+    /// The next to connect waits for ever.
+    pub fn hang_connecting(&self) {
+        self.lab.hang_connecting();
+    }
+
     /// So many tasks may panic, where otherwise none may.
     pub fn expect_panics(&self, most: usize) {
         self.lab.alarm().pardon(most);
@@ -91,7 +106,12 @@ impl World {
 
     /// A patient server on a new address.
     pub fn server(&self) -> ServerBuilder<Lab> {
-        self.lab.enter(|| Server::<Lab>::bind(self.lab.address())).config(patient())
+        self.server_at(self.lab.address())
+    }
+
+    /// A patient server.
+    pub fn server_at(&self, address: impl IntoAddress) -> ServerBuilder<Lab> {
+        self.lab.enter(|| Server::<Lab>::bind(address)).config(patient())
     }
 
     /// A patient client of a server.
@@ -115,14 +135,23 @@ impl World {
     /// Two ends of a line that have not said hello yet.
     pub async fn strangers(&self, near: Config, far: Config) -> (Line, Line) {
         let (listener, address) = self.listen().await;
-        let (near_stream, near_ends) = self.connect(&address).await;
-        let (far_stream, far_ends) = self.accept(&listener).await;
-        let (time, spawn) = (|| self.lab.clock(), self.lab.spawner());
-        let (near, driver) = Line::client(near_stream, time(), spawn.clone(), near_ends, near, entropy(1));
+        let (near, driver) = self.near_end(self.connect(&address).await, near);
         self.background(driver);
-        let (far, driver) = Line::server(far_stream, time(), spawn, far_ends, far, entropy(2));
+        let (far, driver) = self.far_end(self.accept(&listener).await, far);
         self.background(driver);
         (near, far)
+    }
+
+    /// The end of a line that connected, and what drives it.
+    pub fn near_end(&self, over: (Duplex, Endpoints), config: Config) -> (Line, Driver<Duplex, LabClock>) {
+        let (stream, ends) = over;
+        Line::client(stream, self.lab.clock(), self.lab.spawner(), ends, config, [1; 32])
+    }
+
+    /// The end of a line that accepted, and what drives it.
+    pub fn far_end(&self, over: (Duplex, Endpoints), config: Config) -> (Line, Driver<Duplex, LabClock>) {
+        let (stream, ends) = over;
+        Line::server(stream, self.lab.clock(), self.lab.spawner(), ends, config, [2; 32])
     }
 
     /// Serves a line with handlers, until it is over.
@@ -191,8 +220,4 @@ impl World {
         ledger::reconcile(self, &near, &far).await;
         ledger::part(near, far).await;
     }
-}
-
-fn entropy(seed: u8) -> [u8; 32] {
-    [seed; 32]
 }

@@ -14,6 +14,8 @@ use crate::error::BodyError;
 pub struct Body {
     pub(crate) kind: BodyKind,
     pub(crate) octets: Octets,
+    /// The shape of a typed value, as the sender told it.
+    pub(crate) shape: Option<u64>,
 }
 
 /// What a body is.
@@ -31,7 +33,7 @@ pub enum BodyKind {
 }
 
 impl Body {
-    pub(crate) const NONE: Body = Body { kind: BodyKind::None, octets: Octets::EMPTY };
+    pub(crate) const NONE: Body = Body { kind: BodyKind::None, octets: Octets::EMPTY, shape: None };
 
     /// What it is.
     pub fn kind(&self) -> &BodyKind {

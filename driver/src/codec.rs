@@ -6,8 +6,9 @@ use serde::ser::{Impossible, Serialize, Serializer};
 
 use crate::body::{Body, BodyKind};
 use crate::error::{BodyError, Error};
-use crate::label::{is_octets, label};
+use crate::label::{is_labelled, is_octets, label};
 use crate::scratch::Scratch;
+use crate::shape::{self, Fields};
 
 /// What the octets of an encoded value are. A type's name is looked up where it is sent.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,8 @@ pub(crate) enum Encoded {
     Text,
     /// The full name of the Rust type, which stands for its label.
     Typed(&'static str, fn() -> String),
+    /// Only asked for by [`shape_of`]: a struct with these fields.
+    Struct(u64),
 }
 
 /// The octets of a value to send.
@@ -26,6 +29,9 @@ pub(crate) trait Content: Sync {
 
     /// How many there are.
     fn len(&self) -> usize;
+
+    /// The shape of the value, if it has one.
+    fn shape(&self) -> Option<u64>;
 
     /// Shows them, once.
     fn show(&self, to: &mut dyn FnMut(&[u8]));
@@ -53,7 +59,7 @@ pub(crate) struct Value<'b, B: ?Sized> {
 impl<'b, B: Serialize + ?Sized> Value<'b, B> {
     pub(crate) fn new(value: &'b B) -> Result<Value<'b, B>, Error> {
         let mut len = 0;
-        if let Ok(encoded) = value.serialize(Plain(&mut |octets| len = octets.len())) {
+        if let Ok(encoded) = value.serialize(Plain::new(&mut |octets| len = octets.len())) {
             return Ok(Value { value, encoded, len, serialised: None });
         }
         let mut octets = Scratch::new();
@@ -71,11 +77,15 @@ impl<B: Serialize + Sync + ?Sized> Content for Value<'_, B> {
         self.len
     }
 
+    fn shape(&self) -> Option<u64> {
+        shape_of(self.value)
+    }
+
     fn show(&self, to: &mut dyn FnMut(&[u8])) {
         match &self.serialised {
             Some(octets) => to(&octets.0),
             None => {
-                let _ = self.value.serialize(Plain(to));
+                let _ = self.value.serialize(Plain::new(to));
             }
         }
     }
@@ -85,16 +95,17 @@ impl<B: Serialize + Sync + ?Sized> Content for Value<'_, B> {
 pub(crate) struct Owned {
     encoded: Encoded,
     octets: Vec<u8>,
+    shape: Option<u64>,
 }
 
 impl Owned {
     pub(crate) fn new<B: Serialize + ?Sized>(value: &B) -> Result<Owned, Error> {
         let mut octets = Vec::new();
-        if let Ok(encoded) = value.serialize(Plain(&mut |plain| octets.extend_from_slice(plain))) {
-            return Ok(Owned { encoded, octets });
+        if let Ok(encoded) = value.serialize(Plain::new(&mut |plain| octets.extend_from_slice(plain))) {
+            return Ok(Owned { encoded, octets, shape: None });
         }
         let encoded = serialise(value, &mut octets)?;
-        Ok(Owned { encoded, octets })
+        Ok(Owned { encoded, octets, shape: shape_of(value) })
     }
 }
 
@@ -105,6 +116,10 @@ impl Content for Owned {
 
     fn len(&self) -> usize {
         self.octets.len()
+    }
+
+    fn shape(&self) -> Option<u64> {
+        self.shape
     }
 
     fn show(&self, to: &mut dyn FnMut(&[u8])) {
@@ -133,8 +148,13 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &Body) -> Result<T, BodyError> {
     let wrong = |detail: Option<String>| BodyError { expected: label::<T>(), found: body.kind.to_string(), detail };
     match &body.kind {
         BodyKind::Typed(name) => {
-            if **name != *label::<T>() {
+            if !is_labelled::<T>(name) {
                 return Err(wrong(None));
+            }
+            if let (Some(theirs), Some(ours)) = (body.shape, shape::of_type::<T>())
+                && theirs != ours
+            {
+                return Err(wrong(Some("its fields are others".into())));
             }
             match postcard::take_from_bytes(octets) {
                 Ok((value, [])) => Ok(value),
@@ -185,7 +205,7 @@ impl<'de> serde::Deserializer<'de> for OwnedOctets {
 
 /// A value is not of the kind that is looked for.
 #[derive(Debug)]
-struct Mismatch;
+pub(crate) struct Mismatch;
 
 impl std::fmt::Display for Mismatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -208,7 +228,25 @@ impl serde::de::Error for Mismatch {
 }
 
 /// Shows text, octets and nothing where they lie, and refuses all else before it costs anything.
-struct Plain<'a>(&'a mut dyn FnMut(&[u8]));
+struct Plain<'a> {
+    to: &'a mut dyn FnMut(&[u8]),
+    /// The fields of a struct are of interest.
+    fields: bool,
+}
+
+impl<'a> Plain<'a> {
+    fn new(to: &'a mut dyn FnMut(&[u8])) -> Plain<'a> {
+        Plain { to, fields: false }
+    }
+}
+
+/// The shape of a value, if it has one.
+pub(crate) fn shape_of<T: Serialize + ?Sized>(value: &T) -> Option<u64> {
+    match value.serialize(Plain { to: &mut |_| (), fields: true }) {
+        Ok(Encoded::Struct(shape)) => Some(shape),
+        _ => None,
+    }
+}
 
 macro_rules! refuse {
     ($($name:ident($($type:ty),*) -> $ok:ty;)*) => {
@@ -226,21 +264,21 @@ impl Serializer for Plain<'_> {
     type SerializeTupleStruct = No;
     type SerializeTupleVariant = No;
     type SerializeMap = No;
-    type SerializeStruct = No;
+    type SerializeStruct = Fields;
     type SerializeStructVariant = No;
 
     fn serialize_str(self, text: &str) -> Result<Encoded, Mismatch> {
-        (self.0)(text.as_bytes());
+        (self.to)(text.as_bytes());
         Ok(Encoded::Text)
     }
 
     fn serialize_bytes(self, octets: &[u8]) -> Result<Encoded, Mismatch> {
-        (self.0)(octets);
+        (self.to)(octets);
         Ok(Encoded::Bytes)
     }
 
     fn serialize_unit(self) -> Result<Encoded, Mismatch> {
-        (self.0)(&[]);
+        (self.to)(&[]);
         Ok(Encoded::None)
     }
 
@@ -260,6 +298,10 @@ impl Serializer for Plain<'_> {
         _: &T,
     ) -> Result<Encoded, Mismatch> {
         Err(Mismatch)
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields, Mismatch> {
+        if self.fields { Ok(Fields::new()) } else { Err(Mismatch) }
     }
 
     fn collect_str<T: std::fmt::Display + ?Sized>(self, _: &T) -> Result<Encoded, Mismatch> {
@@ -287,7 +329,6 @@ impl Serializer for Plain<'_> {
         serialize_tuple_struct(&'static str, usize) -> No;
         serialize_tuple_variant(&'static str, u32, &'static str, usize) -> No;
         serialize_map(Option<usize>) -> No;
-        serialize_struct(&'static str, usize) -> No;
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> No;
     }
 }

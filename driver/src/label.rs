@@ -9,6 +9,12 @@ pub(crate) fn label<T: ?Sized>() -> String {
     shorten(type_name::<T>())
 }
 
+/// Whether `T` is called so.
+pub(crate) fn is_labelled<T: ?Sized>(name: &str) -> bool {
+    let full = type_name::<T>();
+    if full.contains(['<', '&', '(', '[']) { *shorten(full) == *name } else { full.rsplit("::").next() == Some(name) }
+}
+
 fn shorten(full: &str) -> String {
     let mut short = String::with_capacity(full.len());
     let mut segment = 0;
@@ -50,6 +56,8 @@ mod tests {
         assert_eq!(label::<(u8, Option<&str>)>(), "(u8, Option<str>)");
         assert_eq!(label::<std::collections::BTreeMap<String, [Entry; 3]>>(), "BTreeMap<String, [Entry; 3]>");
         assert_eq!(label::<u64>(), "u64");
+        assert!(is_labelled::<Entry>("Entry") && is_labelled::<Vec<Entry>>("Vec<Entry>") && is_labelled::<u8>("u8"));
+        assert!(!is_labelled::<Entry>("Entr") && !is_labelled::<Vec<Entry>>("Vec") && !is_labelled::<u8>("tests::u8"));
     }
 
     #[test]

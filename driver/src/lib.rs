@@ -24,6 +24,7 @@ mod router;
 mod runtime;
 mod scratch;
 mod server;
+mod shape;
 mod slab;
 mod state;
 mod waiters;

@@ -385,7 +385,7 @@ impl Line {
             turn.poll(cx, |state| {
                 let now = state.time(&*self.0.shared.spawn);
                 let action = state.action(to)?;
-                let kind = state.kind(content.encoded())?;
+                let kind = state.kind(content)?;
                 let Terms { attached, timeout, wants_answer } = terms;
                 let sent = content.with(0, |octets| {
                     let send = Send { attached, timeout, ..Send::new(action, kind, octets) };

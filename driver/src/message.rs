@@ -369,7 +369,7 @@ impl Message {
         let mut turn = Waiting::new(&self.serving.line, Turn::default());
         poll_fn(|cx| {
             turn.poll(cx, |state| {
-                let kind = state.kind(content.encoded())?;
+                let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
                 state.wait_for_lane(key, cx);
                 content.with(0, |bytes| state.machine.update(lane, ropeway_core::Body { kind, bytes }))
@@ -534,7 +534,7 @@ impl Serving {
         let mut over = false;
         let taken = poll_fn(|cx| {
             turn.poll(cx, |state| {
-                let kind = state.kind(content.encoded())?;
+                let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
                 let sent = content.with(0, |octets| {
                     let response = Respond { code, more, attached, ..Respond::new(kind, octets) };

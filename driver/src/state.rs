@@ -24,7 +24,7 @@ use ropeway_core::{Connection, Instant, Kind, Refused, Table};
 
 use crate::action::{Action, To};
 use crate::body::{Body, BodyKind, Octets};
-use crate::codec::Encoded;
+use crate::codec::{Content, Encoded};
 use crate::error::{Ended, Error};
 use crate::memory::Grown;
 use crate::runtime::{Endpoints, Spawn};
@@ -95,7 +95,8 @@ pub(crate) struct State {
 #[derive(Clone, Default)]
 pub(crate) struct Names {
     pub(crate) actions: Vec<Arc<str>>,
-    pub(crate) types: Vec<Arc<str>>,
+    /// With the number that stands for their shape, if they have one.
+    pub(crate) types: Vec<(Arc<str>, Option<u64>)>,
 }
 
 impl Shared {
@@ -232,15 +233,15 @@ impl State {
     }
 
     /// The kind as the machine knows it; defines a type's name if it is new.
-    pub(crate) fn kind(&mut self, encoded: Encoded) -> Result<Kind, Refused> {
-        Ok(match encoded {
-            Encoded::None => Kind::None,
+    pub(crate) fn kind(&mut self, content: &dyn Content) -> Result<Kind, Refused> {
+        Ok(match content.encoded() {
+            Encoded::None | Encoded::Struct(_) => Kind::None,
             Encoded::Bytes => Kind::Bytes,
             Encoded::Text => Kind::Text,
             Encoded::Typed(name, label) => match self.types.get(name) {
                 Some(index) => Kind::Typed(*index),
                 None => {
-                    let index = self.machine.define(Table::Types, &label(), None)?;
+                    let index = self.machine.define(Table::Types, &label(), content.shape())?;
                     self.types.insert(name, index);
                     Kind::Typed(index)
                 }
@@ -311,16 +312,17 @@ pub(crate) fn micros(since: Duration) -> Instant {
 
 /// The body of a message or answer, once all of it is there.
 pub(crate) fn body(kind: Kind, octets: Octets, names: &Names) -> Body {
-    let kind = match kind {
-        Kind::None => BodyKind::None,
-        Kind::Bytes => BodyKind::Bytes,
-        Kind::Text => BodyKind::Text,
+    let (kind, shape) = match kind {
+        Kind::None => (BodyKind::None, None),
+        Kind::Bytes => (BodyKind::Bytes, None),
+        Kind::Text => (BodyKind::Text, None),
         // The machine has checked that the index is defined.
-        Kind::Typed(index) => {
-            BodyKind::Typed(names.types.get(usize::from(index)).cloned().unwrap_or_else(|| "?".into()))
-        }
+        Kind::Typed(index) => match names.types.get(usize::from(index)) {
+            Some((name, shape)) => (BodyKind::Typed(name.clone()), *shape),
+            None => (BodyKind::Typed("?".into()), None),
+        },
     };
-    Body { kind, octets }
+    Body { kind, octets, shape }
 }
 
 /// What a message is for.

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::material::{Content, Material};
 use super::stage::Stage;
-use super::table::{Measure, Row};
+use super::table::{Measure, Row, Table};
 use crate::exit::{Exit, Failed};
 use crate::output::Output;
 
@@ -38,11 +38,11 @@ pub(super) async fn in_answer(stage: &Stage, material: &Material) -> Result<Row,
     let octets = material.base.len() as u64;
     let row = measure.bulk(1, octets, text == "here it is");
     let expected = Expected { path, octets, digest: blake3::hash(&material.base) };
-    Ok(Row { verified: row.verified && expected.is_there().await?, ..row })
+    Ok(Row { verified: row.verified && expected.arrived().await?, ..row })
 }
 
 /// All files on one message. The largest is paused, half way where it can be, until the others are there.
-pub(super) async fn at_once(stage: &Stage, material: Material, out: &Output) -> Result<Vec<Row>, Failed> {
+pub(super) async fn at_once(stage: &Stage, material: Material, table: &mut Table<'_>) -> Result<(), Failed> {
     let largest = material.files.iter().map(|file| file.octets).enumerate().max_by_key(|(_, octets)| *octets);
     let mut message = stage.line().open("file", &());
     let mut files = Vec::new();
@@ -56,23 +56,21 @@ pub(super) async fn at_once(stage: &Stage, material: Material, out: &Output) -> 
     let mut wait = Some(wait);
     for (at, (upload, (expected, gate))) in message.notify().await?.into_iter().zip(files).enumerate() {
         match wait.take_if(|_| largest.is_some_and(|(largest, _)| largest == at)) {
-            Some(wait) => paused.spawn(send(upload, expected, Some(Pause { gate, wait }), out.clone())),
-            None => others.spawn(send(upload, expected, None, out.clone())),
+            Some(wait) => paused.spawn(send(upload, expected, Some(Pause { gate, wait }), table.out.clone())),
+            None => others.spawn(send(upload, expected, None, table.out.clone())),
         };
     }
-    let mut rows = joined(others).await?;
+    all_of(others, table).await?;
     // If it failed, nobody waits any more.
     let _ = go_on.send(());
-    rows.extend(joined(paused).await?);
-    Ok(rows)
+    all_of(paused, table).await
 }
 
-async fn joined(mut sending: JoinSet<Result<Row, Failed>>) -> Result<Vec<Row>, Failed> {
-    let mut rows = Vec::new();
+async fn all_of(mut sending: JoinSet<Result<Row, Failed>>, table: &mut Table<'_>) -> Result<(), Failed> {
     while let Some(row) = sending.join_next().await {
-        rows.push(row.map_err(|error| Failed::new(Exit::Internal, error.to_string()))??);
+        table.push(row.map_err(|error| Failed::new(Exit::Internal, error.to_string()))??)?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 /// Follows a file until it is there, and looks at what is there.
@@ -87,7 +85,7 @@ async fn send(upload: Upload, expected: Expected, pause: Option<Pause>, out: Out
     let ((), stood) = tokio::join!(out.follow(upload.name(), upload.progress()), pausing);
     upload.finished().await?;
     let row = measure.bulk(1, expected.octets, false);
-    let verified = expected.is_there().await? && stood != Some(false);
+    let verified = expected.arrived().await? && stood != Some(false);
     let what = if stood.is_some() { format!("{}, paused and resumed", row.what) } else { row.what };
     Ok(Row { what, verified, ..row })
 }
@@ -133,7 +131,7 @@ async fn stands_still(mut progress: ProgressStream, octets: u64) -> Option<bool>
 
 impl Expected {
     /// Whether the file is there, and is what was sent: by its octets on the disk.
-    async fn is_there(self) -> Result<bool, Failed> {
+    async fn arrived(self) -> Result<bool, Failed> {
         let Expected { path, octets, digest } = self;
         let hashed = spawn_blocking(move || {
             let mut hasher = blake3::Hasher::new();

@@ -7,9 +7,8 @@ use tokio::task::JoinSet;
 
 use super::server::{Counted, Entry, FROZEN, REPORTS};
 use super::stage::{NAME, Stage};
-use super::table::{Measure, Row};
+use super::table::{Measure, Row, Table};
 use crate::exit::{Exit, Failed};
-use crate::output::Output;
 
 const NOTICES: u64 = 100_000;
 /// Requests of a kind, and how many of them are under way at once.
@@ -22,20 +21,18 @@ const _: () = assert!(REPORTS.0.as_millis() * REPORTS.1 as u128 > PATIENCE.as_mi
 
 const WORDS: &str = "each word of this comes in a response of its own";
 
-pub(super) async fn all(stage: &Stage, out: &Output) -> Result<Vec<Row>, Failed> {
+pub(super) async fn all(stage: &Stage, table: &mut Table<'_>) -> Result<(), Failed> {
     let line = stage.line();
-    let spinner = out.spinner("messages");
-    let rows = vec![
-        measured(line, "notices", notices).await?,
-        measured(line, "requests answered by a code", codes).await?,
-        measured(line, "requests answered by a typed response", responses).await?,
-        measured(line, "a request with a response for each word", several).await?,
-        measured(line, "a request kept alive by reports of progress", updates).await?,
-        measured(line, "a request answered by an error with text", error).await?,
-        measured(line, "a request from the server to the client", from_server).await?,
-    ];
+    let spinner = table.out.spinner("messages");
+    table.push(measured(line, "notices", notices).await?)?;
+    table.push(measured(line, "requests answered by a code", codes).await?)?;
+    table.push(measured(line, "requests answered by a typed response", responses).await?)?;
+    table.push(measured(line, "a request with a response for each word", several).await?)?;
+    table.push(measured(line, "a request kept alive by reports of progress", updates).await?)?;
+    table.push(measured(line, "a request answered by an error with text", error).await?)?;
+    table.push(measured(line, "a request from the server to the client", from_server).await?)?;
     spinner.finish_and_clear();
-    Ok(rows)
+    Ok(())
 }
 
 /// A row for work that says how many exchanges it was and whether all came as they should.

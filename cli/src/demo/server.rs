@@ -35,7 +35,7 @@ pub(super) struct Entry {
 pub(super) async fn serve(base: Bytes, folder: PathBuf) -> Result<Server, Error> {
     let counted = Arc::new(Mutex::new(Counted::default()));
     let counts = counted.clone();
-    let piped = Arc::new(Mutex::new(String::new()));
+    let piped = Arc::new(tokio::sync::Mutex::new(String::new()));
     let pipes = piped.clone();
     let endless = Endless::new(base.clone());
     let folder: Arc<Path> = folder.into();
@@ -62,8 +62,8 @@ pub(super) async fn serve(base: Bytes, folder: PathBuf) -> Result<Server, Error>
         .on_message("file of", move |message| file_of(message, base.clone()))
         .on_message("pipe", move |message| streams::serve(message, endless.clone(), pipes.clone()))
         .on("piped", move |()| {
-            let digest = piped.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            async move { Ok(digest) }
+            let piped = piped.clone();
+            async move { Ok(piped.lock().await.clone()) }
         })
         .on_message("file", move |message| receive(message, folder.clone()))
         .serve()

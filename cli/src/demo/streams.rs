@@ -1,10 +1,11 @@
 //! A stream each way at once, on one message.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use indicatif::ProgressBar;
 use ropeway_tokio::{Error, Message, StreamReader, StreamWriter};
+use tokio::sync::Mutex;
 
 use super::material::Material;
 use super::stage::Stage;
@@ -69,13 +70,14 @@ pub(super) async fn both_ways(stage: &Stage, material: &Material, out: &Output) 
     Ok(measure.bulk(2, 2 * LENGTH, verified))
 }
 
-/// The server's side; what it read it tells when it is asked.
+/// The server's side; what it read it tells when it is asked, which waits for the lock.
 pub(super) async fn serve(mut message: Message, endless: Endless, piped: Arc<Mutex<String>>) -> Result<(), Error> {
+    let mut piped = piped.lock().await;
     let reader = message.stream().await?;
     let writer = message.respond(&()).stream().await?;
     let bar = ProgressBar::hidden();
     let (digest, ()) = tokio::try_join!(read(reader, bar.clone()), write(writer, endless.turned(), bar))?;
-    *piped.lock().unwrap_or_else(PoisonError::into_inner) = digest.to_hex().to_string();
+    *piped = digest.to_hex().to_string();
     Ok(())
 }
 

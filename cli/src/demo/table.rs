@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, HumanCount};
-use ropeway_tokio::Stats;
+use ropeway_tokio::{Ended, Stats};
 use serde::Serialize;
 
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::output::{Output, micros, per_second, rate};
 
 /// One kind of exchange, and how it went.
@@ -47,6 +47,56 @@ impl Measure {
     }
 }
 
+/// Rows as they come: shown to machines at once, to people in a table at the end.
+pub(super) struct Table<'o> {
+    pub(super) out: &'o Output,
+    began: Instant,
+    rows: Vec<Row>,
+}
+
+impl Table<'_> {
+    pub(super) fn new(out: &Output) -> Table<'_> {
+        Table { out, began: Instant::now(), rows: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, row: Row) -> Result<(), Failed> {
+        if self.out.is_json() {
+            self.out.result("row", &Aligned { row: &row, width: 0 })?;
+        }
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Shows what there is, and fails if not all of it is verified.
+    pub(super) fn close(self, stats: Stats, ended: &Ended) -> Result<(), Failed> {
+        let Table { out, began, rows } = self;
+        if !out.is_json() {
+            show(&rows, out)?;
+        }
+        let wrong: Vec<_> = rows.iter().filter(|row| !row.verified).map(|row| row.what.as_str()).collect();
+        let total = Total {
+            verified: wrong.is_empty(),
+            rows: rows.len(),
+            sent_octets: stats.sent.octets,
+            received_octets: stats.received.octets,
+            time: began.elapsed(),
+            ended: ended.to_string(),
+        };
+        out.result("demo", &total)?;
+        match total.verified {
+            true => Ok(()),
+            false => Err(Failed::new(Exit::Verify, format!("not as it should be: {}", wrong.join("; ")))),
+        }
+    }
+}
+
+fn show(rows: &[Row], out: &Output) -> Result<(), Failed> {
+    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
+    let head = format!("{:width$} {:>8} {:>12} {:>9} {:>14}  verified", "", "number", "octets", "time", "rate");
+    out.raw(head.as_bytes(), true)?;
+    rows.iter().try_for_each(|row| out.result("row", &Aligned { row, width }))
+}
+
 /// All of it.
 #[derive(Debug, Serialize)]
 pub(super) struct Total {
@@ -57,23 +107,6 @@ pub(super) struct Total {
     #[serde(rename = "micros", serialize_with = "micros")]
     time: Duration,
     ended: String,
-}
-
-impl Total {
-    pub(super) fn new(rows: &[Row], stats: Stats, time: Duration, ended: String) -> Total {
-        let verified = rows.iter().all(|row| row.verified);
-        let (sent_octets, received_octets) = (stats.sent.octets, stats.received.octets);
-        Total { verified, rows: rows.len(), sent_octets, received_octets, time, ended }
-    }
-}
-
-pub(super) fn show(rows: &[Row], out: &Output) -> Result<(), Failed> {
-    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
-    if !out.is_json() {
-        let head = format!("{:width$} {:>8} {:>12} {:>9} {:>14}  verified", "", "number", "octets", "time", "rate");
-        out.raw(head.as_bytes(), true)?;
-    }
-    rows.iter().try_for_each(|row| out.result("row", &Aligned { row, width }))
 }
 
 /// A row as wide as the others.

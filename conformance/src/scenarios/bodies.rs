@@ -4,7 +4,7 @@ use ropeway_driver::{Code, Error, Failure, Router};
 
 use super::by_hand::{octets, still_works};
 use super::{Scenario, scenarios};
-use crate::world::{World, patient};
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_large_body_goes_each_way_whole,
@@ -77,9 +77,7 @@ async fn several_share_the_line_with_small_requests(world: World) {
 }
 
 async fn an_early_answer_stops_the_rest_of_the_body(world: World) {
-    let mut config = patient();
-    config.protocol.lane_credit = 33_000;
-    let (near, far) = world.pair_with(patient(), config).await;
+    let (near, far) = world.pair_with(patient(), tight()).await;
     let router = Router::new().on("echo", echo).on_message("enough", |message| async move {
         message.code(Code::BUSY);
         Ok(())
@@ -97,9 +95,7 @@ async fn an_early_answer_stops_the_rest_of_the_body(world: World) {
 }
 
 async fn a_body_that_nobody_reads_harms_nobody(world: World) {
-    let mut config = patient();
-    config.protocol.lane_credit = 33_000;
-    let (near, far) = world.pair_with(patient(), config).await;
+    let (near, far) = world.pair_with(patient(), tight()).await;
     let router = Router::new().on("echo", echo).on_message("drop", |message| async move {
         drop(message);
         Ok(())
@@ -117,9 +113,7 @@ async fn a_body_that_nobody_reads_harms_nobody(world: World) {
 }
 
 async fn the_size_is_known_before_the_whole_has_come(world: World) {
-    let mut config = patient();
-    config.protocol.lane_credit = 33_000;
-    let (near, far) = world.pair_with(patient(), config).await;
+    let (near, far) = world.pair_with(patient(), tight()).await;
     let line = near.clone();
     let speaker = world.spawn(async move { line.notify("", &octets(200_000, 1)).await });
     let line = far.clone();

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Error, Line, StreamReader, StreamWriter};
+use ropeway_driver::{Error, Line, StreamReader, StreamWriter, core};
 
 use crate::weather::Dice;
+use crate::world::{Side, World};
 
 /// Octets that depend on nothing but `seed`, no two stretches of them alike.
 pub(super) fn octets(len: usize, seed: usize) -> Vec<u8> {
@@ -56,6 +58,29 @@ pub(super) async fn cut_short<F: Future>(polls: usize, work: F) -> Option<F::Out
     .await
 }
 
+/// Whichever is done first; the other is dropped.
+pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|cx| match one.as_mut().poll(cx) {
+        Poll::Pending => other.as_mut().poll(cx),
+        ready => ready,
+    })
+    .await
+}
+
+/// Lets time pass, second by second, until a side is done: how much it took.
+pub(super) async fn pass_until<T>(world: &World, side: &Side<T>) -> Duration {
+    let begun = world.time().now();
+    while !side.is_done() {
+        world.time().pass_unseen(Duration::from_secs(1)).await;
+        // What is due is done by others.
+        for _ in 0..20 {
+            turn().await;
+        }
+    }
+    world.time().now() - begun
+}
+
 /// A queue from one side to another.
 pub(super) fn queue<T>() -> (Give<T>, Take<T>) {
     let queue = Arc::new(Mutex::new((VecDeque::new(), None)));
@@ -66,6 +91,12 @@ type Queue<T> = Arc<Mutex<(VecDeque<T>, Option<Waker>)>>;
 
 /// Where things are put.
 pub(super) struct Give<T>(Queue<T>);
+
+impl<T> Clone for Give<T> {
+    fn clone(&self) -> Give<T> {
+        Give(self.0.clone())
+    }
+}
 
 impl<T> Give<T> {
     pub(super) fn put(&self, thing: T) {
@@ -118,6 +149,16 @@ pub(super) async fn still_works(line: &Line) {
     assert_eq!(answer.expect("the line works"), "still there?");
 }
 
+/// The hello of a client with the limits of a device.
+pub(super) fn hello() -> Vec<u8> {
+    let (now, lane, flow) = (core::Instant::ZERO, [core::Lane::EMPTY; 1], [core::Flow::EMPTY; 1]);
+    let memory = core::Memory { opened: lane, accepted: lane, sending: flow, receiving: flow, outbox: [0; 512] };
+    let mut said = vec![0; 256];
+    let len = core::Connection::client(now, core::Config::SMALL, [9; 32], memory).poll_transmit(now, &mut said);
+    said.truncate(len);
+    said
+}
+
 /// Writes all of `octets` to a transport.
 pub(super) async fn write_all(stream: &mut (impl AsyncWrite + Unpin), mut octets: &[u8]) -> io::Result<()> {
     while !octets.is_empty() {
@@ -127,13 +168,21 @@ pub(super) async fn write_all(stream: &mut (impl AsyncWrite + Unpin), mut octets
     poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await
 }
 
-/// Reads a transport until its end, by whichever means it ends.
+/// Reads what a transport has; nothing at its end, by whichever means it ends.
+pub(super) async fn read_some(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
+    let mut block = vec![0; 4096];
+    let read = poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut block)).await;
+    block.truncate(read.unwrap_or(0));
+    block
+}
+
+/// Reads a transport until its end.
 pub(super) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
-    let (mut all, mut block) = (Vec::new(), [0; 4096]);
+    let mut all = Vec::new();
     loop {
-        match poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut block)).await {
-            Ok(0) | Err(_) => return all,
-            Ok(len) => all.extend_from_slice(&block[..len]),
+        match read_some(stream).await {
+            some if some.is_empty() => return all,
+            some => all.extend(some),
         }
     }
 }

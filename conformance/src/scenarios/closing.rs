@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ropeway_driver::{CloseCode, Code, Ended, Error, Failure, Line, Reason, Router};
+use ropeway_driver::{CloseCode, Code, Ended, Error, Failure, Reason, Router};
 
-use super::by_hand::{octets, queue, read_stream, read_to_end, still_works, until, write_stream};
+use super::by_hand::{octets, pass_until, queue, read_stream, read_to_end, still_works, until, write_stream};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
-use crate::world::{World, patient};
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     what_was_said_before_the_goodbye_arrives,
@@ -99,16 +99,15 @@ async fn both_may_close_at_once(world: World) {
 
 async fn closing_before_the_hello_ends_it(world: World) {
     let (listener, address) = world.listen().await;
-    let (near, _) = world.line_over(world.connect(&address).await, patient());
+    let (near, driver) = world.near_end(world.connect(&address).await, patient());
+    world.background(driver);
     let (mut stream, _) = world.accept(&listener).await;
     assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
     read_to_end(&mut stream).await;
 }
 
 async fn what_is_pending_when_the_line_dies_fails_at_once(world: World) {
-    let mut config = patient();
-    config.protocol.window = 40_000;
-    config.protocol.flow_credit = 33_000;
+    let mut config = tight();
     config.lanes = 8;
     let (near, far) = world.pair_with(patient(), config).await;
     let own = || near.clone();
@@ -177,6 +176,7 @@ async fn a_cut_ends_it_at_once_at_both_ends(world: World) {
 async fn closing_returns_though_the_peer_does_not_read(world: World) {
     let mut config = patient();
     config.close_timeout = 5 * SECOND;
+    config.protocol.heartbeat = Duration::ZERO;
     let gate = world.gate_near();
     let (near, far) = world.pair_with(config, patient()).await;
     gate.shut(Way::Write);
@@ -184,25 +184,16 @@ async fn closing_returns_though_the_peer_does_not_read(world: World) {
     gate.held(Way::Write).await;
     let line = near.clone();
     let closing = world.spawn(async move { line.close(CloseCode::DONE, "").await });
-    until(|| matches_misuse(&near)).await;
-    // It has been told before its time runs.
-    super::by_hand::turn().await;
-    world.time().pass(Duration::ZERO).await;
-    world.time().pass_unseen(5 * SECOND).await;
+    assert!(pass_until(&world, &closing).await >= 5 * SECOND);
     assert_eq!(closing.await.reason, Reason::ByUs(CloseCode::DONE));
     assert_eq!(far.ended().await.reason, Reason::Eof, "the transport is let go of");
 }
 
-/// Whether the line is closing: it takes no verb, and is not over.
-fn matches_misuse(line: &Line) -> bool {
-    let mut going = Box::pin(line.go_away());
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    matches!(going.as_mut().poll(&mut cx), std::task::Poll::Ready(Err(Error::Misuse(_) | Error::Closed(_))))
-}
-
 async fn a_cut_lets_go_of_a_peer_that_does_not_read(world: World) {
+    let mut config = patient();
+    config.protocol.heartbeat = Duration::ZERO;
     let gate = world.gate_near();
-    let (near, far) = world.pair().await;
+    let (near, far) = world.pair_with(config, patient()).await;
     gate.shut(Way::Write);
     near.notify("", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
@@ -277,36 +268,48 @@ async fn shutdown_lets_what_is_open_end(world: World) {
     assert_eq!((went.closed, went.cut), (2, 0));
 }
 
-/// C10. One peer is silent, one never said hello, one does not read, one waits for an answer that never comes.
+/// C10. One peer never said hello, one does not read, one waits for an answer that never comes.
 async fn shutdown_returns_by_its_deadline_whatever_peers_do(world: World) {
-    let server = world.server().on_message("never", |message| async move {
-        std::future::pending::<()>().await;
-        message.code(Code::OK);
-        Ok(())
-    });
+    let (give, take) = queue();
+    let server = world
+        .server()
+        .on_line(move |line| {
+            give.put(line);
+            async { Ok(()) }
+        })
+        .on_message("never", |message| async move {
+            std::future::pending::<()>().await;
+            message.code(Code::OK);
+            Ok(())
+        });
     let server = server.serve().await.expect("the address is free");
     let gate = world.gate_far();
     let deaf = world.client(server.address()).connect().await.expect("it listens");
-    let waits = world.client(server.address()).connect().await.expect("it listens");
-    let line = waits.clone();
+    let to_deaf = take.next().await;
+    let waiter = world.client(server.address()).connect().await.expect("it listens");
+    let to_waiter = take.next().await;
+    let line = waiter.clone();
     let asker = world.spawn(async move { line.request::<_, ()>("never", &()).await });
-    let (stranger, _) = world.connect(server.address()).await;
-    until(|| waits.stats().sent.requests == 1 && server.lines().len() == 2).await;
-    let lines = server.lines();
-    until(|| lines.iter().any(|line| line.stats().received.requests == 1)).await;
+    until(|| to_waiter.stats().received.requests == 1).await;
+    let strangers = world.gate_far();
+    strangers.shut(Way::Read);
+    let (mut stranger, _) = world.connect(server.address()).await;
+    strangers.held(Way::Read).await;
     gate.shut(Way::Write);
-    let server_line = &lines[0];
-    server_line.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    to_deaf.notify("", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
+    drop((to_deaf, to_waiter));
     let ending = world.spawn(async move { server.shutdown(10 * SECOND).await });
-    until(|| waits.is_peer_away()).await;
+    until(|| waiter.is_peer_away()).await;
     assert!(!ending.is_done());
-    world.time().pass_unseen(10 * SECOND).await;
+    let took = pass_until(&world, &ending).await;
+    assert!((10 * SECOND..20 * SECOND).contains(&took), "{took:?}");
     let went = ending.await;
     assert_eq!((went.closed, went.cut), (0, 2));
     assert!(matches!(asker.await, Err(Error::Closed(_))));
+    assert_eq!(waiter.ended().await.reason, Reason::Eof);
     assert_eq!(deaf.ended().await.reason, Reason::Eof);
-    drop(stranger);
+    assert_eq!(read_to_end(&mut stranger).await, b"");
 }
 
 async fn shutdown_stops_listening(world: World) {

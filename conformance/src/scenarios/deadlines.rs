@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ropeway_driver::{Code, Error, Failure, Router};
 
-use super::by_hand::{octets, still_works};
+use super::by_hand::{octets, still_works, until};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -135,7 +135,7 @@ async fn it_passes_though_the_peer_does_not_read(world: World) {
         let mut asked = line.open("", &()).timeout(5 * SECOND).send().await.expect("there is room for it");
         asked.next().await
     });
-    super::by_hand::until(|| near.stats().sent.requests == 1).await;
+    until(|| near.stats().sent.requests == 1).await;
     world.time().pass_unseen(5 * SECOND).await;
     let answer = asker.await;
     assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");

@@ -306,7 +306,8 @@ async fn let_others_through(world: World) {
     let answered = world.spawn(async move {
         let mut messages = asked.messages();
         while let Some(message) = messages.next().await {
-            message.answer("here").await.expect("the line is up");
+            // The line may be cut by now.
+            let _ = message.answer("here").await;
         }
     });
     for (number, line) in [near.clone(), far.clone()].into_iter().enumerate() {

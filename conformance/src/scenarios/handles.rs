@@ -2,9 +2,9 @@
 
 use ropeway_driver::{CloseCode, Code, Error, Failure, Reason, Router};
 
-use super::by_hand::{octets, queue, still_works, until};
+use super::by_hand::{Give, cut_short, first_of, octets, queue, still_works, until};
 use super::{Scenario, scenarios};
-use crate::world::World;
+use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     the_last_of_a_line_says_goodbye_behind_what_was_sent,
@@ -92,7 +92,7 @@ async fn a_pending_request_gives_it_up(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
     for _ in 0..5 {
-        assert!(super::by_hand::cut_short(1, near.request::<_, ()>("", &())).await.is_none());
+        assert!(cut_short(1, near.request::<_, ()>("", &())).await.is_none());
         let mut message = messages.next().await.expect("it was sent");
         assert_eq!(message.aborted().await, Code::CANCELLED);
     }
@@ -212,14 +212,20 @@ async fn a_server_closes_its_lines_behind_what_was_sent(world: World) {
 
 async fn a_driver_ends_the_line(world: World) {
     let (listener, address) = world.listen().await;
-    let (near, driver) = world.line_over(world.connect(&address).await, crate::world::patient());
-    let (far, _) = world.accept_line(&listener).await;
+    let (near, driver) = world.near_end(world.connect(&address).await, patient());
+    let (drops, dropped) = queue();
+    world.background(async move {
+        let driven = async { drop(driver.await) };
+        first_of(driven, dropped.next()).await;
+    });
+    let (far, driver) = world.far_end(world.accept(&listener).await, patient());
+    world.background(driver);
     near.ready().await.expect("both are there");
     far.ready().await.expect("both are there");
     let line = near.clone();
     let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
     let message = far.messages().next().await.expect("it comes");
-    driver.drop_it();
+    drops.put(());
     match asker.await {
         Err(Error::Closed(ended)) => assert_eq!(ended.reason, Reason::Eof),
         other => panic!("{other:?}"),
@@ -229,7 +235,7 @@ async fn a_driver_ends_the_line(world: World) {
 }
 
 async fn a_handler_is_dropped_when_nobody_waits_for_it(world: World) {
-    struct Told(super::by_hand::Give<&'static str>, &'static str);
+    struct Told(Give<&'static str>, &'static str);
     impl Drop for Told {
         fn drop(&mut self) {
             self.0.put(self.1);

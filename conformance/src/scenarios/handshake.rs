@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use ropeway_driver::core::{Field, Foreign, Limit, PeerError};
+use ropeway_driver::core::{Field, Foreign, Limit, MAGIC, PeerError};
 use ropeway_driver::{CloseCode, Error, Failure, Line, Reason, Router};
 
-use super::by_hand::{octets, read_to_end, still_works, until, write_all};
+use super::by_hand::{octets, read_some, read_to_end, still_works, until, write_all};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -98,13 +98,7 @@ async fn a_server_without_a_hello_is_given_up_in_time(world: World) {
     let connecting = world.spawn(async move { client.connect().await });
     let (mut stream, _) = world.accept(&listener).await;
     // The client speaks first, so when it has it also waits.
-    let mut magic = [0; 4];
-    for octet in &mut magic {
-        let read = std::future::poll_fn(|cx| {
-            std::pin::Pin::new(&mut stream).poll_read(cx, std::slice::from_mut(octet))
-        });
-        assert_eq!(read.await.expect("the client is there"), 1);
-    }
+    assert_eq!(read_some(&mut stream).await[0], MAGIC[0]);
     world.time().pass(Duration::from_secs(3)).await;
     match connecting.await {
         Err(Error::Closed(ended)) => assert_eq!(ended.reason, Reason::HelloTimeout),

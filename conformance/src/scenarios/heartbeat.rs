@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ropeway_driver::{Config, Error, Reason, Router};
 
-use super::by_hand::{octets, read_to_end, until};
+use super::by_hand::{hello, octets, read_to_end, until, write_all, write_stream};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -69,21 +69,7 @@ async fn a_black_holed_peer_is_noticed_at_both_ends(world: World) {
 async fn a_peer_that_is_stopped_is_noticed_and_let_go(world: World) {
     let server = world.server().config(beating()).serve().await.expect("the address is free");
     let (mut stream, _) = world.connect(server.address()).await;
-    let mut hello = [0; 256];
-    let mut machine = ropeway_driver::core::Connection::client(
-        ropeway_driver::core::Instant::ZERO,
-        patient().protocol,
-        [9; 32],
-        ropeway_driver::core::Memory {
-            opened: [ropeway_driver::core::Lane::EMPTY; 1],
-            accepted: [ropeway_driver::core::Lane::EMPTY; 1],
-            sending: [ropeway_driver::core::Flow::EMPTY; 1],
-            receiving: [ropeway_driver::core::Flow::EMPTY; 1],
-            outbox: [0u8; 512],
-        },
-    );
-    let len = machine.poll_transmit(ropeway_driver::core::Instant::ZERO, &mut hello);
-    super::by_hand::write_all(&mut stream, &hello[..len]).await.expect("it listens");
+    write_all(&mut stream, &hello()).await.expect("it listens");
     until(|| server.lines().len() == 1).await;
     for _ in 0..2 {
         world.time().pass(15 * SECOND).await;
@@ -123,7 +109,7 @@ async fn pings_pass_a_flood(world: World) {
     world.serve(&far, router);
     let (writer, reader) = near.open("drain", &()).into_stream().await.expect("the line is up");
     let much = world.much(4_000_000);
-    let flood = world.spawn(async move { super::by_hand::write_stream(writer, &octets(much, 1)).await });
+    let flood = world.spawn(async move { write_stream(writer, &octets(much, 1)).await });
     let mut pings = 0;
     while !flood.is_done() {
         near.ping().await.expect("the line is up");

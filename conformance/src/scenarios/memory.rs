@@ -3,7 +3,7 @@
 //! Each scenario measures the heap of its process, and so must be alone in it: see [`heap`].
 
 mod hand;
-mod peer;
+pub(super) mod peer;
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};

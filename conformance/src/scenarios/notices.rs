@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::by_hand::octets;
 use super::{Scenario, scenarios};
-use crate::world::{World, patient};
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     arrive_in_order_both_ways,
@@ -68,7 +68,7 @@ async fn each_content_arrives_as_what_it_was(world: World) {
         line.notify("text", &String::from("ä\0€")).await?;
         line.notify("bytes", &Bytes::from_static(b"\xff\0")).await?;
         line.notify("bytes", &vec![1u8, 2, 3]).await?;
-        line.notify("bytes", &[7u8; 300]).await?;
+        line.notify("bytes", &[7u8; 32]).await?;
         line.notify("nothing", &()).await?;
         line.notify("typed", &sent).await?;
         line.notify(7, &5u64).await?;
@@ -92,7 +92,7 @@ async fn each_content_arrives_as_what_it_was(world: World) {
         let bytes: Bytes = next("bytes", BodyKind::Bytes).await.decode().await?;
         assert_eq!(bytes, &[1, 2, 3][..]);
         let bytes: Bytes = next("bytes", BodyKind::Bytes).await.decode().await?;
-        assert_eq!(bytes, &[7; 300][..]);
+        assert_eq!(bytes, &[7; 32][..]);
         let () = next("nothing", BodyKind::None).await.decode().await?;
         let typed: Entry = next("typed", BodyKind::Typed("Entry".into())).await.decode().await?;
         assert_eq!(typed, entry);
@@ -178,9 +178,7 @@ async fn large_ones_arrive_whole_among_small_ones(world: World) {
 async fn what_nobody_takes_stops_the_sender(world: World) {
     const SIZE: u64 = 1000;
     const MANY: u64 = 300;
-    let mut config = patient();
-    config.protocol.window = 40_000;
-    let (near, far) = world.pair_with(patient(), config).await;
+    let (near, far) = world.pair_with(patient(), tight()).await;
     let line = near.clone();
     let speaker = world.spawn(async move {
         for number in 0..MANY as usize {

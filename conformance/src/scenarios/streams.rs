@@ -8,7 +8,7 @@ use ropeway_driver::{Code, Error, Failure, Message, Router};
 
 use super::by_hand::{cut_short, octets, queue, read_stream, still_works, until, write_stream};
 use super::{Scenario, scenarios};
-use crate::world::{World, patient};
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     each_way_at_once,
@@ -73,9 +73,7 @@ async fn an_empty_one_ends_at_once(world: World) {
 
 /// B11. Nothing but the stream itself waits for its reader.
 async fn a_slow_reader_stops_its_writer_and_no_other_lane(world: World) {
-    let mut config = patient();
-    config.protocol.flow_credit = 33_000;
-    let (near, far) = world.pair_with(patient(), config).await;
+    let (near, far) = world.pair_with(patient(), tight()).await;
     let line = far.clone();
     let hearer = world.spawn(async move {
         let mut message = line.messages().next().await.expect("it comes");

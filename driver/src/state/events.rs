@@ -106,11 +106,11 @@ impl State {
                 self.wakes.extend(writer);
             }
             Event::Room(Room::Flow(flow)) => self.on_out(flow, |_| ()),
-            Event::Defined { table, name, .. } => {
+            Event::Defined { table, name, fingerprint, .. } => {
                 let name = Arc::from(String::from_utf8_lossy(name));
                 match table {
                     Table::Actions => self.names.actions.push(name),
-                    Table::Types => self.names.types.push(name),
+                    Table::Types => self.names.types.push((name, fingerprint)),
                 }
             }
             Event::Ready(_) => self.wakes.append(&mut self.phase_waiters),

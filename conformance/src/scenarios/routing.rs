@@ -1,0 +1,272 @@
+//! Which handler a message goes to, and how many of them there may be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ropeway_driver::{CloseCode, Code, Error, Failure, Reason, Router};
+
+use super::by_hand::{octets, queue, still_works, turn, until};
+use super::{Scenario, scenarios};
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    the_closest_match_is_taken,
+    a_client_handles_what_the_server_asks,
+    handlers_beyond_the_limit_wait,
+    a_slow_handler_holds_nobody_up,
+    a_handler_that_panics_harms_its_own_request_only,
+    lines_beyond_the_limit_wait_to_be_accepted,
+    the_hook_runs_before_the_first_message,
+    the_hook_can_refuse_a_line,
+    a_hook_that_hangs_or_panics_harms_its_own_line_only,
+    many_lines_are_served_at_once,
+];
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+async fn the_closest_match_is_taken(world: World) {
+    let is = |name: &'static str| move |(): ()| async move { Ok(name) };
+    let server = world
+        .server()
+        .on("files.read", is("exact"))
+        .on("files.*", is("files"))
+        .on("files.deep.*", is("deep"))
+        .on(7, is("seven"))
+        .on("replaced", is("old"))
+        .on("replaced", is("new"))
+        .on("*", is("any"))
+        .serve()
+        .await
+        .expect("the address is free");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    for (action, handler) in [
+        ("files.read", "exact"),
+        ("files.reads", "files"),
+        ("files.", "files"),
+        ("files.deep.er", "deep"),
+        ("files.deep", "files"),
+        ("file", "any"),
+        ("replaced", "new"),
+        ("", "any"),
+    ] {
+        assert_eq!(client.request::<_, String>(action, &()).await.expect("it is handled"), handler, "{action}");
+    }
+    assert_eq!(client.request::<_, String>(7, &()).await.expect("it is handled"), "seven");
+    let other = client.request::<_, String>(8, &()).await;
+    assert!(matches!(other, Err(Error::Answered(Code::NOT_IMPLEMENTED, None))), "a pattern is of names: {other:?}");
+    // A fallback takes what is left.
+    let router = Router::new().on("exact", is("exact")).fallback(|message| async move { message.answer("fallback").await });
+    let server = world.server().router(router).serve().await.expect("the address is free");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    assert_eq!(client.request::<_, String>("exact", &()).await.expect("it is handled"), "exact");
+    assert_eq!(client.request::<_, String>("other", &()).await.expect("it is handled"), "fallback");
+    assert_eq!(client.request::<_, String>(8, &()).await.expect("it is handled"), "fallback");
+}
+
+async fn a_client_handles_what_the_server_asks(world: World) {
+    let (give, take) = queue();
+    let server = world.server().on_line(move |line| {
+        let give = give.clone();
+        async move {
+            let answer: String = line.request("echo", "from the server").await?;
+            give.put(answer);
+            Ok(())
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let client = world.client(server.address()).on("echo", echo).connect().await.expect("it listens");
+    assert_eq!(take.next().await, "from the server");
+    let far = server.lines().remove(0);
+    world.part(client, far).await;
+}
+
+async fn handlers_beyond_the_limit_wait(world: World) {
+    let mut config = patient();
+    config.handlers = 2;
+    let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let seen = most.clone();
+    let server = world.server().config(config).on("work", move |number: u32| {
+        let (open, most) = (open.clone(), most.clone());
+        async move {
+            turn().await;
+            most.fetch_max(open.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            turn().await;
+            open.fetch_sub(1, Ordering::Relaxed);
+            Ok(number)
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    let askers: Vec<_> = (0..50u32)
+        .map(|number| {
+            let line = client.clone();
+            world.spawn(async move { line.request::<_, u32>("work", &number).await.expect("its turn comes") })
+        })
+        .collect();
+    for (number, asker) in (0..).zip(askers) {
+        assert_eq!(asker.await, number);
+    }
+    assert!((1..=2).contains(&seen.load(Ordering::Relaxed)), "{seen:?} at once");
+    let far = server.lines().remove(0);
+    world.part(client, far).await;
+}
+
+async fn a_slow_handler_holds_nobody_up(world: World) {
+    let (near, far) = world.pair().await;
+    let (give, take) = queue();
+    let router = Router::new().on("echo", echo).on_message("slow", move |message| {
+        give.put(message);
+        async { Ok(()) }
+    });
+    world.serve(&far, router);
+    let line = near.clone();
+    let asker = world.spawn(async move { line.request::<_, String>("slow", &()).await });
+    let message = take.next().await;
+    for _ in 0..20 {
+        still_works(&near).await;
+    }
+    assert!(!asker.is_done());
+    message.answer("at last").await.expect("it is waited for");
+    assert_eq!(asker.await.expect("it is answered"), "at last");
+    world.part(near, far).await;
+}
+
+/// B18. Before its first wait, and behind it.
+async fn a_handler_that_panics_harms_its_own_request_only(world: World) {
+    let (near, far) = world.pair().await;
+    let router = Router::new()
+        .on("echo", echo)
+        .on("call", |(): ()| -> std::future::Ready<Result<(), Failure>> { panic!("as told") })
+        .on("poll", |(): ()| async { if true { panic!("as told") } else { Ok(()) } })
+        .on("later", |(): ()| async {
+            turn().await;
+            if true { panic!("as told") } else { Ok(()) }
+        });
+    world.serve(&far, router);
+    for action in ["call", "poll", "later"] {
+        world.expect_panics(1);
+        let answer = near.request::<_, ()>(action, &()).await;
+        assert!(matches!(answer, Err(Error::Answered(Code::NO_ANSWER, None))), "{action}: {answer:?}");
+        still_works(&near).await;
+    }
+    world.part(near, far).await;
+}
+
+async fn lines_beyond_the_limit_wait_to_be_accepted(world: World) {
+    let server = world.server().on("echo", echo).max_lines(2).serve().await.expect("the address is free");
+    let first = world.client(server.address()).connect().await.expect("it listens");
+    let second = world.client(server.address()).connect().await.expect("it listens");
+    let builder = world.client(server.address());
+    let third = world.spawn(async move { builder.connect().await.expect("its turn comes") });
+    for _ in 0..20 {
+        still_works(&first).await;
+        still_works(&second).await;
+    }
+    assert!(!third.is_done() && server.lines().len() == 2);
+    first.close(CloseCode::DONE, "").await;
+    let third = third.await;
+    still_works(&third).await;
+    assert_eq!(server.lines().len(), 2);
+}
+
+async fn the_hook_runs_before_the_first_message(world: World) {
+    let (give, take) = queue();
+    let (hook, told) = (give.clone(), Arc::new(AtomicUsize::new(0)));
+    let seen = told.clone();
+    let server = world
+        .server()
+        .on_line(move |line| {
+            let (hook, told) = (hook.clone(), told.clone());
+            async move {
+                line.notify("welcome", "hello").await?;
+                for _ in 0..20 {
+                    turn().await;
+                }
+                told.store(1, Ordering::SeqCst);
+                hook.put("hook".to_owned());
+                Ok(())
+            }
+        })
+        .on("", move |text: String| {
+            give.put(text);
+            let before = seen.load(Ordering::SeqCst);
+            async move { Ok(before as u64) }
+        });
+    let server = server.serve().await.expect("the address is free");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    assert_eq!(client.request::<_, u64>("", "message").await.expect("it is answered"), 1);
+    assert_eq!(take.next().await, "hook");
+    assert_eq!(take.next().await, "message");
+    let mut welcome = client.messages().next().await.expect("it was sent before all");
+    assert_eq!(welcome.decode::<String>().await.expect("a text"), "hello");
+}
+
+async fn the_hook_can_refuse_a_line(world: World) {
+    let own = Code::new(99).expect("below 4096");
+    let server = world.server().on("echo", echo).on_line(move |_| async move { Err(Failure::new(own, "not you")) });
+    let server = server.serve().await.expect("the address is free");
+    for _ in 0..2 {
+        let client = world.client(server.address()).connect().await.expect("the handshake comes first");
+        let answer = client.request::<_, String>("echo", "text").await;
+        assert!(matches!(answer, Err(Error::Closed(_))), "{answer:?}");
+        let ended = client.ended().await;
+        assert_eq!(ended.reason, Reason::ByPeer(CloseCode::new(99).expect("below 4096")));
+        assert_eq!(&*ended.text, "not you");
+    }
+    until(|| server.lines().is_empty()).await;
+}
+
+/// B18.
+async fn a_hook_that_hangs_or_panics_harms_its_own_line_only(world: World) {
+    let lines = AtomicUsize::new(0);
+    let server = world.server().on("echo", echo).on_line(move |_| {
+        let number = lines.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match number {
+                0 => std::future::pending().await,
+                1 => panic!("as told"),
+                _ => Ok(()),
+            }
+        }
+    });
+    world.expect_panics(1);
+    let server = server.serve().await.expect("the address is free");
+    let hung = world.client(server.address()).connect().await.expect("it listens");
+    until(|| server.lines().len() == 1).await;
+    let broken = world.client(server.address()).connect().await.expect("it listens");
+    let ended = broken.ended().await;
+    assert_eq!(ended.reason, Reason::ByPeer(CloseCode::INTERNAL), "nobody will ever serve it");
+    let served = world.client(server.address()).connect().await.expect("it listens");
+    still_works(&served).await;
+    assert!(!hung.is_over());
+}
+
+async fn many_lines_are_served_at_once(world: World) {
+    let reverse = |mut body: Vec<u8>| async move {
+        body.reverse();
+        Ok(bytes::Bytes::from(body))
+    };
+    let server = world.server().on("reverse", reverse).serve().await.expect("the address is free");
+    let clients: Vec<_> = (0..20usize)
+        .map(|seed| {
+            let builder = world.client(server.address());
+            world.spawn(async move {
+                let line = builder.connect().await.expect("it listens");
+                for round in 0..10 {
+                    let mut body = octets(100 * round + seed, seed);
+                    let reversed: Vec<u8> = line.request("reverse", &body).await.expect("it is answered");
+                    body.reverse();
+                    assert!(reversed == body, "of another line");
+                }
+                line
+            })
+        })
+        .collect();
+    for client in clients {
+        let line = client.await;
+        assert_eq!(line.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
+    }
+    until(|| server.lines().is_empty()).await;
+}

@@ -1,0 +1,132 @@
+//! Addresses, and what is known of the two ends.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use ropeway_driver::{Address, AddressError, Endpoint, Error, Failure, SocketOptions};
+
+use super::by_hand::{pass_until, queue, still_works, until};
+use super::{Scenario, scenarios};
+use crate::transport::Transport;
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    both_ends_know_where_the_other_is if |transport| transport == Transport::Tcp,
+    a_client_binds_where_it_is_told if |transport| transport == Transport::Tcp,
+    delay_is_switchable if |transport| transport == Transport::Tcp,
+    a_path_is_known_and_removed_in_the_end if |transport| transport == Transport::Unix,
+    an_address_is_taken_once if |transport| matches!(transport, Transport::Tcp | Transport::Unix),
+    who_does_not_listen_can_not_be_reached,
+    connecting_takes_only_so_long,
+    what_is_no_address_is_refused,
+];
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+async fn both_ends_know_where_the_other_is(world: World) {
+    let (give, take) = queue();
+    let server = world.server().on_line(move |line| {
+        give.put(line.endpoints().clone());
+        async { Ok(()) }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let Address::Tcp { host, port } = server.address().clone() else { panic!("it is of another transport") };
+    assert!(host == "127.0.0.1" && port > 0, "the system picks a port");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    let (ours, theirs) = (client.endpoints().clone(), take.next().await);
+    assert_eq!(ours.peer, Some(Endpoint::Tcp((Ipv4Addr::LOCALHOST, port).into())));
+    assert_eq!((ours.local, ours.peer), (theirs.peer, theirs.local));
+}
+
+async fn a_client_binds_where_it_is_told(world: World) {
+    let server = world.server().on("echo", echo).serve().await.expect("the address is free");
+    let mut socket = SocketOptions::default();
+    let local = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), 0));
+    socket.local = Some(local);
+    let client = world.client(server.address()).socket(socket).connect().await.expect("it listens");
+    match client.endpoints().local {
+        Some(Endpoint::Tcp(bound)) => assert_eq!(bound.ip(), local.ip()),
+        ref other => panic!("{other:?}"),
+    }
+    still_works(&client).await;
+}
+
+async fn delay_is_switchable(world: World) {
+    for no_delay in [true, false] {
+        let mut socket = SocketOptions::default();
+        assert!(socket.no_delay, "what belongs together is gathered by the driver");
+        socket.no_delay = no_delay;
+        let server = world.server().socket(socket.clone()).on("echo", echo);
+        let server = server.serve().await.expect("the address is free");
+        let client = world.client(server.address()).socket(socket).connect().await.expect("it listens");
+        still_works(&client).await;
+    }
+}
+
+async fn a_path_is_known_and_removed_in_the_end(world: World) {
+    let (give, take) = queue();
+    let server = world.server().on_line(move |line| {
+        give.put(line.endpoints().clone());
+        async { Ok(()) }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let Address::Unix(path) = server.address().clone() else { panic!("it is of another transport") };
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    assert_eq!(client.endpoints().peer, Some(Endpoint::Unix(Some(path.clone()))));
+    assert_eq!(take.next().await.peer, Some(Endpoint::Unix(None)), "a client's has no path");
+    assert!(Path::exists(&path));
+    drop(server);
+    until(|| !Path::exists(&path)).await;
+    client.ended().await;
+}
+
+async fn an_address_is_taken_once(world: World) {
+    let server = world.server().on("echo", echo).serve().await.expect("the address is free");
+    let twice = world.server_at(server.address()).serve().await;
+    match twice {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+        other => panic!("{other:?}"),
+    }
+    let client = world.client(server.address()).connect().await.expect("the first one listens still");
+    still_works(&client).await;
+}
+
+async fn who_does_not_listen_can_not_be_reached(world: World) {
+    let (listener, address) = world.listen().await;
+    drop(listener);
+    match world.client(&address).connect().await {
+        Err(Error::Io(error)) => {
+            let kind = error.kind();
+            assert!(matches!(kind, std::io::ErrorKind::ConnectionRefused | std::io::ErrorKind::NotFound), "{kind}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn connecting_takes_only_so_long(world: World) {
+    let (_listener, address) = world.listen().await;
+    let mut config = patient();
+    config.connect_timeout = Duration::from_secs(5);
+    world.hang_connecting();
+    let client = world.client(&address).config(config);
+    let connecting = world.spawn(async move { client.connect().await });
+    assert!(pass_until(&world, &connecting).await >= Duration::from_secs(5));
+    match connecting.await {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::TimedOut),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn what_is_no_address_is_refused(world: World) {
+    match world.client("http://localhost:80").connect().await {
+        Err(Error::Address(error)) => assert_eq!(error, AddressError::UnknownScheme("http".into())),
+        other => panic!("{other:?}"),
+    }
+    match world.server_at("tcp://localhost").serve().await {
+        Err(Error::Address(error)) => assert_eq!(error, AddressError::NoPort),
+        other => panic!("{other:?}"),
+    }
+}

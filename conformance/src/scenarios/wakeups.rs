@@ -1,0 +1,283 @@
+//! Nobody waits for ever: each wait here has one thing that can end it.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use ropeway_driver::core::PeerError;
+use ropeway_driver::{CloseCode, Error, Failure, Line, Reason, Router};
+
+use super::by_hand::{hello, octets, read_stream, still_works, until, write_all, write_stream};
+use super::{Scenario, scenarios};
+use crate::weather::Way;
+use crate::world::{World, patient, tight};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    who_waits_for_room_is_woken_when_there_is_some,
+    each_of_many_that_wait_for_room_gets_its_turn,
+    a_flood_from_both_ends_drains,
+    a_trickle_through_a_gate_goes_on,
+    a_flood_of_requests_given_up_ends_in_a_typed_close,
+    requests_given_up_now_and_then_do_no_harm,
+    accepting_survives_resets_and_want,
+    a_driver_that_sleeps_is_woken_by_any_verb,
+];
+
+async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+async fn who_waits_for_room_is_woken_when_there_is_some(world: World) {
+    let mut config = patient();
+    config.outbox = 2048;
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(config, patient()).await;
+    gate.shut(Way::Write);
+    let line = near.clone();
+    let speaker = world.spawn(async move {
+        for number in 0..300 {
+            line.notify("", &octets(1000, number)).await.expect("the line is up");
+        }
+    });
+    gate.held(Way::Write).await;
+    assert!(!speaker.is_done(), "300 kB are in 2 kB");
+    let line = far.clone();
+    let hearer = world.spawn(async move {
+        let mut messages = line.messages();
+        for number in 0..300 {
+            let mut message = messages.next().await.expect("it comes");
+            assert!(message.decode::<Vec<u8>>().await.expect("it is whole") == octets(1000, number));
+        }
+    });
+    gate.open(Way::Write);
+    speaker.await;
+    hearer.await;
+    world.part(near, far).await;
+}
+
+async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
+    let mut config = patient();
+    config.outbox = 4096;
+    config.lanes = 4;
+    config.flows = 2;
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(config, patient()).await;
+    let router = Router::new().on("echo", echo).on("size", |body: Vec<u8>| async move { Ok(body.len() as u64) });
+    world.serve(
+        &far,
+        router.on_message("drain", |mut message| async move {
+            let all = read_stream(&mut message.stream().await?).await?;
+            message.answer(&(all.len() as u64)).await
+        }),
+    );
+    gate.shut(Way::Write);
+    let mut sides = Vec::new();
+    for number in 0..10usize {
+        let line = near.clone();
+        sides.push(world.spawn(async move { line.notify("size", &octets(900, number)).await.expect("its turn comes") }));
+        let line = near.clone();
+        sides.push(world.spawn(async move { still_works(&line).await }));
+        let line = near.clone();
+        sides.push(world.spawn(async move {
+            let size: u64 = line.request("size", &octets(20_000 + number, number)).await.expect("its turn comes");
+            assert_eq!(size, 20_000 + number as u64);
+        }));
+        let line = near.clone();
+        sides.push(world.spawn(async move {
+            let (writer, reader) = line.open("drain", &()).into_stream().await.expect("its turn comes");
+            write_stream(writer, &octets(10_000, number)).await.expect("it is read");
+            drop(reader);
+        }));
+    }
+    gate.held(Way::Write).await;
+    gate.open(Way::Write);
+    for side in sides {
+        side.await;
+    }
+    world.part(near, far).await;
+}
+
+/// Reading never waits for writing: if it did, both ends would wait for the other to read.
+async fn a_flood_from_both_ends_drains(world: World) {
+    let mut config = tight();
+    config.outbox = 8192;
+    let (near, far) = world.pair_with(config.clone(), config).await;
+    let mut sides = Vec::new();
+    let much = world.much(2_000_000);
+    for line in [&near, &far] {
+        let router = Router::new().on("echo", echo).on("note", |_: bytes::Bytes| async { Ok(()) });
+        world.serve(
+            line,
+            router.on_message("drain", |mut message| async move {
+                let all = read_stream(&mut message.stream().await?).await?;
+                message.answer(&all).await
+            }),
+        );
+        let flood = line.clone();
+        sides.push(world.spawn(async move {
+            for number in 0..much / 1000 {
+                flood.notify("note", &octets(1000, number)).await.expect("the line is up");
+            }
+        }));
+        let flood = line.clone();
+        sides.push(world.spawn(async move {
+            for _ in 0..100 {
+                still_works(&flood).await;
+            }
+        }));
+        let flood = line.clone();
+        sides.push(world.spawn(async move {
+            let (writer, reader) = flood.open("drain", &()).into_stream().await.expect("the line is up");
+            write_stream(writer, &octets(much, 1)).await.expect("it is read");
+            drop(reader);
+        }));
+    }
+    for side in sides {
+        side.await;
+    }
+    world.part(near, far).await;
+}
+
+/// Room comes in crumbs, and each crumb is all that wakes the driver.
+async fn a_trickle_through_a_gate_goes_on(world: World) {
+    let mut config = patient();
+    config.outbox = 1024;
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(config, patient()).await;
+    world.serve(&far, Router::new().on("echo", echo));
+    gate.shut(Way::Write);
+    let line = near.clone();
+    let asker = world.spawn(async move {
+        for _ in 0..20 {
+            still_works(&line).await;
+        }
+    });
+    while !asker.is_done() {
+        super::by_hand::first_of(gate.held(Way::Write), until(|| asker.is_done())).await;
+        gate.allow(Way::Write, 7);
+    }
+    asker.await;
+    gate.open(Way::Write);
+    world.part(near, far).await;
+}
+
+/// B1.
+async fn a_flood_of_requests_given_up_ends_in_a_typed_close(world: World) {
+    let mut config = patient();
+    config.protocol.max_aborts = 20;
+    let server = world.server().config(config).on("echo", echo).on_message("never", |message| async move {
+        std::future::pending::<()>().await;
+        drop(message);
+        Ok(())
+    });
+    let server = server.serve().await.expect("the address is free");
+    let honest = world.client(server.address()).connect().await.expect("it listens");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    let line = client.clone();
+    let flood = world.spawn(async move {
+        for given_up in 0.. {
+            match line.open("never", &()).send().await {
+                Ok(exchange) => drop(exchange),
+                Err(Error::Closed(ended)) => return (given_up, ended.reason),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        unreachable!("it ends")
+    });
+    let (given_up, reason) = flood.await;
+    let code = PeerError::AbortFlood.code();
+    assert_eq!(reason, Reason::ByPeer(code));
+    assert!(given_up > 20, "{given_up} are no flood");
+    still_works(&honest).await;
+    let far = server.lines().remove(0);
+    world.part(honest, far).await;
+}
+
+async fn requests_given_up_now_and_then_do_no_harm(world: World) {
+    let mut config = patient();
+    config.protocol.max_aborts = 20;
+    config.lanes = 2;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let router = Router::new().on("echo", echo).on_message("never", |message| async move {
+        std::future::pending::<()>().await;
+        drop(message);
+        Ok(())
+    });
+    world.serve(&far, router);
+    for _ in 0..60 {
+        drop(near.open("never", &()).send().await.expect("the line is up"));
+        // One that ends makes good for one that was given up.
+        still_works(&near).await;
+    }
+    world.part(near, far).await;
+}
+
+async fn accepting_survives_resets_and_want(world: World) {
+    let server = world.server().on("echo", echo).serve().await.expect("the address is free");
+    let first = world.client(server.address()).connect().await.expect("it listens");
+    // The next accept is under way and meets no mishap; those behind it do.
+    world.fail_accepting(&[ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted, ErrorKind::QuotaExceeded]);
+    for _ in 0..3 {
+        // Hung up on before the hello, and in the middle of it.
+        drop(world.connect(server.address()).await);
+        let (mut stream, _) = world.connect(server.address()).await;
+        let said = hello();
+        let _ = write_all(&mut stream, &said[..said.len() / 2]).await;
+    }
+    let connecting = world.client(server.address());
+    let connecting = world.spawn(async move { connecting.connect().await.expect("it listens again") });
+    // After an error that is not a peer's own, accepting rests.
+    super::by_hand::pass_until(&world, &connecting).await;
+    let second = connecting.await;
+    still_works(&first).await;
+    still_works(&second).await;
+    assert_eq!(server.shutdown(Duration::from_secs(3600)).await.cut, 0);
+}
+
+async fn a_driver_that_sleeps_is_woken_by_any_verb(world: World) {
+    async fn quiet(line: &Line) {
+        // Long enough for the driver to find nothing to do.
+        for _ in 0..50 {
+            super::by_hand::turn().await;
+        }
+        line.idle().await;
+    }
+    let (near, far) = world.pair().await;
+    let mut messages = far.messages();
+    quiet(&near).await;
+    near.notify("", &()).await.expect("the line is up");
+    assert!(!messages.next().await.expect("it comes").wants_answer());
+    quiet(&near).await;
+    near.ping().await.expect("the line is up");
+    quiet(&near).await;
+    let asked = near.open("", &()).send().await.expect("the line is up");
+    let mut message = messages.next().await.expect("it comes");
+    drop(asked);
+    message.aborted().await;
+    drop(message);
+    quiet(&near).await;
+    let (mut writer, mut reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let mut message = messages.next().await.expect("it comes");
+    let mut stream = message.stream().await.expect("it brings one");
+    for _ in 0..3 {
+        for _ in 0..50 {
+            super::by_hand::turn().await;
+        }
+        writer.send(b"x").await.expect("there is credit");
+        assert_eq!(&stream.chunk().await.expect("it goes on").expect("it is not over")[..], b"x");
+    }
+    stream.pause(true).expect("it is not over");
+    until(|| writer.is_paused()).await;
+    drop(writer);
+    stream.chunk().await.expect_err("it is not complete");
+    message.update(&1u32).await.expect("it is waited for");
+    drop(message);
+    reader.chunk().await.expect_err("there is no stream");
+    drop((stream, reader));
+    quiet(&near).await;
+    near.go_away().await.expect("the line is up");
+    until(|| far.is_peer_away()).await;
+    quiet(&near).await;
+    drop(messages);
+    near.close(CloseCode::DONE, "").await;
+    far.ended().await;
+}
