@@ -17,10 +17,11 @@ use crate::body::{Body, Octets};
 use crate::codec::{self, Content, Owned};
 use crate::error::Error;
 use crate::file::{IntoSource, Offered, Upload, Uploading};
-use crate::flow::{Incoming, StreamReader, StreamWriter};
+use crate::flow::Incoming;
 use crate::line::{Line, Terms, Waiting};
 use crate::slab::Key;
 use crate::state::{self, Call, RawReply, Turn};
+use crate::stream::{StreamReader, StreamWriter};
 
 /// An answer to a request, or a report of its progress.
 #[derive(Clone, Debug)]

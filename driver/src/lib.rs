@@ -20,13 +20,16 @@ mod label;
 mod line;
 mod memory;
 mod message;
+mod messages;
 mod router;
 mod runtime;
 mod scratch;
 mod server;
+mod serving;
 mod shape;
 mod slab;
 mod state;
+mod stream;
 mod waiters;
 
 pub use action::{Action, To};
@@ -41,15 +44,16 @@ pub use file::{
     Download, Existing, FileError, FileReader, IntoSource, NameError, Offered, Progress, ProgressStream, SafeName,
     Save, Source, Target, Upload, Uploading, printable,
 };
-pub use flow::{StreamReader, StreamWriter};
 pub use futures_io;
 pub use line::Line;
-pub use message::{Message, Messages, Responding};
+pub use message::{Message, Responding};
+pub use messages::Messages;
 pub use ropeway_core as core;
 pub use ropeway_core::{CloseCode, Code, Limits, MessageId, Reason, Stats};
 pub use router::Router;
 pub use runtime::{Clock, Endpoint, Endpoints, Runtime, SocketOptions, Spawn};
 pub use server::{Server, ServerBuilder, Shutdown};
+pub use stream::{StreamReader, StreamWriter};
 
 /// Thirty-two octets that nobody can guess.
 fn entropy() -> std::io::Result<[u8; 32]> {

@@ -18,7 +18,7 @@ use crate::driver::Driver;
 use crate::error::{Ended, Error};
 use crate::exchange::{Asking, Open, Reply};
 use crate::memory::growing;
-use crate::message::Messages;
+use crate::messages::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
 use crate::slab::Key;
 use crate::state::{Guard, Shared, Turn, micros};

@@ -14,7 +14,9 @@ use serde::de::DeserializeOwned;
 use crate::action::{Action, To};
 use crate::error::{Error, Failure};
 use crate::line::Line;
-use crate::message::{Message, Messages, Watch};
+use crate::message::Message;
+use crate::messages::Messages;
+use crate::serving::Watch;
 
 type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
 type Task = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;

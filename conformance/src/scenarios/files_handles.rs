@@ -1,11 +1,12 @@
 //! Handles of files: pausing, giving up, dropping at any time.
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
 
-use ropeway_driver::core::CloseCode;
-use ropeway_driver::{Code, Download, Error, Line, Reason, Upload, Uploading};
+use ropeway_driver::{CloseCode, Code, Download, Error, FileReader, Line, Reason, Router, Upload, Uploading};
 
-use super::by_hand::{cut_short, octets, turn, until};
+use super::by_hand::{cut_short, octets, still_works, turn};
 use super::files_by_hand::{Folder, Giving, offered, read_file, until_done};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
@@ -78,7 +79,7 @@ async fn either_end_gives_up_and_both_are_told(world: World) {
     };
     assert!(matches!(late, Some(Error::Aborted(told)) if told == code), "{late:?}");
 
-    type Cancel = fn(&Upload, &Download<std::path::PathBuf>, Code);
+    type Cancel = fn(&Upload, &Download<PathBuf>, Code);
     let cancels: [(bool, Cancel); 2] =
         [(true, |upload, _, code| upload.cancel(code)), (false, |_, download, code| download.cancel(code))];
     for (by_sender, cancel) in cancels {
@@ -175,53 +176,169 @@ async fn an_exchange_given_up_leaves_its_files(world: World) {
 
 async fn an_offer_cut_short_at_every_poll_is_whole_or_void(world: World) {
     let mut config = patient();
-    // One at a time, so that the next has to wait.
+    // One at a time, so that a second has to wait.
     config.flows = 1;
     let (near, far) = world.pair_with(config, patient()).await;
     let (from, content) = (Folder::new(), octets(1000, 1));
     let path = from.put("x", &content);
-    for waits in [false, true] {
+    world.background(take_files(far.clone(), content.clone()));
+    for files in [1, 2] {
         let mut polls = 0;
-        loop {
+        let uploads = loop {
             polls += 1;
-            let first = match waits {
-                true => Some(near.send_file(Uploading::from_bytes("first", "")).await.expect("it is offered")),
-                false => None,
-            };
-            let ours = near.clone();
-            let path = path.clone();
-            let offering = async move { ours.send_file(path).await };
-            let offering = world.spawn(async move { cut_short(polls, offering).await });
-            let upload = match offering_result(offering, first.as_ref()).await {
-                Some(upload) => Some(upload.expect("the line is up")),
-                None => None,
-            };
-            let done = upload.is_some();
-            drop(first);
-            // All that did arrive.
-            near.request::<_, ()>("last", &()).await.expect_err("nobody answers");
-            let mut messages = far.messages();
-            let mut offers = 0;
-            while let Some(mut message) = messages.next().await {
-                if message.wants_answer() {
-                    break;
-                }
-                match message.file().await {
-                    Ok(Some(file)) if file.name() == "x" => {
-                        offers += 1;
-                        if done {
-                            let download = file.write_to(Vec::new()).await.expect("it is asked for");
-                            assert!(download.finished().await.expect("it comes") == content);
-                        }
-                    }
-                    _ => {}
-                }
+            let open = (0..files).fold(near.open("files", &()), |open, _| open.file(&path));
+            match cut_short(polls, open.notify()).await {
+                Some(uploads) => break uploads.expect("the line is up"),
+                None => assert_eq!(taken(&near).await, 0, "{polls} of {files}: given up, and so are its files"),
             }
-            let _ = offers;
-            if done {
-                break;
-            }
+        };
+        assert_eq!(uploads.len(), files);
+        for upload in uploads {
+            upload.finished().await.expect("it is told");
+        }
+        assert_eq!(taken(&near).await, files, "whole");
+    }
+    world.part(near, far).await;
+}
+
+async fn an_answer_cut_short_at_every_poll_is_told(world: World) {
+    let (near, far) = world.pair().await;
+    let content = octets(world.much(100_000), 1);
+    let len = content.len() as u64;
+    for how in ["save", "write", "read", "range"] {
+        for polls in 1.. {
+            // Its own, as the pool may still be busy with it.
+            let folder = Folder::new();
+            let upload = near.send_file(Uploading::from_bytes("x", content.clone())).await.expect("it is offered");
+            let (_, file) = offered(&far).await;
+            let path = folder.path().to_owned();
+            let answer: Pin<Box<dyn Future<Output = Result<Asked, Error>> + Send>> = Box::pin(async move {
+                Ok(match how {
+                    "save" => Asked::Saved(file.save_in(path).await?),
+                    "write" => Asked::Written(file.write_to(Vec::new()).await?),
+                    "read" => Asked::Reading(file.read().await?),
+                    _ => Asked::Reading(file.read_range(0..len).await?),
+                })
+            });
+            let Some(asked) = cut_short(polls, answer).await else {
+                let told = upload.finished().await;
+                assert!(
+                    matches!(told, Err(Error::Aborted(Code::REJECTED | Code::CANCELLED))),
+                    "{how}, after {polls}: {told:?}"
+                );
+                continue;
+            };
+            let came = match asked.expect("the line is up") {
+                Asked::Saved(download) => std::fs::read(download.finished().await.expect("it comes")).expect("it is there"),
+                Asked::Written(download) => download.finished().await.expect("it comes"),
+                Asked::Reading(mut reader) => read_file(&mut reader).await.expect("it comes"),
+            };
+            assert!(came == content, "{how}, after {polls}");
+            upload.finished().await.expect("it is told");
+            break;
         }
     }
     world.part(near, far).await;
+}
+
+/// Tries again, from the beginning, what has not come to its end after so many polls. (No function: the compiler can't show
+/// that what an async closure lends may go from thread to thread.)
+macro_rules! persist {
+    ($polls:expr, $attempt:expr) => {
+        loop {
+            if let Some(output) = cut_short($polls, $attempt).await {
+                break output;
+            }
+            turn().await;
+        }
+    };
+}
+
+async fn waiting_cut_short_at_every_poll_loses_nothing(world: World) {
+    let (near, far) = world.pair().await;
+    let content = octets(world.much(300_000), 1);
+    for polls in 1..4 {
+        let lazy = Giving::new(content.clone(), 3000).lazy();
+        let open = near.open("two", &()).file(Uploading::from_bytes("a", content.clone()));
+        let mut exchange = open.file(Uploading::from_reader("b", lazy)).send().await.expect("it is sent");
+        let uploads: Vec<_> = exchange.uploads().collect();
+        let mut messages = far.messages();
+        let mut message = persist!(polls, messages.next()).expect("it comes");
+        let mut files = Vec::new();
+        while let Some(file) = persist!(polls, message.file()).expect("the line is up") {
+            files.push(file);
+        }
+        let (second, first) = (files.pop().expect("two"), files.pop().expect("two"));
+
+        let download = first.write_to(Vec::new()).await.expect("it is asked for");
+        let mut progress = download.progress();
+        let mut last = None;
+        while let Some(now) = persist!(polls, progress.next()) {
+            last = Some(now.done);
+        }
+        assert_eq!(last, Some(content.len() as u64));
+        assert!(persist!(polls, download.finished()).expect("it comes") == content);
+
+        let len = content.len() as u64;
+        let mut reader = second.read_range(0..len).await.expect("it is asked for");
+        let mut read = Vec::new();
+        while let Some(chunk) = persist!(polls, reader.chunk()).expect("it comes") {
+            read.extend_from_slice(&chunk);
+        }
+        assert!(read == content);
+        drop(reader);
+        for upload in uploads {
+            persist!(polls, upload.finished()).expect("it is told");
+        }
+        message.code(Code::OK);
+        persist!(polls, exchange.answer::<()>()).expect("it is answered");
+    }
+    world.part(near, far).await;
+}
+
+enum Asked {
+    Saved(Download<PathBuf>),
+    Written(Download<Vec<u8>>),
+    Reading(FileReader),
+}
+
+/// Takes every file that comes, and answers requests with how many came whole since the last.
+async fn take_files(line: Line, content: Vec<u8>) {
+    let (mut messages, mut whole) = (line.messages(), 0);
+    while let Some(mut message) = messages.next().await {
+        if message.wants_answer() {
+            message.answer(&std::mem::take(&mut whole)).await.expect("the line is up");
+            continue;
+        }
+        while let Ok(Some(file)) = message.file().await {
+            let Ok(download) = file.write_to(Vec::new()).await else { continue };
+            if let Ok(octets) = download.finished().await {
+                assert!(octets == content, "whole or not at all");
+                whole += 1;
+            }
+        }
+    }
+}
+
+/// How many files came whole at the other end since this was last asked.
+async fn taken(line: &Line) -> usize {
+    line.request("taken", &()).await.expect("the line is up")
+}
+
+fn echo() -> Router {
+    Router::new().on("echo", |text: String| async move { Ok(text) })
+}
+
+/// How many octets of files have come, once no more do: what the peer was told before it answers has had its effect, and
+/// what that was crosses the answer at most.
+async fn at_rest(line: &Line) -> u64 {
+    for _ in 0..10 {
+        still_works(line).await;
+    }
+    let come = line.stats().received.flow_octets;
+    for _ in 0..10 {
+        still_works(line).await;
+    }
+    assert_eq!(line.stats().received.flow_octets, come, "it rests");
+    come
 }

@@ -1,0 +1,223 @@
+//! An exchange that the peer opened, as those hold it who answer.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use ropeway_core::{Code, LaneId, MessageId, Refused, Respond};
+
+use crate::body::Octets;
+use crate::codec::Content;
+use crate::error::Error;
+use crate::flow::Incoming;
+use crate::line::{Line, Waiting, WeakLine};
+use crate::slab::Key;
+use crate::state::{State, Turn};
+
+/// The state of an exchange that the peer opened; answered when dropped.
+pub(crate) struct Serving {
+    pub(crate) line: Line,
+    pub(crate) lane: Option<(LaneId, Key)>,
+    /// What has come of a body that nobody has asked for as a whole.
+    pub(crate) partial: Option<Octets>,
+}
+
+/// What an answer brings besides its body.
+#[derive(Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) code: Code,
+    pub(crate) more: bool,
+    pub(crate) attached: u16,
+}
+
+impl Terms {
+    pub(crate) const LAST: Terms = Terms { code: Code::OK, more: false, attached: 0 };
+}
+
+impl Serving {
+    pub(crate) async fn respond(
+        &mut self,
+        wants_answer: bool,
+        terms: Terms,
+        content: &dyn Content,
+    ) -> Result<(), Error> {
+        let Some((_, key)) = self.lane.filter(|_| wants_answer) else { return Ok(()) };
+        let taken = self.begin(key, terms, content).await?;
+        if taken == content.len() {
+            return Ok(());
+        }
+        self.send_rest(key, content, taken).await
+    }
+
+    /// Sends the first frame of an answer; how much of the body went with it.
+    pub(crate) async fn begin(&mut self, key: Key, terms: Terms, content: &dyn Content) -> Result<usize, Error> {
+        let Terms { code, more, attached } = terms;
+        let mut turn = Waiting::new(&self.line, Turn::default());
+        let mut over = false;
+        let taken = poll_fn(|cx| {
+            turn.poll(cx, |state| {
+                let kind = state.kind(content)?;
+                let lane = state.serving(key).ok_or(Refused::NoLane)?;
+                let sent = content.with(0, |octets| {
+                    let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
+                    state.machine.respond(lane, &response)
+                });
+                let sent = match sent {
+                    Err(Refused::Later) => {
+                        state.wait_for_lane(key, cx);
+                        return Err(Refused::Later);
+                    }
+                    sent => sent?,
+                };
+                state.hurry_if_alone();
+                over = state.answered(key);
+                Ok(sent.taken)
+            })
+        })
+        .await;
+        drop(turn);
+        if over {
+            self.lane = None;
+        }
+        match taken {
+            // The peer gave up, so nothing is open to answer.
+            Err(Error::Misuse(_)) => Err(self.given_up(key)),
+            taken => taken,
+        }
+    }
+
+    /// The error for an exchange on which nothing can be said.
+    pub(crate) fn given_up(&self, key: Key) -> Error {
+        match self.line.lock().aborted(key) {
+            Some(code) => Error::Aborted(code),
+            None => Error::Misuse("the exchange is over"),
+        }
+    }
+
+    pub(crate) async fn send_rest(&self, key: Key, content: &dyn Content, mut at: usize) -> Result<(), Error> {
+        let mut turn = Waiting::new(&self.line, Turn::for_bulk());
+        while at < content.len() {
+            at += poll_fn(|cx| {
+                if let Some(code) = self.line.lock().aborted(key) {
+                    return Poll::Ready(Err(Error::Aborted(code)));
+                }
+                turn.poll(cx, |state| {
+                    let lane = state.serving(key).ok_or(Refused::NoLane)?;
+                    state.wait_for_lane(key, cx);
+                    let now = state.time(&**self.line.spawn());
+                    content.with(at, |rest| state.machine.body(now, lane, rest))
+                })
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// The whole body, once it is there.
+    pub(crate) fn poll_rest(&mut self, cx: &Context<'_>, size: u64) -> Poll<Result<Octets, Error>> {
+        let mut state = self.line.lock();
+        let Some((_, key)) = self.lane else { return Poll::Ready(Err(Error::Missing("body"))) };
+        let lane = state.serving(key);
+        let State { served, machine, .. } = &mut *state;
+        let Some(served) = served.get_mut(key) else { return Poll::Ready(Err(Error::Missing("body"))) };
+        if let Some(first) = self.partial.take() {
+            served.heard.want(first.as_slice(), size, |len| {
+                if let Some(lane) = lane {
+                    machine.take_lane(lane, len);
+                }
+            });
+        }
+        if let Some(octets) = served.heard.whole() {
+            return Poll::Ready(Ok(octets));
+        }
+        if let Some(code) = state.aborted(key) {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        if let Some(error) = state.over() {
+            return Poll::Ready(Err(error));
+        }
+        if let Some(served) = state.served.get_mut(key) {
+            served.heard.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    pub(crate) fn poll_flow(&mut self, cx: &Context<'_>) -> Poll<Result<Incoming, Error>> {
+        let mut state = self.line.lock();
+        let key = self.lane.map_or(Key::NONE, |(_, key)| key);
+        let Some(served) = state.served.get_mut(key) else { return Poll::Ready(Err(Error::Missing("flow"))) };
+        if let Some(flow) = served.heard.next_offer() {
+            drop(state);
+            return Poll::Ready(Ok(Incoming::new(self.line.clone(), flow)));
+        }
+        if let Some(code) = served.heard.aborted {
+            return Poll::Ready(Err(Error::Aborted(code)));
+        }
+        served.heard.waker = Some(cx.waker().clone());
+        match state.over() {
+            Some(error) => Poll::Ready(Err(error)),
+            None => Poll::Pending,
+        }
+    }
+
+    pub(crate) fn poll_aborted(&mut self, cx: &Context<'_>) -> Poll<Code> {
+        let mut state = self.line.lock();
+        let over = state.ended.is_some();
+        let key = self.lane.map_or(Key::NONE, |(_, key)| key);
+        let Some(served) = state.served.get_mut(key) else {
+            if over {
+                return Poll::Ready(Code::CANCELLED);
+            }
+            // A notice of one frame: nobody can give it up, but the line may end.
+            state.wait_for_phase(cx);
+            return Poll::Pending;
+        };
+        match served.heard.aborted {
+            Some(code) => Poll::Ready(code),
+            None if over => Poll::Ready(Code::CANCELLED),
+            None => {
+                served.heard.waker = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        if let Some((_, key)) = self.lane {
+            self.line.lock().drop_served(key);
+        }
+    }
+}
+
+/// Watches the exchange of a message from outside.
+pub(crate) struct Watch {
+    line: WeakLine,
+    key: Option<Key>,
+    id: MessageId,
+}
+
+impl Watch {
+    pub(crate) fn new(line: WeakLine, (key, id): (Option<Key>, MessageId)) -> Watch {
+        Watch { line, key, id }
+    }
+
+    /// Ready once the peer gave the exchange up, or the line is over.
+    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+        let Some(shared) = self.line.shared() else { return Poll::Ready(()) };
+        let mut state = shared.lock();
+        if state.ended.is_some() {
+            return Poll::Ready(());
+        }
+        let Some(served) = self.key.and_then(|key| state.served.get_mut(key)).filter(|served| served.id == self.id)
+        else {
+            state.wait_for_phase(cx);
+            return Poll::Pending;
+        };
+        if served.heard.aborted.is_some() {
+            return Poll::Ready(());
+        }
+        served.watcher = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
