@@ -5,10 +5,14 @@
 mod support;
 
 use std::fs;
+use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
-use ropeway_tokio::{Client, Message, Server};
+use ropeway_tokio::futures_io::AsyncRead;
+use ropeway_tokio::{Client, Message, Server, Uploading};
 use support::{Running, Served};
 use tokio::sync::mpsc;
 
@@ -54,6 +58,37 @@ fn a_client_that_waits_ends_at_once() {
     let _connection = listener.accept().expect("a connection");
     running.interrupt();
     assert_eq!(running.end().failed(130), "interrupted");
+}
+
+/// So many octets, and then none for ever.
+struct Stalling(usize);
+
+impl AsyncRead for Stalling {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        let len = out.len().min(self.0);
+        self.0 -= len;
+        if len == 0 { Poll::Pending } else { Poll::Ready(Ok(len)) }
+    }
+}
+
+#[test]
+fn a_server_gives_open_work_its_grace_and_leaves_no_half_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["serve", "tcp://127.0.0.1:0", "--dir", ".", "--grace", "0.2"];
+    let running = Running::start(arguments, folder.path(), b"");
+    let address = running.line().replace("listening on ", "");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let line = runtime.block_on(Client::connect(address.as_str())).expect("a line");
+    let source = Uploading::from_reader("large.bin", Stalling(LENGTH));
+    let upload = runtime.block_on(line.send_file(source)).expect("offered");
+    let mut progress = upload.progress();
+    while runtime.block_on(progress.next()).is_some_and(|progress| progress.done < LENGTH as u64) {}
+    running.interrupt();
+    assert!(running.line_with("stopped").starts_with("stopped: 0 lines closed, 1 cut"));
+    assert_eq!(running.end().code, Some(0));
+    assert!(runtime.block_on(upload.finished()).is_err());
+    assert!(!folder.path().join("large.bin").exists(), "no half file under its name");
+    assert!(folder.path().join(PARTIAL).exists());
 }
 
 #[test]

@@ -105,7 +105,7 @@ impl Folder {
         let name = offerable(&name).ok_or(Code::NOT_FOUND)?;
         let path = self.path.join(name.as_str());
         let looked = path.clone();
-        let found = spawn_blocking(move || fs::metadata(looked)).await.map_err(io::Error::other)??;
+        let found = spawn_blocking(move || fs::symlink_metadata(looked)).await.map_err(io::Error::other)??;
         if found.is_file() { Ok(path) } else { Err(Code::NOT_FOUND.into()) }
     }
 }
