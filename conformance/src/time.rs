@@ -66,8 +66,8 @@ impl Time {
             let woken = |at: Duration| !only_due || at <= now;
             let sleepers: Vec<_> = book
                 .clocks
-                .iter_mut()
-                .filter_map(|(id, entry)| Some((*id, entry.sleeper.take_if(|(at, _)| woken(*at))?.1)))
+                .iter()
+                .filter_map(|(id, entry)| Some((*id, entry.sleeper.as_ref().filter(|(at, _)| woken(*at))?.1.clone())))
                 .collect();
             (sleepers, moved)
         };

@@ -97,11 +97,6 @@ impl World {
         self.lab.hang_connecting();
     }
 
-    /// So many tasks may panic, where otherwise none may.
-    pub fn expect_panics(&self, most: usize) {
-        self.lab.alarm().pardon(most);
-    }
-
     // ---- ends
 
     /// A patient server on a new address.

@@ -80,7 +80,10 @@
     clippy::expect_used,
     clippy::panic
 )]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)
+)]
 
 #[cfg(test)]
 extern crate std;

@@ -233,7 +233,11 @@ mod tests {
                     }
                 }
                 1 if used.contains(&number) => {
-                    if ours { pool.release_own(number) } else { pool.release(number) }
+                    if ours {
+                        pool.release_own(number)
+                    } else {
+                        pool.release(number)
+                    }
                     used.retain(|other| *other != number);
                 }
                 2 if used.contains(&number) => {

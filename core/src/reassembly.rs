@@ -212,10 +212,7 @@ mod tests {
 
     #[test]
     fn what_lies_outside_is_refused() {
-        assert_eq!(
-            Reassembly::new(&mut [0; 9], 10).map(|_| ()),
-            Err(Gap::TooLarge { size: 10, memory: 9 })
-        );
+        assert_eq!(Reassembly::new(&mut [0; 9], 10).map(|_| ()), Err(Gap::TooLarge { size: 10, memory: 9 }));
         assert!(matches!(Reassembly::new(&mut [0; 9], u64::MAX), Err(Gap::TooLarge { .. })));
         let mut memory = [0; 10];
         let mut reassembly = Reassembly::new(&mut memory, 4).unwrap();

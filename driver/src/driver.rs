@@ -339,10 +339,11 @@ where
         }
     }
 
-    /// Once the peer has said goodbye, or is dead, there is nobody to write to.
+    /// Once the peer has said goodbye or is dead, or the line was cut, there is nobody to write to.
     fn settle(&mut self) {
-        let closed = self.shared.lock().machine.closed();
-        if matches!(closed, Some(Reason::ByPeer(_) | Reason::Dead | Reason::HelloTimeout | Reason::Eof)) {
+        let state = self.shared.lock();
+        let reason = state.machine.closed();
+        if state.cut || matches!(reason, Some(Reason::ByPeer(_) | Reason::Dead | Reason::HelloTimeout | Reason::Eof)) {
             self.phase = Phase::Over;
         }
     }
@@ -350,14 +351,23 @@ where
     /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
     fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
         let mut state = self.shared.lock();
-        if state.driver.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
-            state.driver = Some(cx.waker().clone());
+        match &mut state.driver {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            Some(waker) => {
+                waker.clone_from(cx.waker());
+                // The clock would wake whoever polled before.
+                self.armed = None;
+                return false;
+            }
+            none => *none = Some(cx.waker().clone()),
         }
         state.stale = true;
         if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
-            // Only the transport can help.
-            return true;
+            // Only the transport can help, and time. Both may have changed since they were looked at.
+            state.stuck = Some(self.armed.unwrap_or(Instant::ZERO.after(Duration::MAX)));
+            return !state.is_late() && (self.closing.is_some() || state.machine.ending().is_none());
         }
+        state.stuck = None;
         if state.machine.wants_transmit() || state.machine.closed().is_some() || state.before_sleep() {
             return false;
         }
@@ -378,7 +388,7 @@ where
             }
         }
         let at = self.closing.unwrap_or(now).after(self.config.close_timeout);
-        if at <= now {
+        if at <= now || self.shared.lock().cut {
             return Poll::Ready(());
         }
         self.clock.poll_until(cx, Duration::from_micros(at.as_micros()))

@@ -120,9 +120,8 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::WrongType { cause, .. } => Some(cause),
-            Error::Address(error) => Some(error),
-            Error::Io(error) => Some(&**error),
+            // The text shows these themselves, so what is behind them comes next.
+            Error::Io(error) => error.source(),
             Error::File(error) => error.source(),
             _ => None,
         }

@@ -16,7 +16,7 @@ use crate::action::{Action, To};
 use crate::body::{Body, Octets};
 use crate::codec::{self, Content, Owned};
 use crate::error::Error;
-use crate::file::{IntoSource, Offered, Upload, Uploading};
+use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Terms, Waiting};
 use crate::slab::Key;
@@ -118,7 +118,9 @@ impl Asking {
                         return Ok(len);
                     };
                     call.writer = Some(cx.waker().clone());
-                    content.with(at, |rest| state.machine.body(now, lane, rest))
+                    let sent = content.with(at, |rest| state.machine.body(now, lane, rest))?;
+                    state.check_over(lane);
+                    Ok(sent)
                 })
             })
             .await?;
@@ -359,12 +361,12 @@ impl Open {
         };
         let mut asking = Asking::new(line, key);
         let stream = if streams > 0 { Some(asking.offer_stream("").await?) } else { None };
-        let mut uploads = VecDeque::with_capacity(files.len());
+        let mut uploads = Uploads::default();
         for file in files {
-            uploads.push_back(asking.offer_file(file).await?);
+            uploads.push(asking.offer_file(file).await?);
         }
         asking.send_rest(&content, taken).await?;
-        Ok((Exchange { asking, action, uploads }, stream))
+        Ok((Exchange { asking, action, uploads: uploads.sent().into() }, stream))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use ropeway_core::{Accept, Code, LaneId, Offer, Refused};
 
 use crate::error::Error;
@@ -25,6 +25,7 @@ impl Outgoing {
         let key = poll_fn(|cx| {
             waiting.poll(cx, |state| {
                 let flow = state.machine.offer(lane, offer)?;
+                state.check_over(lane);
                 Ok(state.new_out(flow))
             })
         })

@@ -30,6 +30,7 @@ mod shape;
 mod slab;
 mod state;
 mod stream;
+mod unwind;
 mod waiters;
 
 pub use action::{Action, To};

@@ -266,6 +266,7 @@ impl Line {
     /// Ends the line at once, without a goodbye. What was not sent is lost, and what waits for it fails.
     pub fn cut(&self) {
         let mut state = self.lock();
+        state.cut = true;
         if let Some(event) = state.machine.handle_eof() {
             state.on_event(event);
         }
@@ -309,19 +310,21 @@ impl Line {
     /// # Cancel safety
     /// Safe.
     pub async fn ping(&self) -> Result<Duration, Error> {
-        let mut asked = false;
+        let mut asked = None;
         poll_fn(|cx| {
             let mut state = self.lock();
             if let Some(error) = state.over() {
                 return Poll::Ready(Err(error));
             }
-            if asked && let Some(rtt) = state.pong.take() {
-                return Poll::Ready(Ok(rtt));
-            }
-            if !asked && state.machine.ping().is_ok() {
-                asked = true;
-                state.pong = None;
-                state.hurry = true;
+            let (pongs, rtt) = state.pongs;
+            match asked {
+                // One pong answers everyone who asked before it.
+                Some(before) if before < pongs => return Poll::Ready(Ok(rtt)),
+                None if state.machine.ping().is_ok() => {
+                    asked = Some(pongs);
+                    state.hurry = true;
+                }
+                _ => {}
             }
             state.wait_for_phase(cx);
             Poll::Pending
@@ -380,23 +383,29 @@ impl Line {
         content: &dyn Content,
         terms: Terms,
     ) -> Result<(Option<Key>, usize), Error> {
-        let mut turn = Waiting::new(self, Turn::for_lane());
+        let Terms { attached, timeout, wants_answer } = terms;
+        let mut waiting = Waiting::new(self, Turn::for_lane());
         poll_fn(|cx| {
-            turn.poll(cx, |state| {
-                let now = state.time(&*self.0.shared.spawn);
-                let action = state.action(to)?;
-                let kind = state.kind(content)?;
-                let Terms { attached, timeout, wants_answer } = terms;
+            let mut state = self.lock();
+            let now = state.time(&*self.0.shared.spawn);
+            let mut needs_lane = wants_answer;
+            let started = state.named(to, content).and_then(|(action, kind)| {
                 let sent = content.with(0, |octets| {
                     let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
-                    if wants_answer { state.machine.request(now, &send) } else { state.machine.notify(now, &send) }
+                    if wants_answer {
+                        return state.machine.request(now, &send);
+                    }
+                    needs_lane = state.machine.needs_lane(&send);
+                    state.machine.notify(now, &send)
                 })?;
                 let key = sent.lane.map(|lane| state.new_call(lane, cx));
                 if wants_answer && state.machine.lanes().0 == 1 {
                     state.hurry = true;
                 }
                 Ok((key, sent.taken))
-            })
+            });
+            waiting.turn.spare(!needs_lane);
+            state.outcome(started, &mut waiting.turn, cx)
         })
         .await
     }
@@ -409,10 +418,6 @@ pub(crate) struct WeakLine(Weak<Shared>);
 impl WeakLine {
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
         self.0.upgrade()
-    }
-
-    pub(crate) fn is(&self, line: &Line) -> bool {
-        Weak::as_ptr(&self.0) == Arc::as_ptr(&line.0.shared)
     }
 }
 

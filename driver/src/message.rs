@@ -13,7 +13,7 @@ use crate::action::Action;
 use crate::body::Body;
 use crate::codec::{self, Content, Owned, Value};
 use crate::error::{Error, Failure};
-use crate::file::{IntoSource, Offered, Upload, Uploading};
+use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Waiting};
 use crate::serving::{Serving, Terms};
@@ -300,7 +300,7 @@ impl<'m> Responding<'m> {
     /// As [`Message::answer`]; [`Error::File`] for a file that can't be read.
     ///
     /// # Cancel safety
-    /// Dropped early, the answer may be incomplete; the exchange is given up when the message is dropped.
+    /// Dropped early, the answer may be incomplete, and its files are given up; the exchange is when the message is dropped.
     pub async fn send(self) -> Result<Vec<Upload>, Error> {
         Ok(self.go(0).await?.0)
     }
@@ -328,12 +328,12 @@ impl<'m> Responding<'m> {
         let terms = Terms { code, more, attached };
         let taken = serving.begin(key, terms, &content).await?;
         let stream = if streams > 0 { Some(StreamWriter::offer(&serving.line, lane, "").await?) } else { None };
-        let mut uploads = Vec::with_capacity(files.len());
+        let mut uploads = Uploads::default();
         for file in files {
             uploads.push(file.offer(&serving.line, lane).await?);
         }
         serving.send_rest(key, &content, taken).await?;
-        Ok((uploads, stream))
+        Ok((uploads.sent(), stream))
     }
 }
 

@@ -17,6 +17,7 @@ use crate::line::Line;
 use crate::message::Message;
 use crate::messages::Messages;
 use crate::serving::Watch;
+use crate::unwind;
 
 type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
 type Task = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
@@ -122,7 +123,7 @@ impl Router {
     /// messages wait, and in the end the peer does.
     ///
     /// A handler that does not finish at once becomes a task of its own. It is dropped when the peer gives the request
-    /// up or the line ends.
+    /// up or the line ends. One that panics is dropped too, and nobody else is harmed.
     ///
     /// # Cancel safety
     /// Dropped, handlers that run go on.
@@ -140,8 +141,8 @@ impl Router {
                 continue;
             };
             let exchange = message.exchange();
-            let mut task = handler(message);
-            if let Poll::Ready(outcome) = task.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            let Some(mut task) = unwind::call(|| handler(message)) else { continue };
+            if let Poll::Ready(outcome) = unwind::poll(task.as_mut(), &mut Context::from_waker(Waker::noop())) {
                 log(outcome);
                 continue;
             }
@@ -154,8 +155,8 @@ impl Router {
             spawn.spawn(Box::pin(async move {
                 let _slot = slot;
                 let done = poll_fn(|cx| match watch.poll_over(cx) {
-                    Poll::Ready(()) => Poll::Ready(Ok(())),
-                    Poll::Pending => task.as_mut().poll(cx),
+                    Poll::Ready(()) => Poll::Ready(None),
+                    Poll::Pending => unwind::poll(task.as_mut(), cx),
                 });
                 log(done.await);
             }));
@@ -171,8 +172,8 @@ where
     Arc::new(move |message| Box::pin(handler(message)))
 }
 
-fn log(outcome: Result<(), Error>) {
-    if let Err(error) = outcome {
+fn log(outcome: Option<Result<(), Error>>) {
+    if let Some(Err(error)) = outcome {
         tracing::debug!(%error, "a handler failed");
     }
 }

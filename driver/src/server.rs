@@ -1,5 +1,6 @@
 //! Listens, and serves every line that comes.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -21,6 +22,7 @@ use crate::line::Line;
 use crate::message::Message;
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime, SocketOptions};
+use crate::unwind;
 
 /// After an error of accepting that is not the peer's, such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -42,9 +44,9 @@ struct Listening {
 
 #[derive(Default)]
 struct Book {
-    lines: Vec<Line>,
-    /// Accepted, and not yet over.
-    count: usize,
+    /// Accepted, and not yet over, by the number of their coming; whether they have said hello.
+    lines: BTreeMap<u64, (Line, bool)>,
+    came: u64,
     stopped: bool,
     /// The accept loop, and who waits for lines to end.
     wakers: Vec<Waker>,
@@ -147,7 +149,7 @@ impl<R: Runtime> ServerBuilder<R> {
     }
 
     /// Runs for each line once its handshake is done, before its first message. A failure closes the line with its code
-    /// and text.
+    /// and text, a panic with [`CloseCode::INTERNAL`]. Dropped if the line ends before.
     pub fn on_line<F, Fut>(mut self, hook: F) -> Self
     where
         F: Fn(Line) -> Fut + Send + Sync + 'static,
@@ -184,7 +186,7 @@ impl<R: Runtime> Server<R> {
 
     /// The lines there are now.
     pub fn lines(&self) -> Vec<Line> {
-        self.shared.book().lines.clone()
+        self.shared.book().greeted()
     }
 
     /// Stops listening, lets lines say goodbye once what is open on them has ended, and cuts those that have not by the
@@ -209,7 +211,7 @@ impl<R: Runtime> Server<R> {
         let book = &self.shared;
         let over = poll_fn(|cx| {
             let mut book = book.book();
-            if book.count == 0 {
+            if book.lines.is_empty() {
                 return Poll::Ready(());
             }
             book.wakers.push(cx.waker().clone());
@@ -218,7 +220,7 @@ impl<R: Runtime> Server<R> {
         if within(clock, deadline, over).await.is_ok() {
             return Shutdown { closed: all, cut: 0 };
         }
-        let left = self.shared.book().lines.clone();
+        let left = self.shared.book().greeted();
         for line in &left {
             line.cut();
         }
@@ -231,7 +233,7 @@ impl Listening {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No further line is accepted; those there are.
+    /// No further line is accepted, and none that has not said hello is waited for; the others.
     fn stop(&self) -> Vec<Line> {
         let (lines, wakers) = {
             let mut book = self.book();
@@ -239,20 +241,50 @@ impl Listening {
             (book.lines.clone(), std::mem::take(&mut book.wakers))
         };
         wakers.into_iter().for_each(Waker::wake);
-        lines
+        let (greeted, strangers): (Vec<_>, Vec<_>) = lines.into_values().partition(|(_, greeted)| *greeted);
+        strangers.iter().for_each(|(line, _)| line.cut());
+        greeted.into_iter().map(|(line, _)| line).collect()
     }
 
-    fn enter(&self) {
-        self.book().count += 1;
+    /// Takes a line into the book: its number, if there is still a place for it.
+    fn enter(&self, line: &Line) -> Option<u64> {
+        let mut book = self.book();
+        if book.stopped {
+            return None;
+        }
+        book.came += 1;
+        let number = book.came;
+        book.lines.insert(number, (line.clone(), false));
+        Some(number)
     }
 
-    fn leave(&self) {
-        let wakers = {
+    /// Whether the line, which has said hello, is still to be served.
+    fn greet(&self, number: u64) -> bool {
+        let mut book = self.book();
+        let stopped = book.stopped;
+        match book.lines.get_mut(&number) {
+            Some((_, greeted)) if !stopped => {
+                *greeted = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn leave(&self, number: u64) {
+        let (left, wakers) = {
             let mut book = self.book();
-            book.count -= 1;
-            std::mem::take(&mut book.wakers)
+            (book.lines.remove(&number), std::mem::take(&mut book.wakers))
         };
+        // Out of the lock.
+        drop(left);
         wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Book {
+    fn greeted(&self) -> Vec<Line> {
+        self.lines.values().filter(|(_, greeted)| *greeted).map(|(line, _)| line.clone()).collect()
     }
 }
 
@@ -285,7 +317,7 @@ async fn accept<R: Runtime>(
                     if !book.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
                         book.wakers.push(cx.waker().clone());
                     }
-                    if book.count >= max_lines {
+                    if book.lines.len() >= max_lines {
                         return Poll::Pending;
                     }
                 }
@@ -326,41 +358,42 @@ fn start<R: Runtime>(runtime: &R, stream: R::Stream, endpoints: Endpoints, share
     let spawn = runtime.spawner();
     let (line, driver) =
         Line::server(stream, runtime.clock(), spawn.clone(), endpoints, shared.config.clone(), entropy);
-    shared.enter();
-    let weak = line.downgrade();
-    let book = shared.clone();
+    let Some(number) = shared.enter(&line) else { return };
+    let listening = shared.clone();
     spawn.spawn(Box::pin(async move {
         let ended = driver.await;
         tracing::debug!(%ended, "line over");
-        book.book().lines.retain(|line| !weak.is(line));
-        book.leave();
+        listening.leave(number);
     }));
-    spawn.spawn(Box::pin(serve(line, shared.clone())));
+    spawn.spawn(Box::pin(serve(line, number, shared.clone())));
 }
 
-async fn serve(line: Line, shared: Arc<Listening>) {
+async fn serve(line: Line, number: u64, shared: Arc<Listening>) {
     if line.ready().await.is_err() {
         return;
     }
-    {
-        let mut book = shared.book();
-        if book.stopped {
-            return line.close_soon(CloseCode::AWAY);
+    if !shared.greet(number) {
+        return;
+    }
+    if let Some(hook) = &shared.on_line {
+        let mut ended = pin!(line.ended());
+        let mut hooked = pin!(unwind::output(async { hook(line.clone()).await }));
+        let outcome = poll_fn(|cx| match ended.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(None),
+            Poll::Pending => hooked.as_mut().poll(cx).map(Some),
+        });
+        let (code, text) = match outcome.await {
+            Some(Some(Ok(()))) => (None, String::new()),
+            Some(Some(Err(failure))) => {
+                (Some(CloseCode::new(failure.code.value()).unwrap_or(CloseCode::INTERNAL)), failure.text)
+            }
+            Some(None) => (Some(CloseCode::INTERNAL), String::new()),
+            None => return,
+        };
+        if let Some(code) = code {
+            line.close(code, &text).await;
+            return;
         }
-        book.lines.push(line.clone());
-    }
-    if line.is_over() {
-        // It ended before it was in the book.
-        let weak = line.downgrade();
-        shared.book().lines.retain(|line| !weak.is(line));
-        return;
-    }
-    if let Some(hook) = &shared.on_line
-        && let Err(failure) = hook(line.clone()).await
-    {
-        let code = CloseCode::new(failure.code.value()).unwrap_or(CloseCode::INTERNAL);
-        line.close(code, &failure.text).await;
-        return;
     }
     if shared.router.is_empty() {
         return;
@@ -371,7 +404,10 @@ async fn serve(line: Line, shared: Arc<Listening>) {
 
 impl<R: Runtime> fmt::Debug for Server<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("address", &self.address).field("lines", &self.shared.book().count).finish()
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .field("lines", &self.shared.book().lines.len())
+            .finish()
     }
 }
 

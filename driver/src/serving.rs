@@ -214,7 +214,7 @@ impl Watch {
             state.wait_for_phase(cx);
             return Poll::Pending;
         };
-        if served.heard.aborted.is_some() {
+        if served.heard.aborted.is_some() && !served.answered {
             return Poll::Ready(());
         }
         served.watcher = Some(cx.waker().clone());

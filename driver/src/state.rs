@@ -49,6 +49,10 @@ pub(crate) struct State {
     pub(crate) stale: bool,
     /// The driver waits, and this wakes it.
     pub(crate) asleep: bool,
+    /// The driver waits for the transport, or for this time: an earlier deadline is to wake it.
+    pub(crate) stuck: Option<Instant>,
+    /// The line was cut: the transport is not to be waited for.
+    pub(crate) cut: bool,
     pub(crate) driver: Option<Waker>,
     /// A handle woke the driver: others may be about to speak too, so it goes once round the run queue first.
     pub(crate) kicked: bool,
@@ -80,8 +84,8 @@ pub(crate) struct State {
     pub(crate) flow_waiters: Waiters,
     /// Who waits for the handshake, or for the end.
     pub(crate) phase_waiters: Vec<Waker>,
-    /// The latest pong that nobody has asked for yet.
-    pub(crate) pong: Option<Duration>,
+    /// Pongs so far, and how long the latest took.
+    pub(crate) pongs: (u64, Duration),
     /// Who waits until nothing is open.
     idle_waiters: Vec<Waker>,
     pub(crate) peer_away: bool,
@@ -135,7 +139,8 @@ impl DerefMut for Guard<'_> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.0.take() else { return };
-        let driver = if state.asleep && !state.corked && state.machine.wants_transmit() { state.kick() } else { None };
+        let kicks = (state.asleep && !state.corked && state.machine.wants_transmit()) || state.is_late();
+        let driver = if kicks { state.kick() } else { None };
         if state.wakes.is_empty() {
             drop(state);
         } else {
@@ -157,6 +162,8 @@ impl State {
             now,
             stale: true,
             asleep: false,
+            stuck: None,
+            cut: false,
             driver: None,
             kicked: false,
             hurry: false,
@@ -178,7 +185,7 @@ impl State {
             bulk_waiters: Waiters::default(),
             flow_waiters: Waiters::default(),
             phase_waiters: Vec::new(),
-            pong: None,
+            pongs: (0, Duration::ZERO),
             idle_waiters: Vec::new(),
             peer_away: false,
             actions: HashMap::new(),
@@ -191,6 +198,7 @@ impl State {
     /// The driver's waker, if it has to be woken.
     pub(crate) fn kick(&mut self) -> Option<Waker> {
         self.asleep = false;
+        self.stuck = None;
         self.kicked = true;
         self.driver.clone()
     }
@@ -199,6 +207,11 @@ impl State {
     pub(crate) fn wake_driver(&mut self) {
         let driver = self.kick();
         self.wakes.extend(driver);
+    }
+
+    /// Whether a deadline has come up that the stuck driver does not know of.
+    pub(crate) fn is_late(&self) -> bool {
+        self.stuck.is_some_and(|until| self.machine.poll_timeout().is_some_and(|at| at < until))
     }
 
     /// The time for a deadline.
@@ -217,8 +230,13 @@ impl State {
 
     // ---- names
 
+    /// What a message is for, and what its body is, as the machine knows them.
+    pub(crate) fn named(&mut self, to: To<'_>, content: &dyn Content) -> Result<(core::Action, Kind), Refused> {
+        Ok((self.action(to)?, self.kind(content)?))
+    }
+
     /// The action as the machine knows it; defines its name if it is new.
-    pub(crate) fn action(&mut self, to: To<'_>) -> Result<core::Action, Refused> {
+    fn action(&mut self, to: To<'_>) -> Result<core::Action, Refused> {
         match to {
             To::Number(number) => Ok(core::Action::Number(number)),
             To::Name(name) => {

@@ -41,6 +41,13 @@ impl Waiters {
         }
     }
 
+    /// Gives the place up, where everyone is woken at once and nobody waits for another.
+    pub(crate) fn forget(&mut self, place: &mut Place) {
+        if let Some(ticket) = place.0.take() {
+            self.queue.retain(|(queued, _)| *queued != ticket);
+        }
+    }
+
     /// The one who has waited longest.
     pub(crate) fn pop(&mut self) -> Option<Waker> {
         self.queue.pop_front().map(|(_, waker)| waker)

@@ -2,8 +2,9 @@
 
 use ropeway_core::wire::Frame;
 use ropeway_core::wire::hello::Hello;
-use ropeway_core::{Config, Connection, Event, Instant, Limits, PeerError, Storage, VERSION};
+use ropeway_core::{Config, Connection, Event, Instant, Limits, PeerError, Send, Storage, VERSION};
 
+use crate::say;
 use crate::storage::{Arrays, arrays};
 
 /// The id of a server written by hand.
@@ -89,6 +90,20 @@ impl<S: Storage> Hand<S> {
         Ok(step.event.map(|event| event.map(<[u8]>::to_vec)))
     }
 
+    /// The peer opens lane 0, with all of a body or the beginning of one of `size` octets. The machine takes it.
+    pub fn opens(&mut self, wants_answer: bool, size: Option<u64>) {
+        let frame = if wants_answer { say::request(0, size, 0) } else { say::large_notice(size.expect("a large one")) };
+        assert!(matches!(self.say(&frame), Ok(Some(Event::Message(_)))));
+        self.line.take_message(4);
+    }
+
+    /// The machine opens lane 0, with the first four octets of a body of `size`.
+    pub fn requests(&mut self, size: u64) {
+        let send = Send { size: Some(size), ..Send::bytes(say::ACTION, b"1234") };
+        assert_eq!(self.line.request(self.now, &send).expect("room").lane, Some(say::OPENED));
+        self.hear();
+    }
+
     /// All that the machine has to say.
     pub fn hear(&mut self) -> Vec<u8> {
         hear(&mut self.line, self.now, 4096)
@@ -151,4 +166,26 @@ pub fn frames(mut octets: &[u8]) -> Vec<Frame<'_>> {
         octets = &octets[len..];
     }
     frames
+}
+
+/// Moves everything there is between two machines; what each heard goes to `heard`.
+pub fn exchange<A: Storage, B: Storage>(a: &mut Hand<A>, b: &mut Hand<B>, heard: &mut Vec<Event<Vec<u8>>>) {
+    loop {
+        let (from_a, from_b) = (a.hear(), b.hear());
+        if from_a.is_empty() && from_b.is_empty() {
+            return;
+        }
+        feed(&mut b.line, b.now, from_a, heard);
+        feed(&mut a.line, a.now, from_b, heard);
+    }
+}
+
+fn feed<S: Storage>(line: &mut Connection<S>, now: Instant, mut octets: Vec<u8>, heard: &mut Vec<Event<Vec<u8>>>) {
+    while !octets.is_empty() {
+        let step = line.handle_input(now, &mut octets).expect("no fault");
+        heard.extend(step.event.map(|event| event.map(<[u8]>::to_vec)));
+        let consumed = step.consumed;
+        assert!(consumed > 0);
+        octets.drain(..consumed);
+    }
 }

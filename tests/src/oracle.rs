@@ -147,7 +147,8 @@ enum Take {
 impl End {
     fn new(is_server: bool) -> End {
         let now = Instant::from_millis(5);
-        let config = Config { max_aborts: 1 << 20, heartbeat: Duration::ZERO, timeout: Duration::ZERO, ..Config::SMALL };
+        let config =
+            Config { max_aborts: 1 << 20, heartbeat: Duration::ZERO, timeout: Duration::ZERO, ..Config::SMALL };
         let line = if is_server {
             Connection::server(now, config, SESSION.repeat(2).try_into().expect("32 octets"), arrays())
         } else {
@@ -286,7 +287,7 @@ impl End {
             5 => line.update(lane, body),
             6 => line.body(now, lane, bytes).map(drop),
             7 if dice.once_in(2) => line.abort(lane, code),
-            7 | 8 | 9..=13 => {
+            7..=13 => {
                 let size = if dice.once_in(2) { Some(dice.below(700)) } else { None };
                 let lane = if what < 9 { lane } else { LaneId::new(lane.number(), dice.pick(&[Side::Us, Side::Them])) };
                 line.offer(lane, &Offer { push: dice.once_in(2), size, media: "", name: "n" }).map(drop)

@@ -166,7 +166,9 @@ pub fn octets(tag: &str, len: usize) -> Vec<u8> {
 /// Those of them from `start` on.
 pub fn octets_at(tag: &str, start: usize, len: usize) -> Vec<u8> {
     let seed = tag.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(131).wrapping_add(u64::from(byte)));
-    (start..start + len).map(|i| (seed.wrapping_add(i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8).collect()
+    (start..start + len)
+        .map(|i| (seed.wrapping_add(i as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8)
+        .collect()
 }
 
 /// What stands for the digest of a flow.

@@ -180,7 +180,7 @@ pub fn run<A: Storage, B: Storage>(
         if let Some(chunk) = to_client {
             client.receive(now, &chunk, |_| {});
         }
-        assert_eq!((client.error, server.error), (None, None), "{:?}\n{:?}", client.events, server.events);
+        assert_eq!((client.error, server.error), (None, None), "{:?}\n{:?}", client.line, server.line);
         if client_moved || server_moved {
             waits = 0;
             continue;
@@ -190,7 +190,7 @@ pub fn run<A: Storage, B: Storage>(
             return (client, server);
         }
         waits += usize::from(quiet);
-        assert!(waits < 40, "nothing moves any more: {:#?}\n{:#?}\n{:?}\n{:?}", client.app, server.app, client.line, server.line);
+        assert!(waits < 40, "nothing moves any more: {:?}\n{:?}", client.line, server.line);
         let next = [up.0.front().map(|(due, _)| *due), down.0.front().map(|(due, _)| *due)];
         let timers = [client.line.poll_timeout(), server.line.poll_timeout()];
         let next = next.into_iter().chain(timers).flatten().min();

@@ -1,22 +1,18 @@
 //! Streams and files: offers, ranges, pauses, and every way one ends.
 
-use ropeway_core::wire::{self, Frame, Open, Pause};
-use ropeway_core::{
-    Accept, Action, Body, Code, Config, Event, FlowId, Kind, LaneId, Offer, PeerError, Refused, Respond, Room, Send,
-    Side,
-};
+use ropeway_core::wire::Frame;
+use ropeway_core::{Accept, Code, Config, Event, FlowId, Offer, PeerError, Refused, Respond, Room, Send, Side};
 use ropeway_tests::hand::{Hand, PEER};
+use ropeway_tests::say::{
+    ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, accept, begin, data, done, lane_credit, offer, pause, request,
+};
 use ropeway_tests::storage::boxes;
 
-const OUT: FlowId = FlowId::new(0, Side::Us);
-const IN: FlowId = FlowId::new(0, Side::Them);
-const ACTION: Action = Action::Number(1);
-
 /// A client that has offered a file of 8 octets, or of unknown size, or a stream.
-fn sender(offer: &Offer<'_>) -> Hand {
+fn sender(what: &Offer<'_>) -> Hand {
     let mut hand = Hand::client();
     let lane = hand.line.request(hand.now, &Send { attached: 1, ..Send::bytes(ACTION, b"") }).unwrap().lane.unwrap();
-    assert_eq!(hand.line.offer(lane, offer), Ok(OUT));
+    assert_eq!(hand.line.offer(lane, what), Ok(OUT));
     hand.hear();
     hand
 }
@@ -27,39 +23,9 @@ const UNSIZED: Offer<'static> = Offer { size: None, ..FILE };
 /// A server that has been offered something.
 fn receiver(push: bool, size: Option<u64>) -> Hand {
     let mut hand = Hand::server();
-    open(&mut hand, 0);
-    let offer = wire::Offer { flow: 0, side: Side::Us, lane: 0, push, size, media: "", name: "f" };
-    assert!(matches!(hand.say(&Frame::Offer(offer)), Ok(Some(Event::Offer { .. }))));
+    hand.say(&request(0, None, 1)).unwrap();
+    assert!(matches!(hand.say(&offer(ACCEPTED, push, size)), Ok(Some(Event::Offer { .. }))));
     hand
-}
-
-fn open(hand: &mut Hand, lane: u16) {
-    let body = Body { kind: Kind::None, bytes: &[][..] };
-    let open = Open { lane, action: ACTION, body, wants_answer: true, timeout: None, size: None, attached: 1 };
-    hand.say(&Frame::Open(open)).unwrap();
-}
-
-fn ask(start: u64, end: Option<u64>) -> Frame<'static> {
-    Frame::Accept(wire::Accept { flow: 0, start, end, prefix: None })
-}
-
-fn data(bytes: &[u8]) -> Frame<'_> {
-    Frame::Data { flow: 0, bytes }
-}
-
-const FINISH: Frame<'static> = Frame::Finish { flow: 0, digest: None };
-const CANCEL: Frame<'static> = Frame::Cancel { flow: 0, code: Code::IO };
-
-fn done(code: Code) -> Frame<'static> {
-    Frame::Done { flow: 0, code }
-}
-
-fn begin(start: u64) -> Frame<'static> {
-    Frame::Begin { flow: 0, start }
-}
-
-fn pause(on: bool, by_receiver: bool) -> Frame<'static> {
-    Frame::Pause(Pause { flow: 0, on, by_receiver })
 }
 
 fn accepted(start: u64, end: Option<u64>, prefix: Option<[u8; 32]>) -> Event<Vec<u8>> {
@@ -74,8 +40,7 @@ fn a_file_is_sent_from_the_offset_that_was_asked_for() {
         let mut hand = sender(&FILE);
         assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::WrongState), "not yet accepted");
         let prefix = (start > 0).then_some([9; 32]);
-        let accept = Frame::Accept(wire::Accept { flow: 0, start, end: None, prefix });
-        assert_eq!(hand.say(&accept), Ok(Some(accepted(start, None, prefix))));
+        assert_eq!(hand.say(&accept(start, None, prefix)), Ok(Some(accepted(start, None, prefix))));
         assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::WrongState), "not yet begun");
         for wrong in [1, 4, 6, 9, u64::MAX] {
             assert_eq!(hand.line.begin(OUT, wrong), Err(Refused::BadArgument));
@@ -142,7 +107,7 @@ fn ranges_come_one_after_another() {
 
         let mut hand = sender(&Offer { size, ..FILE });
         for (start, end) in [(6, 8), (0, 2), (2, 6)] {
-            assert_eq!(hand.say(&ask(start, Some(end))), Ok(Some(accepted(start, Some(end), None))));
+            assert_eq!(hand.say(&accept(start, Some(end), None)), Ok(Some(accepted(start, Some(end), None))));
             hand.line.begin(OUT, start).unwrap();
             assert_eq!(hand.line.data(OUT, b"123456789"), Err(Refused::BadArgument));
             for _ in start..end {
@@ -169,13 +134,13 @@ fn ranges_that_make_no_sense_are_refused_at_both_ends() {
     }
     for (start, end) in [(9, None), (0, Some(9)), (u64::MAX, None)] {
         let mut hand = sender(&FILE);
-        hand.tell(&ask(start, end));
+        hand.tell(&accept(start, end, None));
         assert_eq!(hand.heard(), ["Cancel { flow: 0, code: Code(bad range (18)) }"]);
         assert!(matches!(hand.say(&done(Code::BAD_RANGE)), Ok(Some(Event::Done { .. }))));
         assert_eq!(hand.line.flows(), (0, 0));
     }
     for (start, end) in [(4, 4), (5, 4), (u64::MAX, 0)] {
-        assert_eq!(sender(&FILE).say(&ask(start, Some(end))), Err(PeerError::Range));
+        assert_eq!(sender(&FILE).say(&accept(start, Some(end), None)), Err(PeerError::Range));
     }
 }
 
@@ -202,7 +167,7 @@ fn no_more_comes_than_was_asked_for() {
 #[test]
 fn what_has_no_size_ends_where_it_ends() {
     let mut hand = sender(&UNSIZED);
-    hand.say(&ask(0, None)).unwrap();
+    hand.say(&accept(0, None, None)).unwrap();
     hand.line.begin(OUT, 0).unwrap();
     hand.line.data(OUT, b"as much as there is").unwrap();
     hand.line.finish(OUT, None).unwrap();
@@ -269,7 +234,7 @@ fn impossible_credit_is_an_error() {
         (Frame::Credit { flow: 0, limit: most }, PeerError::CreditOverflow),
         (Frame::Credit { flow: 1, limit: 1 << 30 }, PeerError::Unexpected(26)),
         (Frame::Credit { flow: u16::MAX, limit: 1 << 30 }, PeerError::Unexpected(26)),
-        (Frame::LaneCredit { side: Side::Them, lane: 0, limit: most }, PeerError::CreditOverflow),
+        (lane_credit(OPENED, most), PeerError::CreditOverflow),
         (Frame::LaneCredit { side: Side::Them, lane: 2, limit: 1 << 30 }, PeerError::Unexpected(25)),
         (Frame::LaneCredit { side: Side::Us, lane: 99, limit: 1 << 30 }, PeerError::Unexpected(25)),
         (Frame::Window { limit: u64::MAX }, PeerError::CreditOverflow),
@@ -368,7 +333,7 @@ fn a_pause_before_the_answer_does_not_hinder_it() {
     assert_eq!(heard.len(), 2, "{heard:?}");
     let mut hand = sender(&FILE);
     hand.say(&pause(true, true)).unwrap();
-    hand.say(&ask(0, None)).unwrap();
+    hand.say(&accept(0, None, None)).unwrap();
     hand.line.begin(OUT, 0).unwrap();
     assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::Later));
 }
@@ -382,12 +347,12 @@ fn a_pause_ends_with_its_range() {
     assert_eq!(hand.heard(), ["Finish { flow: 0, digest: None }"]);
     // The receiver's pause and the end of the range cross; the next range is not paused.
     let mut hand = sender(&FILE);
-    hand.say(&ask(0, Some(4))).unwrap();
+    hand.say(&accept(0, Some(4), None)).unwrap();
     hand.line.begin(OUT, 0).unwrap();
     hand.line.data(OUT, b"1234").unwrap();
     hand.line.finish(OUT, None).unwrap();
     hand.tell(&pause(true, true));
-    hand.say(&ask(4, None)).unwrap();
+    hand.say(&accept(4, None, None)).unwrap();
     hand.line.begin(OUT, 4).unwrap();
     assert_eq!(hand.line.data(OUT, b"5678"), Ok(4));
     let mut hand = receiver(false, Some(8));
@@ -497,10 +462,9 @@ fn a_cancelled_flow_is_over_when_its_bytes_are_taken_or_nobody_wants_them() {
 #[test]
 fn a_flow_outlives_its_exchange() {
     let mut hand = Hand::server();
-    open(&mut hand, 0);
-    let lane = LaneId::new(0, Side::Them);
-    let offer = wire::Offer { flow: 0, side: Side::Us, lane: 0, push: true, size: None, media: "", name: "" };
-    hand.say(&Frame::Offer(offer)).unwrap();
+    hand.say(&request(0, None, 1)).unwrap();
+    let lane = ACCEPTED;
+    hand.say(&offer(ACCEPTED, true, None)).unwrap();
     hand.line.respond(lane, &Respond { attached: 1, ..Respond::text("here") }).unwrap();
     let flow = hand.line.offer(lane, &Offer::STREAM).unwrap();
     hand.hear();
@@ -512,11 +476,10 @@ fn a_flow_outlives_its_exchange() {
 #[test]
 fn an_offer_on_an_exchange_given_up_is_declined() {
     let mut hand = Hand::server();
-    open(&mut hand, 0);
-    hand.line.abort(LaneId::new(0, Side::Them), Code::BUSY).unwrap();
+    hand.say(&request(0, None, 1)).unwrap();
+    hand.line.abort(ACCEPTED, Code::BUSY).unwrap();
     hand.hear();
-    let offer = wire::Offer { flow: 0, side: Side::Us, lane: 0, push: true, size: None, media: "", name: "" };
-    hand.tell(&Frame::Offer(offer));
+    hand.tell(&offer(ACCEPTED, true, None));
     assert_eq!(hand.heard().len(), 1);
     hand.tell(&data(b"dropped"));
     hand.tell(&CANCEL);
@@ -529,7 +492,7 @@ fn flows_announced_and_never_offered_hold_the_exchange_until_it_is_given_up() {
     let mut hand = Hand::client();
     let lane = hand.line.request(hand.now, &Send { attached: 2, ..Send::bytes(ACTION, b"") }).unwrap().lane.unwrap();
     hand.hear();
-    hand.say(&Frame::Code { lane: 0, code: Code::OK }).unwrap();
+    hand.say(&CODE).unwrap();
     assert_eq!(hand.line.lanes(), (1, 0));
     assert_eq!(hand.pass(20_000), []);
     hand.line.offer(lane, &Offer::STREAM).unwrap();

@@ -9,8 +9,10 @@ use ropeway_core::{
 };
 use ropeway_tests::hand::{Hand, PEER, frames, hello};
 
+type Heard = Result<Option<Event<Vec<u8>>>, PeerError>;
+
 /// What a machine makes of the first octets of its peer.
-fn check(is_server: bool, octets: &[u8]) -> (Result<Option<Event<Vec<u8>>>, PeerError>, Vec<u8>) {
+fn check(is_server: bool, octets: &[u8]) -> (Heard, Vec<u8>) {
     let mut hand = Hand::new(Config::SMALL, is_server);
     let mut before = hand.hear();
     let result = hand.say_bytes(octets);
@@ -57,7 +59,8 @@ fn another_protocol_is_named_within_four_octets_and_not_answered() {
 fn every_wrong_value_in_a_hello_is_refused_by_its_name() {
     let least = u64::from(PEER.frame) + CHARGE;
     let most = Limits::MAX_OCTETS;
-    let cases: Vec<(Field, fn(&mut Limits, u64), Vec<u64>, Vec<u64>)> = vec![
+    type Set = fn(&mut Limits, u64);
+    let cases: Vec<(Field, Set, Vec<u64>, Vec<u64>)> = vec![
         (Field::Frame, |l, v| l.frame = v as u32, vec![0, 63, 0xfe01, u64::from(u32::MAX)], vec![64, 4096]),
         (Field::Message, |l, v| l.message = v, vec![most + 1, u64::MAX], vec![0, most]),
         (Field::Lanes, |l, v| l.lanes = v as u16, vec![4097, 0xffff], vec![0, 4096]),

@@ -1,23 +1,15 @@
 //! Limits: the sender is told first, and the receiver enforces them all the same; nothing provoked piles up.
 
-use ropeway_core::wire::{self, Define, Frame, Notice, Open, Piece, Response, Update};
+use ropeway_core::wire::{self, Define, Frame, Notice, Open, Response};
 use ropeway_core::{
-    Action, Body, CHARGE, Code, Config, Connection, Event, Field, Instant, Kind, LaneId, Limit, Limits, Offer,
+    Accept, Action, Body, CHARGE, Code, Config, Connection, Event, Field, Instant, Kind, LaneId, Limit, Limits, Offer,
     PeerError, Reason, Refused, Respond, Send, Side, Table,
 };
 use ropeway_tests::hand::{Hand, PEER, bytes, frames, hello};
+use ropeway_tests::say::{
+    self, ACCEPTED, ACTION, IN, OPENED, abort, accept, begin, body, data, lane_credit, notice, piece, request, update,
+};
 use ropeway_tests::storage::{arrays, boxes};
-
-const ACTION: Action = Action::Number(1);
-const THEM: LaneId = LaneId::new(0, Side::Them);
-
-fn body(bytes: &[u8]) -> Body<&[u8]> {
-    Body { kind: Kind::Bytes, bytes }
-}
-
-fn open(lane: u16, size: Option<u64>, attached: u16) -> Frame<'static> {
-    Frame::Open(Open { lane, action: ACTION, body: body(b"1234"), wants_answer: true, timeout: None, size, attached })
-}
 
 fn offer(flow: u16, name: &str) -> Frame<'_> {
     Frame::Offer(wire::Offer { flow, side: Side::Us, lane: 0, push: true, size: None, media: "", name })
@@ -43,8 +35,8 @@ fn the_sender_is_told_which_limit_and_how_much() {
             h.line.request(h.now, &Send { size: Some(1 << 40), ..Send::bytes(ACTION, b"x") }).map(drop)
         }),
         (too_large(Field::Message, 101, 100), |h| {
-            h.say(&open(0, None, 0)).unwrap();
-            h.line.respond(THEM, &Respond::bytes(&[0; 101])).map(drop)
+            h.say(&request(0, None, 0)).unwrap();
+            h.line.respond(ACCEPTED, &Respond::bytes(&[0; 101])).map(drop)
         }),
         (too_large(Field::Attached, 2, 1), |h| {
             h.line.request(h.now, &Send { attached: 2, ..Send::bytes(ACTION, b"x") }).map(drop)
@@ -65,8 +57,8 @@ fn the_sender_is_told_which_limit_and_how_much() {
             h.line.offer(sent.lane.unwrap(), &Offer { media: "ninechars", ..Offer::STREAM }).map(drop)
         }),
         (too_large(Field::Frame, 60, 30), |h| {
-            h.say(&open(0, None, 0)).unwrap();
-            h.line.update(THEM, body(&[0; 60]))
+            h.say(&request(0, None, 0)).unwrap();
+            h.line.update(ACCEPTED, body(&[0; 60]))
         }),
     ];
     for (error, verb) in cases {
@@ -76,8 +68,8 @@ fn the_sender_is_told_which_limit_and_how_much() {
     let mut hand = Hand::greeted(Config::SMALL, true, arrays(), none);
     assert_eq!(hand.line.request(hand.now, &Send::text(ACTION, "")), Err(too_large(Field::Lanes, 1, 0)));
     assert!(hand.line.notify(hand.now, &Send::text(ACTION, "")).is_ok());
-    hand.say(&open(0, None, 0)).unwrap();
-    hand.line.respond(THEM, &Respond::text("x")).unwrap();
+    hand.say(&request(0, None, 0)).unwrap();
+    hand.line.respond(ACCEPTED, &Respond::text("x")).unwrap();
 }
 
 #[test]
@@ -122,29 +114,28 @@ fn the_receiver_enforces_every_limit() {
     let small = Config::SMALL;
     let name = "n".repeat(usize::from(small.max_name) + 1);
     let define = |index, name| Frame::Define(Define { table: Table::Types, index, fingerprint: None, name });
-    let update = |bytes| Frame::Update(Update { lane: 0, body: body(bytes) });
     let typed = Body { kind: Kind::Typed(0), bytes: &b"x"[..] };
     for (frames, error) in [
-        (vec![open(4, None, 0)], PeerError::LaneLimit(4)),
-        (vec![open(u16::MAX, None, 0)], PeerError::LaneLimit(u16::MAX)),
-        (vec![open(0, Some(1025), 0)], PeerError::MessageTooLarge { size: 1025, limit: 1024 }),
-        (vec![open(0, Some(u64::MAX), 0)], PeerError::MessageTooLarge { size: u64::MAX, limit: 1024 }),
-        (vec![open(0, None, 3)], PeerError::FlowLimit(3)),
-        (vec![open(0, None, 1), offer(4, "")], PeerError::FlowLimit(4)),
-        (vec![open(0, None, 1), offer(0, &name)], PeerError::BadName),
-        (vec![open(0, None, 1), offer(0, ""), offer(1, "")], PeerError::FlowInUse(1)),
-        (vec![open(0, None, 2), offer(0, ""), offer(0, "")], PeerError::FlowInUse(0)),
+        (vec![request(4, None, 0)], PeerError::LaneLimit(4)),
+        (vec![request(u16::MAX, None, 0)], PeerError::LaneLimit(u16::MAX)),
+        (vec![request(0, Some(1025), 0)], PeerError::MessageTooLarge { size: 1025, limit: 1024 }),
+        (vec![request(0, Some(u64::MAX), 0)], PeerError::MessageTooLarge { size: u64::MAX, limit: 1024 }),
+        (vec![request(0, None, 3)], PeerError::FlowLimit(3)),
+        (vec![request(0, None, 1), offer(4, "")], PeerError::FlowLimit(4)),
+        (vec![request(0, None, 1), offer(0, &name)], PeerError::BadName),
+        (vec![request(0, None, 1), offer(0, ""), offer(1, "")], PeerError::FlowInUse(1)),
+        (vec![request(0, None, 2), offer(0, ""), offer(0, "")], PeerError::FlowInUse(0)),
         (vec![define(0, &name)], PeerError::BadName),
         (vec![define(1, "b")], PeerError::Definition(1)),
         (vec![define(0, "a"), define(0, "a")], PeerError::Definition(0)),
         (vec![Frame::Notice(Notice { action: Action::Name(0), body: body(b"") })], PeerError::Definition(0)),
         (vec![Frame::Notice(Notice { action: ACTION, body: typed })], PeerError::Definition(0)),
-        (vec![open(0, None, 0), update(b"")], PeerError::Unexpected(6)),
+        (vec![request(0, None, 0), update(b"")], PeerError::Unexpected(6)),
         // B12.
-        (vec![open(0, None, 0), open(0, None, 0)], PeerError::LaneInUse(0)),
-        (vec![Frame::Abort { side: Side::Them, lane: 0, code: Code::OK }], PeerError::Unexpected(8)),
-        (vec![open(0, Some(6), 0), Frame::Body(Piece { side: Side::Us, lane: 0, bytes: b"123" })], PeerError::BodyOverrun),
-        (vec![open(0, Some(6), 0), Frame::Body(Piece { side: Side::Them, lane: 0, bytes: b"1" })], PeerError::Unexpected(7)),
+        (vec![request(0, None, 0), request(0, None, 0)], PeerError::LaneInUse(0)),
+        (vec![abort(OPENED, Code::OK)], PeerError::Unexpected(8)),
+        (vec![request(0, Some(6), 0), piece(ACCEPTED, b"123")], PeerError::BodyOverrun),
+        (vec![request(0, Some(6), 0), piece(OPENED, b"1")], PeerError::Unexpected(7)),
     ] {
         let mut hand = Hand::server();
         let (last, before) = frames.split_last().unwrap();
@@ -192,32 +183,21 @@ fn numbers_at_the_edge_do_not_overflow() {
     let edges = [u64::MAX, u64::MAX - 1, 1 << 63, 1 << 56, u64::from(u32::MAX)];
     for edge in edges {
         let mut hand = Hand::server();
-        hand.say(&open(0, None, 2)).unwrap();
-        let unsized_offer = Frame::Offer(wire::Offer {
-            flow: 0,
-            side: Side::Us,
-            lane: 0,
-            push: false,
-            size: Some(edge),
-            media: "",
-            name: "",
-        });
-        hand.say(&unsized_offer).unwrap();
-        let flow = ropeway_core::FlowId::new(0, Side::Them);
-        let accept = ropeway_core::Accept { start: edge, end: None, prefix: None };
-        if hand.line.accept(flow, &accept).is_ok() {
-            hand.say(&Frame::Begin { flow: 0, start: edge }).unwrap();
-            let _ = hand.say(&Frame::Data { flow: 0, bytes: &[1; 100] });
+        hand.say(&request(0, None, 2)).unwrap();
+        hand.say(&say::offer(ACCEPTED, false, Some(edge))).unwrap();
+        if hand.line.accept(IN, &Accept { start: edge, ..Accept::default() }).is_ok() {
+            hand.say(&begin(edge)).unwrap();
+            let _ = hand.say(&data(&[1; 100]));
         }
         for frame in [
             Frame::Window { limit: edge },
             Frame::Credit { flow: 0, limit: edge },
-            Frame::LaneCredit { side: Side::Us, lane: 0, limit: edge },
+            lane_credit(ACCEPTED, edge),
             Frame::Ack { count: edge },
-            Frame::Accept(wire::Accept { flow: 0, start: edge, end: Some(edge), prefix: None }),
+            accept(edge, Some(edge), None),
         ] {
             let mut hand = Hand::server();
-            hand.say(&open(0, None, 0)).unwrap();
+            hand.say(&request(0, None, 0)).unwrap();
             let _ = hand.say(&frame);
             hand.hear();
         }
@@ -256,7 +236,7 @@ fn unknown_frames_are_skipped_only_where_that_is_agreed() {
 #[test]
 fn a_message_with_more_than_it_declares_is_an_error() {
     for size in [0, 1, 4] {
-        assert_eq!(Hand::server().say(&open(0, Some(size), 0)), Err(PeerError::BodyOverrun), "{size}");
+        assert_eq!(Hand::server().say(&request(0, Some(size), 0)), Err(PeerError::BodyOverrun), "{size}");
     }
     let mut hand = Hand::client();
     hand.line.request(hand.now, &Send::text(ACTION, "")).unwrap();
@@ -269,12 +249,12 @@ fn a_message_with_more_than_it_declares_is_an_error() {
 fn tiny_fragments_cost_more_than_they_carry_and_empty_ones_are_errors() {
     let tiny = [
         Frame::Notice(Notice { action: ACTION, body: Body { kind: Kind::None, bytes: &[][..] } }),
-        Frame::Body(Piece { side: Side::Us, lane: 0, bytes: b"x" }),
-        Frame::Data { flow: 0, bytes: b"x" },
+        piece(ACCEPTED, b"x"),
+        data(b"x"),
     ];
     for frame in tiny {
         let mut hand = Hand::server();
-        hand.say(&open(0, Some(1000), 1)).unwrap();
+        hand.say(&request(0, Some(1000), 1)).unwrap();
         hand.say(&offer(0, "")).unwrap();
         let error = (0..100).find_map(|_| hand.say(&frame).err());
         assert!(matches!(error, Some(PeerError::Window | PeerError::Credit)), "{frame:?}: {error:?}");
@@ -318,7 +298,7 @@ fn what_the_peer_provokes_does_not_pile_up() {
     while hand.line.notify(hand.now, &Send::bytes(ACTION, b"")).is_ok() {}
     let full = hand.line.unsent();
     for lane in 0..4 {
-        hand.say(&open(lane, None, 0)).unwrap();
+        hand.say(&request(lane, None, 0)).unwrap();
         hand.line.take_message(4);
         assert!(hand.say(&Frame::Abort { side: Side::Us, lane, code: Code::CANCELLED }).is_ok());
     }
@@ -337,7 +317,7 @@ fn what_the_peer_provokes_does_not_pile_up() {
 #[test]
 fn messages_beyond_the_window_are_refused_and_the_sender_stops_before() {
     let window = Config::SMALL.window;
-    let notice = Frame::Notice(Notice { action: ACTION, body: body(&[0; 112]) });
+    let notice = notice(&[0; 112]);
     let mut hand = Hand::server();
     for _ in 0..window / (112 + CHARGE) {
         assert!(hand.say(&notice).is_ok());
@@ -351,8 +331,8 @@ fn messages_beyond_the_window_are_refused_and_the_sender_stops_before() {
     hand.hear();
     assert!(hand.line.notify(hand.now, &Send::bytes(ACTION, &[0; 118])).is_ok());
     // Control is exempt.
-    hand.say(&open(0, None, 0)).unwrap();
-    hand.line.respond_code(THEM, Code::OK).unwrap();
+    hand.say(&request(0, None, 0)).unwrap();
+    hand.line.respond_code(ACCEPTED, Code::OK).unwrap();
     hand.line.ping().unwrap();
     assert_eq!(hand.heard().len(), 3);
 }
@@ -384,8 +364,8 @@ fn small_messages_cost_few_octets() {
     assert_eq!(hand.hear().len(), 64 + 3);
     hand.line.request(hand.now, &Send::bytes(ACTION, &payload)).unwrap();
     assert_eq!(hand.hear().len(), 64 + 4);
-    hand.say(&open(0, None, 0)).unwrap();
-    hand.line.respond(THEM, &Respond::bytes(&payload)).unwrap();
+    hand.say(&request(0, None, 0)).unwrap();
+    hand.line.respond(ACCEPTED, &Respond::bytes(&payload)).unwrap();
     let octets = hand.hear();
     let response = frames(&octets).into_iter().find(|frame| matches!(frame, Frame::Response(_))).unwrap();
     assert_eq!(bytes(&response).len(), 64 + 3);
@@ -398,7 +378,13 @@ fn small_requests_pass_between_the_pieces_of_large_ones() {
     let mut hand = Hand::greeted(Config::DEFAULT, false, boxes(8, 8, 1 << 17), Limits { frame: 32 * 1024, ..PEER });
     let large = vec![1; 1 << 20];
     let lanes: Vec<LaneId> = (0..3)
-        .map(|_| hand.line.request(hand.now, &Send { size: Some(1 << 20), ..Send::bytes(ACTION, b"") }).unwrap().lane.unwrap())
+        .map(|_| {
+            hand.line
+                .request(hand.now, &Send { size: Some(1 << 20), ..Send::bytes(ACTION, b"") })
+                .unwrap()
+                .lane
+                .unwrap()
+        })
         .collect();
     hand.hear();
     let mut turns = [0; 3];

@@ -2,14 +2,16 @@
 
 use ropeway_driver::{Code, Error, Failure, Router};
 
-use super::by_hand::{octets, still_works};
+use super::by_hand::{octets, read_stream, still_works, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_large_body_goes_each_way_whole,
+    large_answers_in_a_row_are_kept_apart,
     several_share_the_line_with_small_requests,
     an_early_answer_stops_the_rest_of_the_body,
+    an_early_answer_keeps_what_it_brings,
     a_body_that_nobody_reads_harms_nobody,
     the_size_is_known_before_the_whole_has_come,
     sizes_around_a_frame_and_a_credit_arrive_whole,
@@ -45,6 +47,32 @@ async fn a_large_body_goes_each_way_whole(world: World) {
     for side in sides {
         side.await;
     }
+    world.part(near, far).await;
+}
+
+async fn large_answers_in_a_row_are_kept_apart(world: World) {
+    let (near, far) = world.pair().await;
+    let router = Router::new().on_message("many", |mut message| async move {
+        for seed in 0..4 {
+            message.respond(&octets(70_000 + seed, seed)).more().await?;
+            message.update("between").await?;
+        }
+        message.answer(&octets(70_004, 4)).await
+    });
+    world.serve(&far, router);
+    let mut exchange = near.open("many", &()).send().await.expect("the line is up");
+    // Several have come before the first is asked for.
+    until(|| far.stats().sent.responses >= 3).await;
+    let mut seed = 0;
+    while let Some(reply) = exchange.next().await {
+        let reply = reply.expect("it is an answer");
+        if !reply.is_update() {
+            assert!(reply.body().as_slice() == octets(70_000 + seed, seed), "answer {seed} is torn");
+            seed += 1;
+        }
+    }
+    assert_eq!(seed, 5);
+    drop(exchange);
     world.part(near, far).await;
 }
 
@@ -91,6 +119,24 @@ async fn an_early_answer_stops_the_rest_of_the_body(world: World) {
         still_works(&near).await;
     }
     assert!(far.stats().received.octets < 500_000, "it was sent all the same");
+    world.part(near, far).await;
+}
+
+/// The peer gives up the rest of its body, and nothing else.
+async fn an_early_answer_keeps_what_it_brings(world: World) {
+    let (near, far) = world.pair_with(patient(), tight()).await;
+    let router = Router::new().on_message("enough", |mut message| async move {
+        let mut writer = message.respond("enough").stream().await?;
+        assert_eq!(message.aborted().await, Code::CANCELLED);
+        writer.send(&octets(100_000, 2)).await?;
+        writer.finish().await
+    });
+    world.serve(&far, router);
+    let body = octets(200_000, 1);
+    let mut exchange = near.open("enough", &body).send().await.expect("the line is up");
+    let mut stream = exchange.stream().await.expect("it brings one");
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(100_000, 2));
+    drop(exchange);
     world.part(near, far).await;
 }
 

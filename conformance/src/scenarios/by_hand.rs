@@ -113,6 +113,10 @@ impl<T> Give<T> {
 pub(super) struct Take<T>(Queue<T>);
 
 impl<T> Take<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.is_empty()
+    }
+
     pub(super) async fn next(&self) -> T {
         poll_fn(|cx| {
             let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -99,8 +99,8 @@ async fn of_one_message_come_side_by_side(world: World) {
         upload.finished().await.expect("it is told");
     }
     assert_eq!(exchange.answer::<String>().await.expect("it is answered"), "thanks");
-    // Each has more than thirty frames.
-    assert!(world.transport().is_slow() || journal.turns() > 30, "{} turns", journal.turns());
+    // Each fills its credit twice, and writers are given what has come in one go.
+    assert!(world.transport().is_slow() || journal.turns() >= 6, "{} turns", journal.turns());
     world.part(near, far).await;
 }
 

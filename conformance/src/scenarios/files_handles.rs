@@ -19,6 +19,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_dropped_reader_stops_the_sender,
     an_exchange_given_up_leaves_its_files,
     an_offer_cut_short_at_every_poll_is_whole_or_void,
+    a_message_cut_short_between_its_files_is_void,
     an_answer_cut_short_at_every_poll_is_told,
     waiting_cut_short_at_every_poll_loses_nothing,
 ];
@@ -46,6 +47,7 @@ async fn either_end_pauses_and_both_must_resume(world: World) {
     download.resume().expect("it is not over");
     assert_eq!(at_rest(&far).await, rested, "the sender still does");
     download.pause().expect("it is not over");
+    assert_eq!(at_rest(&far).await, rested, "both do");
     upload.resume().expect("it is not over");
     assert_eq!(at_rest(&far).await, rested, "the receiver still does");
 
@@ -142,7 +144,11 @@ async fn a_dropped_reader_stops_the_sender(world: World) {
         let upload = near.send_file(Uploading::from_bytes("x", content.clone())).await.expect("it is offered");
         let mut reader = offered(&far).await.1.read().await.expect("it is asked for");
         reader.chunk().await.expect("it comes");
-        if told == code { reader.stop(code) } else { drop(reader) }
+        if told == code {
+            reader.stop(code)
+        } else {
+            drop(reader)
+        }
         let stopped = upload.finished().await;
         assert!(matches!(stopped, Err(Error::Aborted(stopped)) if stopped == told), "{stopped:?}");
     }
@@ -175,14 +181,11 @@ async fn an_exchange_given_up_leaves_its_files(world: World) {
 // ---- B19
 
 async fn an_offer_cut_short_at_every_poll_is_whole_or_void(world: World) {
-    let mut config = patient();
-    // One at a time, so that a second has to wait.
-    config.flows = 1;
-    let (near, far) = world.pair_with(config, patient()).await;
+    let (near, far) = world.pair().await;
     let (from, content) = (Folder::new(), octets(1000, 1));
     let path = from.put("x", &content);
     world.background(take_files(far.clone(), content.clone()));
-    for files in [1, 2] {
+    for files in [1, 3] {
         let mut polls = 0;
         let uploads = loop {
             polls += 1;
@@ -201,6 +204,24 @@ async fn an_offer_cut_short_at_every_poll_is_whole_or_void(world: World) {
     world.part(near, far).await;
 }
 
+/// Of two files one is offered when the message is given up.
+async fn a_message_cut_short_between_its_files_is_void(world: World) {
+    let mut config = patient();
+    config.flows = 2;
+    let (near, far) = world.pair_with(config, patient()).await;
+    let content = octets(1000, 1);
+    world.background(take_files(far.clone(), content.clone()));
+    let held = near.send_file(Uploading::from_bytes("held", "")).await.expect("it is offered");
+    let file = |name: &str| Uploading::from_bytes(name, content.clone());
+    let mut notify = Box::pin(near.open("files", &()).file(file("first")).file(file("second")).notify());
+    assert!(cut_short(1, &mut notify).await.is_none(), "there is room for one");
+    assert_eq!(near.stats().sent.flows, 2, "it is offered");
+    drop(notify);
+    assert_eq!(taken(&near).await, 0, "given up, and so are its files");
+    held.cancel(Code::CANCELLED);
+    world.part(near, far).await;
+}
+
 async fn an_answer_cut_short_at_every_poll_is_told(world: World) {
     let (near, far) = world.pair().await;
     let content = octets(world.much(100_000), 1);
@@ -216,8 +237,8 @@ async fn an_answer_cut_short_at_every_poll_is_told(world: World) {
                 Ok(match how {
                     "save" => Asked::Saved(file.save_in(path).await?),
                     "write" => Asked::Written(file.write_to(Vec::new()).await?),
-                    "read" => Asked::Reading(file.read().await?),
-                    _ => Asked::Reading(file.read_range(0..len).await?),
+                    "read" => Asked::Reading(Box::new(file.read().await?)),
+                    _ => Asked::Reading(Box::new(file.read_range(0..len).await?)),
                 })
             });
             let Some(asked) = cut_short(polls, answer).await else {
@@ -229,7 +250,9 @@ async fn an_answer_cut_short_at_every_poll_is_told(world: World) {
                 continue;
             };
             let came = match asked.expect("the line is up") {
-                Asked::Saved(download) => std::fs::read(download.finished().await.expect("it comes")).expect("it is there"),
+                Asked::Saved(download) => {
+                    std::fs::read(download.finished().await.expect("it comes")).expect("it is there")
+                }
                 Asked::Written(download) => download.finished().await.expect("it comes"),
                 Asked::Reading(mut reader) => read_file(&mut reader).await.expect("it comes"),
             };
@@ -299,18 +322,22 @@ async fn waiting_cut_short_at_every_poll_loses_nothing(world: World) {
 enum Asked {
     Saved(Download<PathBuf>),
     Written(Download<Vec<u8>>),
-    Reading(FileReader),
+    Reading(Box<FileReader>),
 }
 
-/// Takes every file that comes, and answers requests with how many came whole since the last.
+/// Takes every file that comes, but for those to be held, and tells who asks how many came whole since the last.
 async fn take_files(line: Line, content: Vec<u8>) {
-    let (mut messages, mut whole) = (line.messages(), 0);
+    let (mut messages, mut whole, mut held) = (line.messages(), 0_usize, Vec::new());
     while let Some(mut message) = messages.next().await {
-        if message.wants_answer() {
+        if *message.action() == "taken" {
             message.answer(&std::mem::take(&mut whole)).await.expect("the line is up");
             continue;
         }
         while let Ok(Some(file)) = message.file().await {
+            if file.name() == "held" {
+                held.push(file);
+                continue;
+            }
             let Ok(download) = file.write_to(Vec::new()).await else { continue };
             if let Ok(octets) = download.finished().await {
                 assert!(octets == content, "whole or not at all");

@@ -41,9 +41,35 @@ async fn names_that_lead_elsewhere_make_no_file(world: World) {
     fs::create_dir(&inner).expect("it is new");
     let long = "a".repeat(255);
     let names = [
-        "", ".", "..", "../x", "..\\x", "a/../../x", "/x", "/etc/passwd", "\\x", "\\\\server\\share\\x", "C:x", "C:\\x",
-        "a:b", "a/b", "a\\b", "a/b\\c", "x\0y", "CON", "nul.txt", "com1.tar.gz", "x.", "x ", " x", "a|b", "x\ny",
-        "\u{1b}[2Jx", "invoice\u{202e}fdp.exe", ".ropeway-x.part", &long,
+        "",
+        ".",
+        "..",
+        "../x",
+        "..\\x",
+        "a/../../x",
+        "/x",
+        "/etc/passwd",
+        "\\x",
+        "\\\\server\\share\\x",
+        "C:x",
+        "C:\\x",
+        "a:b",
+        "a/b",
+        "a\\b",
+        "a/b\\c",
+        "x\0y",
+        "CON",
+        "nul.txt",
+        "com1.tar.gz",
+        "x.",
+        "x ",
+        " x",
+        "a|b",
+        "x\ny",
+        "\u{1b}[2Jx",
+        "invoice\u{202e}fdp.exe",
+        ".ropeway-x.part",
+        &long,
     ];
     for name in names {
         let upload = near.send_file(Uploading::from_bytes(name, "content")).await.expect("it is offered");
@@ -67,7 +93,8 @@ async fn names_that_lead_elsewhere_make_no_file(world: World) {
         }
         assert_eq!(upload.finished().await.is_ok(), fine);
     }
-    let left: Vec<_> = fs::read_dir(&inner).expect("it is there").map(|e| e.expect("it is there").file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(&inner).expect("it is there").map(|e| e.expect("it is there").file_name()).collect();
     assert_eq!((outer.names(), left), (vec!["inner".into()], vec!["y".into()]));
     world.part(near, far).await;
 }
@@ -200,7 +227,9 @@ async fn no_more_is_taken_than_is_wanted(world: World) {
 async fn a_full_disk_is_told_at_both_ends(world: World) {
     let (near, far) = world.pair().await;
     world.serve(&near, ropeway_driver::Router::new().on("echo", |text: String| async move { Ok(text) }));
-    for (writer, code) in [(Failing(io::ErrorKind::StorageFull), Code::NO_SPACE), (Failing(io::ErrorKind::Other), Code::IO)] {
+    for (writer, code) in
+        [(Failing(io::ErrorKind::StorageFull), Code::NO_SPACE), (Failing(io::ErrorKind::Other), Code::IO)]
+    {
         let content = octets(world.much(300_000), 1);
         let upload = near.send_file(Uploading::from_bytes("x", content)).await.expect("it is offered");
         let download = offered(&far).await.1.write_to(writer).await.expect("it is asked for");
@@ -403,7 +432,12 @@ async fn senders_that_break_the_rules_are_gone(world: World) {
         ("less than there is", &[begin(0), piece(some), finish], PeerError::Range, 500),
         ("from elsewhere", &[begin(1)], PeerError::Range, 0),
         ("before the beginning", &[piece(some)], PeerError::Unexpected(13), 0),
-        ("nothing, at length", &[begin(0), piece(some), Frame::Data { flow: 0, bytes: b"" }], PeerError::EmptyFragment, 500),
+        (
+            "nothing, at length",
+            &[begin(0), piece(some), Frame::Data { flow: 0, bytes: b"" }],
+            PeerError::EmptyFragment,
+            500,
+        ),
         ("behind the end", &[begin(0), piece(all), finish, piece(b"x")], PeerError::Unexpected(13), 1000),
     ] {
         let folder = Folder::new();
@@ -475,7 +509,8 @@ async fn a_partial_file_of_a_lost_sender_is_continued(world: World) {
     // Asked for from there on, with the digest of what is there; and the whole is what counts in the end.
     let source = Source::from(bytes::Bytes::from(content.clone()));
     let [prefix, whole] = [half, content.len()].map(|end| source.digest_of(0..end as u64).expect("within"));
-    for (rest, digest, fine) in [(content[half..].to_vec(), whole, true), (vec![7; content.len() - half], whole, false)] {
+    for (rest, digest, fine) in [(content[half..].to_vec(), whole, true), (vec![7; content.len() - half], whole, false)]
+    {
         folder.put(".ropeway-x.part", &content[..half]);
         let (_server, mut peer, line) = stranger(&world).await;
         offer(&mut peer, Some(content.len() as u64)).await;

@@ -1,5 +1,7 @@
 //! What dropping each kind of handle does.
 
+use std::time::Duration;
+
 use ropeway_driver::{CloseCode, Code, Error, Failure, Reason, Router};
 
 use super::by_hand::{Give, cut_short, first_of, octets, queue, still_works, until};
@@ -19,6 +21,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     an_open_that_was_not_sent_is_nothing,
     a_server_closes_its_lines_behind_what_was_sent,
     a_driver_ends_the_line,
+    a_driver_may_move_between_tasks,
     a_handler_is_dropped_when_nobody_waits_for_it,
 ];
 
@@ -288,4 +291,22 @@ async fn a_handler_is_dropped_when_nobody_waits_for_it(world: World) {
     near.cut();
     assert_eq!(take.next().await, "answer");
     drop(exchange);
+}
+
+/// Whoever polls it last is woken, by the transport and by the clock.
+async fn a_driver_may_move_between_tasks(world: World) {
+    let mut config = patient();
+    config.protocol.hello_timeout = Duration::from_secs(3);
+    let (listener, address) = world.listen().await;
+    let (near, driver) = world.near_end(world.connect(&address).await, config);
+    let mut driver = Box::pin(driver);
+    assert!(cut_short(1, driver.as_mut()).await.is_none());
+    let silent = world.accept(&listener).await;
+    let driving = world.spawn(driver);
+    // It has been polled where it is now.
+    world.time().pass(Duration::from_millis(1)).await;
+    world.time().pass_unseen(Duration::from_secs(3)).await;
+    assert_eq!(driving.await.reason, Reason::HelloTimeout);
+    assert_eq!(near.ended().await.reason, Reason::HelloTimeout);
+    drop(silent);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ropeway_driver::{Config, Error, Reason, Router};
 
-use super::by_hand::{hello, octets, read_to_end, until, write_all, write_stream};
+use super::by_hand::{hello, octets, queue, read_to_end, until, write_all};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -43,13 +43,15 @@ async fn an_idle_line_stays_up(world: World) {
 
 /// C3. No end of the transport tells of it: nothing passes any more, either way.
 async fn a_black_holed_peer_is_noticed_at_both_ends(world: World) {
-    let gate = world.gate_near();
+    let gates = [world.gate_near(), world.gate_far()];
     let (near, far) = world.pair_with(beating(), beating()).await;
     let line = near.clone();
     let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
     let held = far.messages().next().await.expect("it comes");
-    gate.shut(Way::Read);
-    gate.shut(Way::Write);
+    for gate in &gates {
+        gate.shut(Way::Read);
+        gate.shut(Way::Write);
+    }
     let line = far.clone();
     let taker = world.spawn(async move { line.messages().next().await.is_none() });
     world.time().pass(15 * SECOND).await;
@@ -101,6 +103,7 @@ async fn a_ping_comes_back(world: World) {
 
 async fn pings_pass_a_flood(world: World) {
     let (near, far) = world.pair().await;
+    let (back, pinged) = queue();
     let router = Router::new().on_message("drain", |mut message| async move {
         let mut stream = message.stream().await?;
         while stream.chunk().await?.is_some() {}
@@ -108,15 +111,21 @@ async fn pings_pass_a_flood(world: World) {
     });
     world.serve(&far, router);
     let (writer, reader) = near.open("drain", &()).into_stream().await.expect("the line is up");
-    let much = world.much(4_000_000);
-    let flood = world.spawn(async move { write_stream(writer, &octets(much, 1)).await });
-    let mut pings = 0;
-    while !flood.is_done() {
+    let (mut writer, much) = (writer, world.much(1_000_000));
+    let flood = world.spawn(async move {
+        // It ends when the pings are back.
+        while pinged.is_empty() {
+            writer.send(&octets(much, 1)).await.expect("it is read");
+        }
+        writer.finish().await
+    });
+    until(|| near.stats().sent.flow_octets > 0).await;
+    for _ in 0..10 {
         near.ping().await.expect("the line is up");
         far.ping().await.expect("the line is up");
-        pings += 1;
     }
-    assert!(pings > 1, "none came back before the flood was over");
+    assert!(!flood.is_done(), "there was no flood");
+    back.put(());
     flood.await.expect("it was read");
     drop(reader);
     world.part(near, far).await;

@@ -5,6 +5,10 @@ mod by_hand;
 mod cancellation;
 mod closing;
 mod deadlines;
+mod files;
+mod files_by_hand;
+mod files_handles;
+mod files_hostile;
 mod handles;
 mod handshake;
 mod heartbeat;
@@ -29,6 +33,9 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("requests", requests::LIST),
     ("bodies", bodies::LIST),
     ("streams", streams::LIST),
+    ("files", files::LIST),
+    ("files_handles", files_handles::LIST),
+    ("files_hostile", files_hostile::LIST),
     ("cancellation", cancellation::LIST),
     ("deadlines", deadlines::LIST),
     ("heartbeat", heartbeat::LIST),

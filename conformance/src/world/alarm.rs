@@ -16,16 +16,10 @@ pub(crate) struct Alarm(Arc<Mutex<Heard>>);
 #[derive(Default)]
 struct Heard {
     panics: Vec<Panic>,
-    pardoned: usize,
     scenario: Option<Waker>,
 }
 
 impl Alarm {
-    /// So many panics more are nothing to worry about.
-    pub(crate) fn pardon(&self, most: usize) {
-        self.heard().pardoned += most;
-    }
-
     /// The output of a task, unless it panics.
     pub(crate) async fn guard<F: Future>(&self, task: F) -> Option<F::Output> {
         let mut task = pin!(task);
@@ -36,7 +30,7 @@ impl Alarm {
         run.await.map_err(|panic| self.ring(panic)).ok()
     }
 
-    /// The first panic that was not pardoned.
+    /// A panic that was heard.
     pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Panic> {
         let mut heard = self.heard();
         match heard.panics.pop() {
@@ -51,10 +45,6 @@ impl Alarm {
     fn ring(&self, panic: Panic) {
         let scenario = {
             let mut heard = self.heard();
-            if heard.pardoned > 0 {
-                heard.pardoned -= 1;
-                return;
-            }
             heard.panics.push(panic);
             heard.scenario.take()
         };

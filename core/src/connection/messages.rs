@@ -116,14 +116,20 @@ impl<S: Storage> Connection<S> {
     /// Sends a message that wants no answer. One that fits a frame, and brings no flows, needs no lane.
     pub fn notify(&mut self, now: Instant, message: &Send<'_>) -> Result<Sent, Refused> {
         let size = self.check(message)?;
-        let bytes = message.body.bytes;
-        if message.attached > 0 || size > bytes.len() as u64 || !self.fits(bytes.len()) {
+        if self.needs_lane(message) {
             return self.open(now, message, size, false);
         }
+        let bytes = message.body.bytes;
         self.has_room(bytes.len(), self.window_out.room())?;
         self.push(&Frame::Notice(Notice { action: message.action, body: message.body }))?;
         self.said_message(bytes.len(), false);
         Ok(Sent { id: self.next_id(Side::Us), lane: None, taken: bytes.len() })
+    }
+
+    /// Whether [`notify`](Connection::notify) would open an exchange for this message. If not, it never waits for a lane.
+    pub fn needs_lane(&self, message: &Send<'_>) -> bool {
+        let here = message.body.bytes.len();
+        message.attached > 0 || message.size.is_some_and(|size| size > here as u64) || !self.fits(here)
     }
 
     /// Sends a message that wants an answer: an exchange opens.

@@ -27,4 +27,5 @@ pub use self::offered::{Offered, Save};
 pub use self::reader::FileReader;
 pub use self::source::Source;
 pub use self::target::{Existing, Target};
+pub(crate) use self::upload::Uploads;
 pub use self::upload::{IntoSource, Upload, Uploading};

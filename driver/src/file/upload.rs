@@ -260,6 +260,29 @@ impl fmt::Debug for Upload {
     }
 }
 
+/// The files of a message that is being sent: given up with it if it does not come to its end.
+#[derive(Default)]
+pub(crate) struct Uploads(Vec<Upload>);
+
+impl Uploads {
+    pub(crate) fn push(&mut self, upload: Upload) {
+        self.0.push(upload);
+    }
+
+    /// The message is sent: its files go on by themselves.
+    pub(crate) fn sent(mut self) -> Vec<Upload> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        for upload in &self.0 {
+            upload.cancel(Code::CANCELLED);
+        }
+    }
+}
+
 /// The task that sends a file.
 struct Sending {
     flow: Steered<Outgoing>,

@@ -70,7 +70,10 @@ impl State {
                     None => self.machine.take_flow(flow, bytes.len()),
                 }
             }
-            Event::Finished { flow, digest } => self.on_in(flow, |input| input.finished = Some(digest)),
+            Event::Finished { flow, digest } => self.on_in(flow, |input| {
+                input.finished = Some(digest);
+                input.paused = false;
+            }),
             Event::Cancelled { flow, code } => {
                 let key = self.receiving.get(flow.number());
                 if let Some(input) = self.ins.get_mut(key) {
@@ -115,7 +118,7 @@ impl State {
             }
             Event::Ready(_) => self.wakes.append(&mut self.phase_waiters),
             Event::Pong { rtt } => {
-                self.pong = Some(rtt);
+                self.pongs = (self.pongs.0 + 1, rtt);
                 self.wakes.append(&mut self.phase_waiters);
             }
             Event::Away => {
@@ -143,6 +146,7 @@ impl State {
                 heard: Arrived::default(),
                 writer: None,
                 watcher: None,
+                answered: false,
             });
             self.accepted.set(lane.number(), key);
             (lane, key)

@@ -40,7 +40,7 @@ pub(crate) struct Arrived {
 /// What comes besides a small message and one small answer.
 #[derive(Default)]
 struct More {
-    /// Pieces of the current body that nobody has asked for yet. They wait within the lane's credit.
+    /// Pieces of bodies that nobody has asked for yet, one body behind the other. They wait within the lane's credit.
     pieces: VecDeque<Bytes>,
     /// Somebody wants the current body whole: what has come of it, and its size. Credit goes back at once, and nobody is
     /// woken before the last piece.
@@ -86,11 +86,12 @@ impl Arrived {
     pub(super) fn push_piece(&mut self, piece: &[u8]) -> (bool, bool) {
         let more = self.more();
         match &mut more.wanted {
-            Some(wanted) => {
+            Some(wanted) if !wanted.is_whole() => {
                 wanted.extend(piece);
                 (true, wanted.is_whole())
             }
-            None => {
+            // It belongs to the next body, which nobody has asked for.
+            _ => {
                 more.pieces.push_back(Bytes::copy_from_slice(piece));
                 (false, false)
             }
@@ -124,7 +125,10 @@ impl Arrived {
         let mut wanted = Wanted { octets: Vec::new(), size };
         wanted.extend(first);
         let more = self.more();
-        for piece in more.pieces.drain(..) {
+        // Those behind it belong to the next body.
+        while !wanted.is_whole()
+            && let Some(piece) = more.pieces.pop_front()
+        {
             wanted.extend(&piece);
             take(piece.len());
         }
@@ -203,6 +207,8 @@ pub(crate) struct Served {
     pub(crate) lane: Option<LaneId>,
     pub(crate) id: MessageId,
     pub(crate) heard: Arrived,
+    /// The peer gave up behind the last answer, which is none of the handler's business.
+    pub(crate) answered: bool,
     pub(crate) writer: Option<Waker>,
     /// Who runs the handler, and stops it when the exchange is over.
     pub(crate) watcher: Option<Waker>,
@@ -293,8 +299,8 @@ impl State {
         self.wakes.extend(waker);
     }
 
-    /// The peer's half may have ended just now, and the exchange with it.
-    pub(super) fn check_over(&mut self, lane: LaneId) {
+    /// A half may have ended just now, and the exchange with it.
+    pub(crate) fn check_over(&mut self, lane: LaneId) {
         if lane.opened_by() == Side::Us && !self.machine.is_open(lane) {
             self.call_over(lane);
         }
@@ -313,11 +319,15 @@ impl State {
         self.after_freeing();
     }
 
+    /// The peer gave up what this end serves.
     pub(super) fn served_over(&mut self, lane: LaneId) {
+        // Behind the last answer it only keeps the rest of its own body: what the answer brought goes on.
+        let answered = !self.machine.is_open(lane);
         let key = self.accepted.get(lane.number());
         self.accepted.set(lane.number(), Key::NONE);
         if let Some(served) = self.served.get_mut(key) {
             served.lane = None;
+            served.answered = answered;
             let (writer, watcher) = (served.writer.take(), served.watcher.take());
             self.wakes.extend(writer);
             self.wakes.extend(watcher);

@@ -12,6 +12,8 @@ use crate::waiters::Place;
 #[derive(Default)]
 pub(crate) struct Turn {
     wants: Wants,
+    /// What is scarce is not needed after all.
+    spared: bool,
     scarce: Place,
     room: Place,
 }
@@ -39,6 +41,11 @@ impl Turn {
         Turn { wants: Wants::Bulk, ..Turn::default() }
     }
 
+    /// Whether it can do without a lane, as far as is known now.
+    pub(crate) fn spare(&mut self, spared: bool) {
+        self.spared = spared;
+    }
+
     pub(crate) fn is_waiting(&self) -> bool {
         self.scarce.is_taken() || self.room.is_taken()
     }
@@ -48,7 +55,7 @@ impl Turn {
         if !self.is_waiting() {
             return None;
         }
-        let _ = state.room_waiters.leave(&mut self.room);
+        state.room_waiters.forget(&mut self.room);
         let queue = match self.wants {
             Wants::Room => return None,
             Wants::Lane => &mut state.lane_waiters,
@@ -81,7 +88,9 @@ impl State {
         match refused {
             Refused::Later => {
                 let (queue, place) = match place.wants {
-                    Wants::Lane if !self.machine.has_free_lane() => (&mut self.lane_waiters, &mut place.scarce),
+                    Wants::Lane if !place.spared && !self.machine.has_free_lane() => {
+                        (&mut self.lane_waiters, &mut place.scarce)
+                    }
                     Wants::Flow if !self.machine.has_free_flow() => (&mut self.flow_waiters, &mut place.scarce),
                     Wants::Bulk if !self.machine.has_bulk_room() => (&mut self.bulk_waiters, &mut place.scarce),
                     _ => (&mut self.room_waiters, &mut place.room),

@@ -92,9 +92,10 @@ impl Hand {
         task
     }
 
-    /// Runs what can run, until everything waits.
+    /// Runs what can run, until everything waits; panics if that does not come soon.
+    #[track_caller]
     pub(in crate::scenarios) fn run(&self) {
-        loop {
+        for _ in 0..STEPS {
             let task = self.state().woken.pop_front();
             if let Some(task) = task {
                 task.run();
@@ -106,6 +107,7 @@ impl Hand {
                 None => return,
             }
         }
+        panic!("it does not come to rest: what should wait does not");
     }
 
     /// Runs until `work` is done; panics if it never will be.
@@ -165,6 +167,8 @@ impl Spawn for Hand {
     }
 }
 
+/// More than any scenario needs at once, and too few to use all memory of the system up.
+const STEPS: usize = 20_000;
 /// Room in the pipe of a pair of lines: less than anything that is measured.
 const PIPE: usize = 16 * 1024;
 

@@ -1,0 +1,103 @@
+//! Room in the outbox, the window and the credit; and what is asked of nothing.
+
+use ropeway_core::wire::Frame;
+use ropeway_core::{Code, Config, Event, Kind, LaneId, Offer, Refused, Respond, Room, Send, Side, Table};
+use ropeway_tests::hand::{Hand, PEER, frames, hear, hello};
+use ropeway_tests::say::{ACCEPTED, ACTION, OPENED, body, lane_credit, request};
+use ropeway_tests::storage::{arrays, boxes};
+
+#[test]
+fn room_is_told_when_window_or_credit_grows() {
+    let mut hand = Hand::client();
+    hand.requests(1000);
+    assert_eq!(hand.say(&Frame::Window { limit: 1 << 30 }), Ok(Some(Event::Room(Room::Messages))));
+    hand.tell(&Frame::Window { limit: 1 << 20 });
+    let credit = lane_credit(OPENED, 1 << 30);
+    assert_eq!(hand.say(&credit), Ok(Some(Event::Room(Room::Lane(OPENED)))));
+    hand.tell(&credit);
+}
+
+#[test]
+fn a_full_outbox_refuses_and_loses_nothing() {
+    let mut hand = Hand::greeted(Config::SMALL, true, boxes(4, 4, 100), PEER);
+    let mut said = Vec::new();
+    let mut octets = Vec::new();
+    for value in 0..200u8 {
+        let send = Send::bytes(ACTION, std::slice::from_ref(&value));
+        while let Err(refused) = hand.line.notify(hand.now, &send) {
+            assert_eq!(refused, Refused::Later);
+            octets.append(&mut hear(&mut hand.line, hand.now, 7));
+        }
+        said.push(value);
+    }
+    octets.extend(hand.hear());
+    let heard: Vec<u8> = frames(&octets)
+        .iter()
+        .map(|frame| match frame {
+            Frame::Notice(notice) => notice.body.bytes[0],
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(heard, said);
+    assert_eq!(hand.line.stats().sent.notices, 200);
+}
+
+#[test]
+fn what_can_never_fit_the_outbox_is_an_error_and_not_later() {
+    let mut hand = Hand::greeted(Config::SMALL, true, boxes(4, 4, 64), PEER);
+    let name = "n".repeat(100);
+    for _ in 0..2 {
+        assert!(matches!(hand.line.define(Table::Actions, &name, None), Err(Refused::TooLarge(_))));
+        let send = Send { attached: 1, ..Send::bytes(ACTION, b"") };
+        let lane = hand.line.request(hand.now, &send).unwrap().lane.unwrap();
+        let offer = Offer::file(&name, 1);
+        assert!(matches!(hand.line.offer(lane, &offer), Err(Refused::TooLarge(_))));
+        hand.hear();
+    }
+}
+
+#[test]
+fn codes_and_aborts_never_wait_for_room() {
+    let mut hand = Hand::server();
+    for lane in 0..4 {
+        let open = request(lane, None, 0);
+        hand.say(&open).unwrap();
+    }
+    while hand.line.notify(hand.now, &Send::new(ACTION, Kind::None, &[])).is_ok() {}
+    for lane in 0..4 {
+        let lane = LaneId::new(lane, Side::Them);
+        match lane.number() % 2 {
+            0 => hand.line.respond_code(lane, Code::REJECTED).unwrap(),
+            _ => hand.line.abort(lane, Code::BUSY).unwrap(),
+        }
+    }
+    assert_eq!(hand.line.lanes(), (0, 4));
+    let heard = hand.heard();
+    assert_eq!(heard.iter().filter(|f| f.starts_with("Code")).count(), 2);
+    assert_eq!(heard.iter().filter(|f| f.starts_with("Abort")).count(), 2);
+    assert_eq!(hand.line.lanes(), (0, 0));
+}
+
+#[test]
+fn names_of_the_other_end_and_of_nothing_are_refused() {
+    let mut hand = Hand::server();
+    for lane in
+        [OPENED, ACCEPTED, LaneId::new(3, Side::Us), LaneId::new(u16::MAX, Side::Them), LaneId::new(4, Side::Them)]
+    {
+        assert_eq!(hand.line.respond_code(lane, Code::OK), Err(Refused::NoLane));
+        assert_eq!(hand.line.respond(lane, &Respond::text("")), Err(Refused::NoLane));
+        assert_eq!(hand.line.update(lane, body(b"")), Err(Refused::NoLane));
+        assert_eq!(hand.line.body(hand.now, lane, b"x"), Err(Refused::NoLane));
+        assert_eq!(hand.line.abort(lane, Code::OK), Err(Refused::NoLane));
+        assert_eq!(hand.line.offer(lane, &Offer::STREAM), Err(Refused::NoLane));
+        hand.line.take_lane(lane, 1 << 40);
+    }
+    hand.line.take_message(usize::MAX);
+    assert!(hand.heard().is_empty(), "nothing was taken");
+}
+
+#[test]
+fn a_machine_greets_its_like() {
+    let mut hand = Hand::on(Config::DEFAULT, true, arrays());
+    assert!(matches!(hand.say_bytes(&hello(true, PEER)), Ok(Some(Event::Ready(_)))));
+}
