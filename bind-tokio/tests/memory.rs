@@ -41,6 +41,11 @@ fn a_peer_that_does_not_read_stops_its_sender() {
 }
 
 #[test]
+fn files_to_a_peer_that_does_not_read_wait() {
+    by_hand(memory::files_to_a_peer_that_does_not_read_wait);
+}
+
+#[test]
 fn a_slow_reader_costs_its_own_queue_and_nobody_else() {
     by_hand(memory::a_slow_reader_costs_its_own_queue_and_nobody_else);
 }

@@ -20,7 +20,7 @@ use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Terms, Waiting};
 use crate::slab::Key;
-use crate::state::{self, Call, RawReply, Turn};
+use crate::state::{self, Call, On, RawReply, Turn};
 use crate::stream::{StreamReader, StreamWriter};
 
 /// An answer to a request, or a report of its progress.
@@ -248,15 +248,11 @@ impl Asking {
     }
 
     pub(crate) async fn offer_stream(&self, name: &str) -> Result<StreamWriter, Error> {
-        let lane = self.line.lock().calls.get_mut(self.key).and_then(|call| call.lane);
-        let lane = lane.ok_or(Error::Misuse("the exchange is over"))?;
-        StreamWriter::offer(&self.line, lane, name).await
+        StreamWriter::offer(&self.line, On::Asked(self.key), name).await
     }
 
     async fn offer_file(&self, file: Uploading) -> Result<Upload, Error> {
-        let lane = self.line.lock().calls.get_mut(self.key).and_then(|call| call.lane);
-        let lane = lane.ok_or(Error::Misuse("the exchange is over"))?;
-        file.offer(&self.line, lane).await
+        file.offer(&self.line, On::Asked(self.key)).await
     }
 }
 

@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use ropeway_core::{Accept, Code, LaneId, Offer, Refused};
+use ropeway_core::{Accept, Code, Offer, Refused};
 
 use crate::error::Error;
 use crate::line::{Line, Waiting};
 use crate::slab::Key;
-use crate::state::Turn;
+use crate::state::{On, Turn};
 
 /// The sending end of a flow; cancelled when dropped before it is finished.
 pub(crate) struct Outgoing {
@@ -20,16 +20,25 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) async fn offer(line: &Line, lane: LaneId, offer: &Offer<'_>) -> Result<Outgoing, Error> {
+    pub(crate) async fn offer(line: &Line, on: On, offer: &Offer<'_>) -> Result<Outgoing, Error> {
         let mut waiting = Waiting::new(line, Turn::for_flow());
-        let key = poll_fn(|cx| {
+        let offered = poll_fn(|cx| {
             waiting.poll(cx, |state| {
+                let lane = state.lane_of(on, cx).ok_or(Refused::NoLane)?;
                 let flow = state.machine.offer(lane, offer)?;
                 state.check_over(lane);
                 Ok(state.new_out(flow))
             })
         })
-        .await?;
+        .await;
+        drop(waiting);
+        let key = match offered {
+            Err(Error::Misuse(why)) => {
+                let code = line.lock().given_up(on);
+                return Err(code.map_or(Error::Misuse(why), Error::Aborted));
+            }
+            offered => offered?,
+        };
         Ok(Outgoing { line: line.clone(), key, turn: Turn::for_bulk(), finished: false })
     }
 

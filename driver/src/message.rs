@@ -18,7 +18,7 @@ use crate::flow::Incoming;
 use crate::line::{Line, Waiting};
 use crate::serving::{Serving, Terms};
 use crate::slab::Key;
-use crate::state::{self, Names, Raw, Turn};
+use crate::state::{self, Names, On, Raw, Turn};
 use crate::stream::{StreamReader, StreamWriter};
 
 /// A message that the peer sent. If it wants an answer and is dropped without one, the peer is answered
@@ -320,17 +320,18 @@ impl<'m> Responding<'m> {
         let Responding { message, content, code, more, mut files } = self;
         let content = content?;
         let serving = &mut message.serving;
-        let (lane, key) = serving.lane.ok_or(Error::Misuse("the message wants no answer"))?;
+        let (_, key) = serving.lane.ok_or(Error::Misuse("the message wants no answer"))?;
         for file in &mut files {
             file.prepare(&serving.line).await?;
         }
         let attached = u16::try_from(files.len()).unwrap_or(u16::MAX).saturating_add(streams);
         let terms = Terms { code, more, attached };
         let taken = serving.begin(key, terms, &content).await?;
-        let stream = if streams > 0 { Some(StreamWriter::offer(&serving.line, lane, "").await?) } else { None };
+        let on = On::Served(key);
+        let stream = if streams > 0 { Some(StreamWriter::offer(&serving.line, on, "").await?) } else { None };
         let mut uploads = Uploads::default();
         for file in files {
-            uploads.push(file.offer(&serving.line, lane).await?);
+            uploads.push(file.offer(&serving.line, on).await?);
         }
         serving.send_rest(key, &content, taken).await?;
         Ok((uploads.sent(), stream))

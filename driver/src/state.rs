@@ -9,7 +9,7 @@ mod exchanges;
 mod flows;
 mod turns;
 
-pub(crate) use exchanges::{Call, Raw, RawReply};
+pub(crate) use exchanges::{Call, On, Raw, RawReply};
 pub(crate) use turns::Turn;
 
 use std::cell::Cell;

@@ -9,19 +9,20 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{Code, LaneId, Offer};
+use ropeway_core::{Code, Offer};
 
 use crate::error::Error;
 use crate::exchange::Asking;
 use crate::flow::{Incoming, Outgoing};
 use crate::line::Line;
+use crate::state::On;
 
 /// Writes a stream. Closing it tells the reader that it is complete; dropping it before, that it is not.
 pub struct StreamWriter(Outgoing);
 
 impl StreamWriter {
-    pub(crate) async fn offer(line: &Line, lane: LaneId, name: &str) -> Result<StreamWriter, Error> {
-        Ok(StreamWriter(Outgoing::offer(line, lane, &Offer { name, ..Offer::STREAM }).await?))
+    pub(crate) async fn offer(line: &Line, on: On, name: &str) -> Result<StreamWriter, Error> {
+        Ok(StreamWriter(Outgoing::offer(line, on, &Offer { name, ..Offer::STREAM }).await?))
     }
 
     /// Sends all of `octets`. Waits while the reader has no room, or paused the stream.

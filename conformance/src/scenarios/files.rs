@@ -1,8 +1,11 @@
 //! Files: from anything, to anything, in part and as a whole.
 
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_io::AsyncRead;
 use ropeway_driver::{Code, Error, Existing, SafeName, Save, Target, Uploading};
 
 use super::by_hand::octets;
@@ -148,6 +151,15 @@ async fn are_read_by_range(world: World) {
         assert!(read == content[start..end], "{start}..{end}");
         assert!(reader.chunk().await.expect("still").is_none(), "the end stays");
     }
+    // Octet by octet at first, and what is left of the chunk then.
+    reader.range(5..500).await.expect("it is asked for");
+    let mut read = vec![0; 3];
+    for octet in read.chunks_mut(1) {
+        let len = poll_fn(|cx| Pin::new(&mut reader).poll_read(cx, octet)).await;
+        assert_eq!(len.expect("it comes"), 1);
+    }
+    read.extend(read_file(&mut reader).await.expect("it comes"));
+    assert!(read == content[5..500]);
     drop(reader);
     upload.finished().await.expect("it is told that all is well");
 

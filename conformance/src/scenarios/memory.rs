@@ -5,21 +5,25 @@
 mod hand;
 pub(super) mod peer;
 
+use std::fs;
 use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures_io::AsyncRead;
+use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_driver::core::wire::{self, Body, Frame, Kind, Notice, Open, Piece, Response, Update};
 use ropeway_driver::core::{self, CHARGE, CloseCode, Code, PeerError, Reason, Side};
-use ropeway_driver::{Address, Client, Config, Ended, Error, Line, Runtime, Server, SocketOptions};
+use ropeway_driver::{Address, Client, Config, Ended, Error, Line, Runtime, Server, SocketOptions, Uploading};
 
 use self::hand::{Doing, Hand};
 use self::peer::{GREEDY, Peer, hello};
 use super::by_hand::{turn, write_all};
+use super::files_by_hand::{Folder, offered};
 use crate::heap;
 use crate::weather::pipe;
 
@@ -286,6 +290,43 @@ pub fn a_peer_that_does_not_read_stops_its_sender() {
     }
 }
 
+/// Files wait as well, at what was read ahead of them.
+pub fn files_to_a_peer_that_does_not_read_wait() {
+    const FILES: u16 = 8;
+    /// What is read at once of a file, and what is read ahead meanwhile.
+    const AHEAD: usize = 2 * 256 * 1024;
+    let folder = Folder::new();
+    let path = folder.put("hole", b"");
+    let made = fs::File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 30));
+    made.expect("a hole takes no room");
+    let path: fn(&Path) -> Uploading = |path| Uploading::from_path(path);
+    let reader: fn(&Path) -> Uploading = |_| Uploading::from_reader("endless", Endless);
+    for (what, source) in [("paths", path), ("readers", reader)] {
+        let hand = warm();
+        let (near, far) = pipe(PIPE);
+        let (line, _) = hand.server(far, Config::DEFAULT);
+        let mut peer = hand.finish(Peer::greet(near, GREEDY)).expect("it is greeted");
+        let mark = heap::mark();
+        let mut uploads = Vec::new();
+        for flow in 0..FILES {
+            uploads.push(hand.finish(line.send_file(source(&folder.at("hole")))).expect("it is offered"));
+            let offer = peer.hear(|frame| matches!(frame, Frame::Offer(_)).then_some(()));
+            hand.finish(offer).expect("it speaks").expect("it offers");
+            let all = wire::Accept { flow, start: 0, end: None, prefix: None };
+            peer.put(&Frame::Accept(all));
+        }
+        hand.finish(peer.say_octets(&[])).expect("it reads");
+        hand.run();
+        let bound = Config::DEFAULT.outbox + UNWRITTEN + usize::from(FILES) * (AHEAD + TASK) + SMALL;
+        assert!(mark.peak() <= bound, "{what}: {} octets, and {bound} are the most", mark.peak());
+        drop(peer);
+        for upload in uploads {
+            let told = hand.finish(upload.finished());
+            assert!(matches!(told, Err(Error::Closed(_))), "{what}: {told:?}");
+        }
+    }
+}
+
 /// B13. A queue for each peer, and none that fills for another's sake: what does not fit is the application's to drop.
 pub fn a_slow_reader_costs_its_own_queue_and_nobody_else() {
     const COUNT: usize = 20_000;
@@ -326,7 +367,7 @@ pub fn what_is_not_taken_is_what_was_allowed() {
     let config = Config::DEFAULT.protocol;
     let [window, lane, flow] = [config.window, config.lane_credit, config.flow_credit].map(to_usize);
     // What; the sender, the receiver; how much the receiver allows, in pieces of about what size.
-    let cases: [(&str, Part, Part, usize, usize); 6] = [
+    let cases: [(&str, Part, Part, usize, usize); 7] = [
         (
             "small notices",
             |line| {
@@ -360,6 +401,18 @@ pub fn what_is_not_taken_is_what_was_allowed() {
             },
             flow,
             1,
+        ),
+        (
+            "a file to a writer that is stuck",
+            |line| job(async move { line.send_file(Uploading::from_reader("endless", Endless)).await?.finished().await }),
+            |line| {
+                job(async move {
+                    let (_, file) = offered(&line).await;
+                    file.write_to(Stuck).await?.finished().await.map(|_| ())
+                })
+            },
+            flow,
+            PIECE,
         ),
         (
             "answers",
@@ -640,6 +693,32 @@ fn large() -> &'static str {
     LARGE.get_or_init(|| small().repeat(16 * 1024))
 }
 
+/// Content without end.
+struct Endless;
+
+impl AsyncRead for Endless {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(out.len()))
+    }
+}
+
+/// A writer that takes nothing, for ever.
+struct Stuck;
+
+impl AsyncWrite for Stuck {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
 /// Keeps the line, and takes nothing.
 async fn hold(line: Line) -> Result<(), Error> {
     let _line = line;
@@ -666,11 +745,15 @@ async fn pour(line: Line, piece: &str) -> Result<(), Error> {
     }
 }
 
-/// Answers requests with what they say, and streams with a stream.
+/// Answers requests with what they say, and takes streams and files.
 async fn serve(line: Line) {
     let mut messages = line.messages();
     while let Some(mut message) = messages.next().await {
-        if message.attached() > 0 {
+        if *message.action() == "file" {
+            let Ok(Some(file)) = message.file().await else { continue };
+            let Ok(download) = file.write_to(Vec::new()).await else { continue };
+            let _ = download.finished().await;
+        } else if message.attached() > 0 {
             let Ok(mut stream) = message.stream().await else { continue };
             while let Ok(Some(_)) = stream.chunk().await {}
             message.code(Code::OK);
@@ -694,6 +777,7 @@ async fn burst(hand: &Hand, line: &Line, times: usize) {
                 let (mut writer, _reader) = line.open(3, "").timeout(Duration::ZERO).into_stream().await?;
                 writer.send(large().as_bytes()).await?;
                 writer.finish().await?;
+                line.send_file(Uploading::from_bytes("x", large())).await?.finished().await?;
             }
             Ok::<_, Error>(())
         }));

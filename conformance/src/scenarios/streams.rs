@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Code, Error, Failure, Message, Router};
+use ropeway_driver::{Code, Error, Failure, Message, Router, StreamWriter};
 
 use super::by_hand::{cut_short, octets, queue, read_stream, still_works, until, write_stream};
 use super::{Scenario, scenarios};
@@ -18,6 +18,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     halves_on_tasks_of_their_own_answer_each_other,
     a_paused_one_waits_and_goes_on,
     who_finds_no_flow_free_waits_for_one,
+    who_waits_for_a_flow_gets_none_of_another_exchange,
     the_reader_can_stop_it_with_a_code,
     the_writer_can_give_it_up_with_a_code,
     a_refusal_reaches_the_reader_of_the_answer,
@@ -209,6 +210,48 @@ async fn who_finds_no_flow_free_waits_for_one(world: World) {
         side.await.expect("its turn comes");
     }
     world.part(near, far).await;
+}
+
+async fn who_waits_for_a_flow_gets_none_of_another_exchange(world: World) {
+    let mut config = patient();
+    (config.flows, config.lanes) = (1, 2);
+    let (near, far) = world.pair_with(tight(), config).await;
+    let mut messages = far.messages();
+    let ask = |action: &'static str| {
+        let line = near.clone();
+        world.spawn(async move { line.open(action, &()).into_stream().await })
+    };
+    let (writer, reader) = ask("first").await.expect("the line is up");
+    let mut first = messages.next().await.expect("it comes");
+    let second = ask("second");
+    let mut message = messages.next().await.expect("it comes");
+    // Given up in the middle of an answer: its lane is free for others, while it still waits for a flow.
+    assert!(cut_short(2, message.respond(&octets(100_000, 1)).send()).await.is_none());
+    drop(message);
+    until(|| far.stats().received.aborts == 1).await;
+    let third = ask("third");
+    let mut message = messages.next().await.expect("it comes");
+    assert_eq!(*message.action(), "third");
+    drop(reader);
+    let mut stream = first.stream().await.expect("it brings one");
+    let writing = world.spawn(write_stream_of(writer, 1));
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(1000, 1));
+    writing.await.expect("it was read");
+    second.await.map(drop).expect_err("it was given up");
+    let (writer, _reader) = third.await.expect("its turn comes");
+    let writing = world.spawn(write_stream_of(writer, 3));
+    let mut stream = message.stream().await.expect("it brings one");
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(1000, 3));
+    writing.await.expect("it was read");
+    message.code(Code::OK);
+    first.code(Code::OK);
+    drop(_reader);
+    drop(messages);
+    world.part(near, far).await;
+}
+
+async fn write_stream_of(writer: StreamWriter, seed: usize) -> Result<(), Error> {
+    write_stream(writer, &octets(1000, seed)).await
 }
 
 async fn the_reader_can_stop_it_with_a_code(world: World) {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_io::AsyncRead;
-use ropeway_core::{Accept, Code, LaneId, Offer};
+use ropeway_core::{Accept, Code, Offer};
 
 use super::Source;
 use super::blocking::blocking;
@@ -15,6 +15,7 @@ use super::feed::{BoxedReader, Feed};
 use crate::error::Error;
 use crate::flow::Outgoing;
 use crate::line::Line;
+use crate::state::On;
 
 /// The action of a message that only brings a file.
 const FILE: &str = "file";
@@ -108,10 +109,10 @@ impl Uploading {
         Ok(())
     }
 
-    /// Offers it on a lane whose message announced it, and has a task of its own send it.
+    /// Offers it on an exchange whose message announced it, and has a task of its own send it.
     ///
     /// Dropped early, it is either not offered or given up.
-    pub(crate) async fn offer(self, line: &Line, lane: LaneId) -> Result<Upload, Error> {
+    pub(crate) async fn offer(self, line: &Line, on: On) -> Result<Upload, Error> {
         let source = |source| Feed::source(line.spawn().clone(), source);
         let mut feed = match self.content {
             Content::Path(path) => source(open(line, path).await?),
@@ -120,7 +121,7 @@ impl Uploading {
         };
         let size = feed.size();
         let offer = Offer { push: false, size, media: &self.media, name: &self.name };
-        let flow = Outgoing::offer(line, lane, &offer).await?;
+        let flow = Outgoing::offer(line, on, &offer).await?;
         let control = Control::new(size);
         let (ends, waits) = outcome(control.clone());
         let sending = Sending { flow: Steered { flow, control }, feed, size };

@@ -214,7 +214,37 @@ pub(crate) struct Served {
     pub(crate) watcher: Option<Waker>,
 }
 
+/// An exchange that this end holds by its key: the number of its lane may belong to another by now.
+#[derive(Clone, Copy)]
+pub(crate) enum On {
+    Asked(Key),
+    Served(Key),
+}
+
 impl State {
+    /// The lane of an exchange while something can be said on it. The task is woken when the peer gives it up.
+    pub(crate) fn lane_of(&mut self, on: On, cx: &Context<'_>) -> Option<LaneId> {
+        match on {
+            On::Asked(key) => {
+                let call = self.calls.get_mut(key)?;
+                call.writer = Some(cx.waker().clone());
+                call.lane
+            }
+            On::Served(key) => {
+                self.wait_for_lane(key, cx);
+                self.serving(key)
+            }
+        }
+    }
+
+    /// Whether the peer gave an exchange up.
+    pub(crate) fn given_up(&mut self, on: On) -> Option<Code> {
+        match on {
+            On::Asked(key) => self.calls.get_mut(key)?.heard.aborted,
+            On::Served(key) => self.aborted(key),
+        }
+    }
+
     /// An exchange just opened by the task, which is woken when an answer comes.
     pub(crate) fn new_call(&mut self, lane: LaneId, cx: &Context<'_>) -> Key {
         let key = self.calls.insert(Call {
