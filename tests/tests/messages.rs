@@ -236,9 +236,11 @@ fn an_early_last_answer_ends_the_request_and_frees_its_lane_at_both_ends() {
 #[test]
 fn a_notice_on_a_lane_is_over_when_it_is_taken() {
     let mut hand = Hand::server();
-    hand.opens(false, Some(8));
+    hand.opens(false, Some(12));
     hand.say(&piece(ACCEPTED, b"5678")).unwrap();
-    assert!(hand.heard().is_empty());
+    hand.say(&piece(ACCEPTED, b"9abc")).unwrap();
+    hand.line.take_lane(ACCEPTED, 4);
+    assert!(hand.heard().is_empty(), "not all is taken");
     assert_eq!(hand.line.lanes(), (0, 1));
     hand.line.take_lane(ACCEPTED, 4);
     assert_eq!(hand.heard(), ["End { lane: 0 }"]);

@@ -9,6 +9,7 @@ mod files;
 mod files_by_hand;
 mod files_handles;
 mod files_hostile;
+mod files_liars;
 mod handles;
 mod handshake;
 mod heartbeat;
@@ -36,6 +37,7 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("files", files::LIST),
     ("files_handles", files_handles::LIST),
     ("files_hostile", files_hostile::LIST),
+    ("files_liars", files_liars::LIST),
     ("cancellation", cancellation::LIST),
     ("deadlines", deadlines::LIST),
     ("heartbeat", heartbeat::LIST),

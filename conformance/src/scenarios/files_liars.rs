@@ -1,0 +1,240 @@
+//! Senders and receivers of files that are written by hand, frame by frame, and keep to no rule.
+
+use std::fs;
+
+use bytes::Bytes;
+use ropeway_driver::core::wire::{self, Body, Frame, Kind, Open};
+use ropeway_driver::core::{self, PeerError, Side};
+use ropeway_driver::{Code, Error, FileError, Line, Reason, Server, Source, Uploading};
+
+use super::by_hand::{octets, until};
+use super::files_by_hand::{Folder, file_error, offered, read_file};
+use super::memory::peer::{GREEDY, Peer};
+use super::{Scenario, scenarios};
+use crate::lab::{Duplex, Lab};
+use crate::world::{World, patient};
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    lies_are_not_published,
+    senders_that_break_the_rules_are_gone,
+    an_announced_size_takes_no_room,
+    a_partial_file_of_a_lost_sender_is_continued,
+    ranges_that_are_not_there_are_refused,
+];
+
+/// F11.
+async fn lies_are_not_published(world: World) {
+    let content = octets(world.much(100_000), 1);
+    let wrong = Some([7; 32]);
+    for target in ["folder", "writer", "reader", "range"] {
+        let folder = Folder::new();
+        let (_server, mut peer, line) = stranger(&world).await;
+        offer(&mut peer, Some(content.len() as u64)).await;
+        let (_, file) = offered(&line).await;
+        let receiving = {
+            let (path, len) = (folder.path().to_owned(), content.len() as u64);
+            world.spawn(async move {
+                match target {
+                    "folder" => file.save_in(path).await?.finished().await.map(|_| ()),
+                    "writer" => file.write_to(Vec::new()).await?.finished().await.map(|_| ()),
+                    "reader" => read_file(&mut file.read().await?).await.map(|_| ()),
+                    _ => read_file(&mut file.read_range(0..len).await?).await.map(|_| ()),
+                }
+            })
+        };
+        accepted(&mut peer).await;
+        peer.say(&Frame::Begin { flow: 0, start: 0 }).await.expect("it reads");
+        data(&mut peer, &content).await;
+        peer.say(&Frame::Finish { flow: 0, digest: wrong }).await.expect("it reads");
+        let error = file_error(receiving.await);
+        assert!(matches!(*error, FileError::Digest), "{target}: {error:?}");
+        let code = peer.hear(|frame| if let Frame::Done { code, .. } = frame { Some(code) } else { None }).await;
+        assert_eq!(code.expect("it speaks"), Some(Code::DIGEST), "{target}");
+        assert!(folder.names().is_empty(), "{target}: {:?}", folder.names());
+        assert!(!line.is_over(), "{target}: a wrong digest is no breach of the protocol");
+    }
+}
+
+/// F7, B6.
+async fn senders_that_break_the_rules_are_gone(world: World) {
+    const SIZE: u64 = 1000;
+    let begin = |start| Frame::Begin { flow: 0, start };
+    let (some, all) = (&[7; 500][..], &[7; 1000][..]);
+    let piece = |bytes| Frame::Data { flow: 0, bytes };
+    let finish = Frame::Finish { flow: 0, digest: None };
+    for (what, frames, error, kept) in [
+        ("more than there is", &[begin(0), piece(all), piece(b"x")][..], PeerError::Range, 1000),
+        ("less than there is", &[begin(0), piece(some), finish], PeerError::Range, 500),
+        ("from elsewhere", &[begin(1)], PeerError::Range, 0),
+        ("before the beginning", &[piece(some)], PeerError::Unexpected(13), 0),
+        (
+            "nothing, at length",
+            &[begin(0), piece(some), Frame::Data { flow: 0, bytes: b"" }],
+            PeerError::EmptyFragment,
+            500,
+        ),
+        ("behind the end", &[begin(0), piece(all), finish, piece(b"x")], PeerError::Unexpected(13), 1000),
+    ] {
+        let folder = Folder::new();
+        let (_server, mut peer, line) = stranger(&world).await;
+        offer(&mut peer, Some(SIZE)).await;
+        let (_, file) = offered(&line).await;
+        let download = file.save_in(folder.path()).await.expect("it is asked for");
+        accepted(&mut peer).await;
+        for frame in frames {
+            peer.say(frame).await.expect("it reads");
+        }
+        let ended = line.ended().await;
+        assert_eq!(ended.reason, Reason::PeerError(error), "{what}");
+        let told = download.finished().await;
+        if what != "behind the end" {
+            assert!(matches!(told, Err(Error::Closed(_))), "{what}: {told:?}");
+            let there = fs::metadata(folder.partial("x")).map_or(0, |found| found.len());
+            assert_eq!(there, kept, "{what}: what came rightly is kept");
+            assert!(!folder.names().contains(&"x".into()), "{what}");
+        }
+    }
+    // As much as it likes, of what nobody takes.
+    let (_server, mut peer, line) = stranger(&world).await;
+    offer(&mut peer, None).await;
+    let (_message, file) = offered(&line).await;
+    let _reader = file.read().await.expect("it is asked for");
+    accepted(&mut peer).await;
+    peer.say(&begin(0)).await.expect("it reads");
+    for _ in 0..=patient().protocol.flow_credit / 1000 {
+        if peer.say(&piece(all)).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(line.ended().await.reason, Reason::PeerError(PeerError::Credit));
+}
+
+/// F6.
+async fn an_announced_size_takes_no_room(world: World) {
+    let folder = Folder::new();
+    let (_server, mut peer, line) = stranger(&world).await;
+    offer(&mut peer, Some(1 << 62)).await;
+    let (_, file) = offered(&line).await;
+    assert_eq!(file.size(), Some(1 << 62));
+    let download = file.save_in(folder.path()).await.expect("nobody said how much is too much");
+    accepted(&mut peer).await;
+    peer.say(&Frame::Begin { flow: 0, start: 0 }).await.expect("it reads");
+    data(&mut peer, b"a little").await;
+    peer.say(&Frame::Cancel { flow: 0, code: Code::IO }).await.expect("it reads");
+    let told = download.finished().await;
+    assert!(matches!(told, Err(Error::Aborted(Code::IO))), "{told:?}");
+    assert!(fs::metadata(folder.partial("x")).map_or(0, |found| found.len()) <= 8);
+}
+
+async fn a_partial_file_of_a_lost_sender_is_continued(world: World) {
+    let folder = Folder::new();
+    let content = octets(world.much(200_000), 1);
+    let half = content.len() / 2;
+    {
+        let (_server, mut peer, line) = stranger(&world).await;
+        offer(&mut peer, Some(content.len() as u64)).await;
+        let download = offered(&line).await.1.save_in(folder.path()).await.expect("it is asked for");
+        accepted(&mut peer).await;
+        peer.say(&Frame::Begin { flow: 0, start: 0 }).await.expect("it reads");
+        data(&mut peer, &content[..half]).await;
+        drop(peer);
+        assert!(matches!(download.finished().await, Err(Error::Closed(_))));
+        assert!(fs::read(folder.partial("x")).expect("it is kept") == content[..half]);
+    }
+    // Asked for from there on, with the digest of what is there; and the whole is what counts in the end.
+    let source = Source::from(Bytes::from(content.clone()));
+    let [prefix, whole] = [half, content.len()].map(|end| source.digest_of(0..end as u64).expect("within"));
+    for (rest, digest, fine) in [(content[half..].to_vec(), whole, true), (vec![7; content.len() - half], whole, false)]
+    {
+        folder.put(".ropeway-x.part", &content[..half]);
+        let (_server, mut peer, line) = stranger(&world).await;
+        offer(&mut peer, Some(content.len() as u64)).await;
+        let download = offered(&line).await.1.save_in(folder.path()).await.expect("it is asked for");
+        let accept = accepted(&mut peer).await;
+        assert_eq!((accept.start, accept.prefix), (half as u64, Some(prefix)));
+        peer.say(&Frame::Begin { flow: 0, start: half as u64 }).await.expect("it reads");
+        data(&mut peer, &rest).await;
+        peer.say(&Frame::Finish { flow: 0, digest: Some(digest) }).await.expect("it reads");
+        match download.finished().await {
+            Ok(path) => {
+                assert!(fine && fs::read(&path).expect("it is there") == content);
+                fs::remove_file(path).expect("it is there");
+            }
+            Err(Error::File(error)) => assert!(!fine && matches!(*error, FileError::Digest), "{error:?}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        assert!(folder.names().is_empty(), "{:?}", folder.names());
+    }
+}
+
+/// F9.
+async fn ranges_that_are_not_there_are_refused(world: World) {
+    const LEN: u64 = 1000;
+    let content = octets(LEN as usize, 1);
+    for (start, end, breaks) in [
+        (LEN + 1, None, false),
+        (u64::MAX, None, false),
+        (0, Some(LEN + 1), false),
+        (LEN, Some(LEN + 1), false),
+        (5, Some(5), true),
+        (6, Some(5), true),
+        (u64::MAX, Some(0), true),
+    ] {
+        let (server, mut peer, line) = stranger(&world).await;
+        let upload = line.send_file(Uploading::from_bytes("x", content.clone())).await.expect("it is offered");
+        let flow = peer.hear(|frame| if let Frame::Offer(offer) = frame { Some(offer.flow) } else { None }).await;
+        let flow = flow.expect("it speaks").expect("it offers");
+        let accept = Frame::Accept(wire::Accept { flow, start, end, prefix: None });
+        peer.say(&accept).await.expect("it reads");
+        let code = peer.hear(|frame| match frame {
+            Frame::Cancel { code, .. } => Some((false, code.value())),
+            Frame::Close(close) => Some((true, close.code.value())),
+            _ => None,
+        });
+        let code = code.await.expect("it speaks").expect("it answers");
+        if breaks {
+            assert_eq!(code, (true, PeerError::Range.code().value()), "{start} {end:?}");
+        } else {
+            assert_eq!(code, (false, Code::BAD_RANGE.value()), "{start} {end:?}");
+            peer.say(&Frame::Done { flow, code: Code::BAD_RANGE }).await.expect("it reads");
+        }
+        let told = upload.finished().await;
+        assert!(told.is_err(), "{start} {end:?}");
+        drop(server);
+    }
+}
+
+// ---- a peer by hand
+
+/// A server, a peer that it takes for a client, and the server's line to it.
+async fn stranger(world: &World) -> (Server<Lab>, Peer<Duplex>, Line) {
+    let server = world.server().serve().await.expect("it listens");
+    let (stream, _) = world.connect(server.address()).await;
+    let peer = Peer::greet(stream, GREEDY).await.expect("it is greeted");
+    until(|| !server.lines().is_empty()).await;
+    let line = server.lines().swap_remove(0);
+    (server, peer, line)
+}
+
+/// Offers the file `x` as flow 0, with a notice.
+async fn offer(peer: &mut Peer<Duplex>, size: Option<u64>) {
+    let body = Body { kind: Kind::None, bytes: &[][..] };
+    let action = core::Action::Number(1);
+    let open = Open { lane: 0, action, body, wants_answer: false, timeout: None, size: None, attached: 1 };
+    let offer = wire::Offer { flow: 0, side: Side::Us, lane: 0, push: false, size, media: "", name: "x" };
+    for frame in [Frame::Open(open), Frame::Offer(offer)] {
+        peer.say(&frame).await.expect("it reads");
+    }
+}
+
+/// What is asked for.
+async fn accepted(peer: &mut Peer<Duplex>) -> wire::Accept {
+    let accept = peer.hear(|frame| if let Frame::Accept(accept) = frame { Some(accept) } else { None });
+    accept.await.expect("it speaks").expect("it asks")
+}
+
+async fn data(peer: &mut Peer<Duplex>, octets: &[u8]) {
+    for bytes in octets.chunks(10_000) {
+        peer.say(&Frame::Data { flow: 0, bytes }).await.expect("it reads");
+    }
+}
