@@ -10,7 +10,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_driver::{
-    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Router, Runtime, Server, ServerBuilder, SocketOptions,
+    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Router, Runtime, Server, ServerBuilder,
+    SocketOptions,
 };
 
 pub(crate) use self::alarm::Alarm;

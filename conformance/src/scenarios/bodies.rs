@@ -31,7 +31,7 @@ async fn a_large_body_goes_each_way_whole(world: World) {
     for line in [&near, &far] {
         world.serve(line, Router::new().on("reverse", reverse));
     }
-    let large = world.much(3_000_000);
+    let large = world.much(1_000_000);
     let sides: Vec<_> = [near.clone(), far.clone()]
         .into_iter()
         .enumerate()

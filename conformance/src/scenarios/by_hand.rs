@@ -17,7 +17,12 @@ use crate::world::{Side, World};
 /// Octets that depend on nothing but `seed`, no two stretches of them alike.
 pub(super) fn octets(len: usize, seed: usize) -> Vec<u8> {
     let mut dice = Dice::new(seed as u64);
-    (0..len).map(|_| dice.roll(256) as u8).collect()
+    let mut octets = vec![0; len];
+    for some in octets.chunks_mut(4) {
+        let thrown = (dice.roll(1 << 31) as u32).to_le_bytes();
+        some.copy_from_slice(&thrown[..some.len()]);
+    }
+    octets
 }
 
 /// Lets other tasks run.

@@ -374,7 +374,9 @@ async fn of_a_body(world: World) {
             let whole = match number {
                 0 => cut_short(tried % 3, message.body()).await.map(|body| body.map(|body| body.as_slice().to_vec())),
                 1 => cut_short(tried % 3, message.decode::<Vec<u8>>()).await,
-                _ => cut_short(tried % 3, message.take_body()).await.map(|body| body.map(|body| body.as_slice().to_vec())),
+                _ => cut_short(tried % 3, message.take_body())
+                    .await
+                    .map(|body| body.map(|body| body.as_slice().to_vec())),
             };
             if let Some(whole) = whole {
                 assert_eq!(number_of(&whole.expect("it is whole"), len), number);

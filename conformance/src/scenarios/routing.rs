@@ -57,7 +57,8 @@ async fn the_closest_match_is_taken(world: World) {
     let other = client.request::<_, String>(8, &()).await;
     assert!(matches!(other, Err(Error::Answered(Code::NOT_IMPLEMENTED, None))), "a pattern is of names: {other:?}");
     // A fallback takes what is left.
-    let router = Router::new().on("exact", is("exact")).fallback(|message| async move { message.answer("fallback").await });
+    let router =
+        Router::new().on("exact", is("exact")).fallback(|message| async move { message.answer("fallback").await });
     let server = world.server().router(router).serve().await.expect("the address is free");
     let client = world.client(server.address()).connect().await.expect("it listens");
     assert_eq!(client.request::<_, String>("exact", &()).await.expect("it is handled"), "exact");

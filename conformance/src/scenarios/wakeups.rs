@@ -73,7 +73,8 @@ async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
     let mut sides = Vec::new();
     for number in 0..10usize {
         let line = near.clone();
-        sides.push(world.spawn(async move { line.notify("size", &octets(900, number)).await.expect("its turn comes") }));
+        sides
+            .push(world.spawn(async move { line.notify("size", &octets(900, number)).await.expect("its turn comes") }));
         let line = near.clone();
         sides.push(world.spawn(async move { still_works(&line).await }));
         let line = near.clone();

@@ -22,7 +22,7 @@ pub enum FileError {
     NotOurs,
     /// No room: the disk is full, a quota is used up, or the file is larger than its file system allows.
     Space(io::Error),
-    /// The content is not what its digest promised.
+    /// The content is not what its digest promised, or came without one.
     Digest,
     /// The file that is being sent changed since it was opened.
     Changed,
@@ -78,7 +78,7 @@ impl fmt::Display for FileError {
             Self::NotRegular => f.write_str("not a regular file"),
             Self::NotOurs => f.write_str("the partial file is not this user's alone"),
             Self::Space(_) => f.write_str("no room for the file"),
-            Self::Digest => f.write_str("the content does not match its digest"),
+            Self::Digest => f.write_str("the content does not match its digest, or has none"),
             Self::Changed => f.write_str("the file changed while it was sent"),
             Self::Range => f.write_str("the range is inverted or reaches past the end of the file"),
             Self::TooLarge { most } => write!(f, "the file is larger than {most} octets"),
