@@ -44,9 +44,13 @@ impl Runtime for Tokio {
 }
 
 /// The epoch of all clocks.
-fn now() -> Duration {
+fn epoch() -> Instant {
     static EPOCH: OnceLock<Instant> = OnceLock::new();
-    Instant::now().saturating_duration_since(*EPOCH.get_or_init(Instant::now))
+    *EPOCH.get_or_init(Instant::now)
+}
+
+fn now() -> Duration {
+    Instant::now().saturating_duration_since(epoch())
 }
 
 /// A clock of tokio. It follows tokio's paused time in tests.
@@ -61,14 +65,13 @@ impl Clock for TokioClock {
     }
 
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
-        let at = Instant::now() + at.saturating_sub(now());
-        let sleep = match &mut self.sleep {
-            Some(sleep) => {
-                sleep.as_mut().reset(at);
-                sleep
-            }
-            none => none.insert(Box::pin(sleep_until(at))),
-        };
+        // A deadline too far to be told is never.
+        let Some(at) = epoch().checked_add(at) else { return Poll::Pending };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        // To set it anew at each poll would put it off for ever: tokio rounds up.
+        if sleep.deadline() != at {
+            sleep.as_mut().reset(at);
+        }
         sleep.as_mut().poll(cx)
     }
 }

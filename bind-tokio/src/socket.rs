@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 #[cfg(unix)]
 use tokio::net::{UnixListener, UnixStream};
 
-/// Octets that may lie unsent in a socket: two blocks of the driver.
+/// Octets that may lie unsent in a socket, enough to keep the network busy: two blocks of the driver.
 #[cfg(any(target_os = "android", target_os = "linux"))]
 const UNSENT: u32 = 512 * 1024;
 
@@ -32,7 +32,7 @@ pub enum Listener {
     Tcp(TcpListener),
     /// On a Unix socket's path, which is removed when this is dropped.
     #[cfg(unix)]
-    Unix(UnixListener, RemoveOnDrop),
+    Unix(RemoveOnDrop, UnixListener),
 }
 
 impl Socket {
@@ -63,7 +63,9 @@ impl Socket {
 
     fn tcp(stream: TcpStream, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
         stream.set_nodelay(options.no_delay)?;
-        limit_unsent(&stream);
+        // What lies unsent in the socket's buffer can't be overtaken. Where this fails, urgent messages are only later.
+        #[cfg(any(target_os = "android", target_os = "linux"))]
+        let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT);
         let ends =
             Endpoints::new(stream.local_addr().ok().map(Endpoint::Tcp), stream.peer_addr().ok().map(Endpoint::Tcp));
         Ok((Socket::Tcp(stream), ends))
@@ -89,8 +91,14 @@ impl Listener {
             }
             #[cfg(unix)]
             Address::Unix(path) => {
-                let listener = UnixListener::bind(path)?;
-                Ok((Listener::Unix(listener, RemoveOnDrop(path.clone())), address.clone()))
+                let listener = match UnixListener::bind(path) {
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_left_over(path).await => {
+                        std::fs::remove_file(path)?;
+                        UnixListener::bind(path)?
+                    }
+                    bound => bound?,
+                };
+                Ok((Listener::Unix(RemoveOnDrop(path.clone()), listener), address.clone()))
             }
             other => Err(unsupported(other)),
         }
@@ -100,21 +108,20 @@ impl Listener {
         match self {
             Listener::Tcp(listener) => Socket::tcp(listener.accept().await?.0, options),
             #[cfg(unix)]
-            Listener::Unix(listener, _) => Socket::unix(listener.accept().await?.0),
+            Listener::Unix(_, listener) => Socket::unix(listener.accept().await?.0),
         }
     }
 }
 
-/// What lies unsent in the socket's buffer can't be overtaken: a few large frames are enough to keep the network busy.
-fn limit_unsent(stream: &TcpStream) {
-    #[cfg(any(target_os = "android", target_os = "linux"))]
-    // Without it urgent messages are only later.
-    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
-    #[cfg(not(any(target_os = "android", target_os = "linux")))]
-    let _ = stream;
+/// Whether nobody listens on a socket's path: a process that was killed left it.
+#[cfg(unix)]
+async fn is_left_over(path: &std::path::Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    let refused = UnixStream::connect(path).await.is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+    refused && std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
-/// Removes a listening socket's path, or nobody could listen there again.
+/// Removes a listening socket's path. First of all: once nobody listens, the path may be another's.
 #[cfg(unix)]
 #[derive(Debug)]
 pub struct RemoveOnDrop(std::path::PathBuf);

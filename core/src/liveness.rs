@@ -83,8 +83,11 @@ impl Pings {
     /// The id of the ping that is sent now.
     pub(crate) fn send(&mut self, now: Instant) -> u32 {
         self.due = false;
-        self.id = self.id.wrapping_add(1);
-        self.sent = Some(now);
+        // While one is under way it is said again, not anew: its pong answers everyone, however often they ask.
+        if self.sent.is_none() {
+            self.id = self.id.wrapping_add(1);
+            self.sent = Some(now);
+        }
         self.id
     }
 
@@ -196,15 +199,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_latest_ping_is_answered() {
+    fn a_ping_under_way_is_said_again_and_answered_once() {
         let mut pings = Pings { due: true, ..Pings::default() };
         let first = pings.send(at(0));
         assert!(!pings.due);
-        let second = pings.send(at(10));
-        assert_eq!(pings.answered(at(20), first), None);
-        assert_eq!(pings.answered(at(30), second), Some(Duration::from_millis(20)));
-        assert_eq!(pings.answered(at(40), second), None);
-        assert_eq!(pings.smoothed(), Some(Duration::from_millis(20)));
+        assert_eq!(pings.send(at(10)), first);
+        assert_eq!(pings.answered(at(20), first.wrapping_add(1)), None);
+        assert_eq!(pings.answered(at(30), first), Some(Duration::from_millis(30)));
+        assert_eq!(pings.answered(at(40), first), None);
+        assert_ne!(pings.send(at(50)), first);
+        assert_eq!(pings.smoothed(), Some(Duration::from_millis(30)));
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl<R: Runtime> ClientBuilder<R> {
         }));
         line.ready().await?;
         if !router.is_empty() {
-            spawn.spawn(Box::pin(Arc::new(router).serve(line.clone(), handlers)));
+            spawn.spawn(Box::pin(Arc::new(router).serve_while_held(line.clone(), handlers)));
         }
         Ok(line)
     }

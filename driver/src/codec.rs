@@ -5,8 +5,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::ser::{Impossible, Serialize, Serializer};
 
 use crate::body::{Body, BodyKind};
+use crate::depth;
 use crate::error::{BodyError, Error};
-use crate::label::{is_labelled, is_octets, label};
+use crate::label::{is_labelled, is_octets, is_plain, label};
 use crate::scratch::Scratch;
 use crate::shape::{self, Fields};
 
@@ -54,17 +55,25 @@ pub(crate) struct Value<'b, B: ?Sized> {
     encoded: Encoded,
     len: usize,
     serialised: Option<Scratch>,
+    shape: Option<u64>,
 }
 
 impl<'b, B: Serialize + ?Sized> Value<'b, B> {
     pub(crate) fn new(value: &'b B) -> Result<Value<'b, B>, Error> {
         let mut len = 0;
-        if let Ok(encoded) = value.serialize(Plain::new(&mut |octets| len = octets.len())) {
-            return Ok(Value { value, encoded, len, serialised: None });
+        if is_plain::<B>()
+            && let Ok(encoded) = value.serialize(Plain::new(&mut |octets| len = octets.len()))
+        {
+            return Ok(Value { value, encoded, len, serialised: None, shape: None });
         }
-        let mut octets = Scratch::new();
-        let encoded = serialise(value, &mut octets.0)?;
-        Ok(Value { value, encoded, len: octets.0.len(), serialised: Some(octets) })
+        // It is somebody's code that serialises, and it is not run again under the line's lock.
+        let mut scratch = Scratch::new();
+        let octets = &mut scratch.0;
+        let encoded = match value.serialize(Plain::new(&mut |plain| octets.extend_from_slice(plain))) {
+            Ok(encoded) => encoded,
+            Err(_) => serialise(value, octets)?,
+        };
+        Ok(Value { value, encoded, len: octets.len(), serialised: Some(scratch), shape: shape_of(value) })
     }
 }
 
@@ -78,7 +87,7 @@ impl<B: Serialize + Sync + ?Sized> Content for Value<'_, B> {
     }
 
     fn shape(&self) -> Option<u64> {
-        shape_of(self.value)
+        self.shape
     }
 
     fn show(&self, to: &mut dyn FnMut(&[u8])) {
@@ -156,10 +165,10 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &Body) -> Result<T, BodyError> {
             {
                 return Err(wrong(Some("its fields are others".into())));
             }
-            match postcard::take_from_bytes(octets) {
+            match depth::take(octets) {
                 Ok((value, [])) => Ok(value),
                 Ok(_) => Err(wrong(Some("octets are left over".into()))),
-                Err(error) => Err(wrong(Some(error.to_string()))),
+                Err(detail) => Err(wrong(Some(detail))),
             }
         }
         BodyKind::Text => match std::str::from_utf8(octets) {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{Instant, Reason};
+use ropeway_core::{Instant, Limits, Reason};
 
 use crate::config::Config;
 use crate::error::Ended;
@@ -123,11 +123,15 @@ where
 
     /// Reads once, and feeds the machine. Pending when the transport has nothing.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        if self.kept > MOVED {
+        if self.kept > MOVED && self.kept < self.own.len() {
             // Moving what has come of a large frame for every read would cost a peer that drips it less than us.
             let mut own = std::mem::take(&mut self.own);
             let read = self.read_into(cx, now, &mut own);
             self.own = own;
+            if self.kept <= MOVED {
+                self.own.truncate(self.kept);
+                self.own.shrink_to_fit();
+            }
             return read;
         }
         BLOCKS.with(|blocks| match blocks.try_borrow_mut() {
@@ -148,7 +152,9 @@ where
         if self.kept == 0 {
             self.own = Vec::new();
         } else if self.kept > self.own.len() {
-            let room = if self.kept > MOVED { self.kept + BLOCK } else { self.kept };
+            // No more than the one frame, or a peer that stops in it would hold memory that others need.
+            let frame = self.config.protocol.max_frame.min(Limits::MAX_FRAME) as usize;
+            let room = if self.kept > MOVED { self.kept.max(frame) } else { self.kept };
             self.own = vec![0; room];
         }
         let kept = self.kept;
@@ -379,19 +385,21 @@ where
 
     /// The peer may not have read our goodbye yet, and what it sent before must not reset the transport under it.
     fn linger(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
-        let mut block = [0; 4096];
-        loop {
-            match Pin::new(&mut self.stream).poll_read(cx, &mut block) {
-                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Pending => break,
-            }
-        }
         let at = self.closing.unwrap_or(now).after(self.config.close_timeout);
         if at <= now || self.shared.lock().cut {
             return Poll::Ready(());
         }
-        self.clock.poll_until(cx, Duration::from_micros(at.as_micros()))
+        let mut block = [0; 4096];
+        for _ in 0..STEPS {
+            match Pin::new(&mut self.stream).poll_read(cx, &mut block) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Pending => return self.clock.poll_until(cx, Duration::from_micros(at.as_micros())),
+            }
+        }
+        // A peer that never stops gets no more of this thread than others.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Whether this end said goodbye first.
@@ -445,5 +453,138 @@ impl<S, C> Drop for Driver<S, C> {
         let mut state = self.shared.lock();
         state.machine.handle_eof();
         state.end(Ended { reason: Reason::Eof, text: "its driver was dropped".into() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::io;
+    use std::task::Waker;
+
+    use ropeway_core::VERSION;
+    use ropeway_core::wire::hello::Hello;
+
+    use super::*;
+    use crate::line::Line;
+    use crate::runtime::{Endpoints, Spawn};
+
+    /// Gives these pieces, one a read, and takes everything.
+    struct Script(VecDeque<Vec<u8>>);
+
+    impl AsyncRead for Script {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
+            let Some(mut piece) = self.0.pop_front() else { return Poll::Pending };
+            let len = piece.len().min(out.len());
+            out[..len].copy_from_slice(&piece[..len]);
+            if len < piece.len() {
+                self.0.push_front(piece.split_off(len));
+            }
+            Poll::Ready(Ok(len))
+        }
+    }
+
+    impl AsyncWrite for Script {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(octets.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// A clock that stands, and tasks that nobody starts.
+    struct Stopped(Duration);
+
+    impl Clock for Stopped {
+        fn now(&self) -> Duration {
+            self.0
+        }
+
+        fn poll_until(&mut self, _: &mut Context<'_>, at: Duration) -> Poll<()> {
+            if at <= self.0 { Poll::Ready(()) } else { Poll::Pending }
+        }
+    }
+
+    impl Spawn for Stopped {
+        fn spawn(&self, _: Pin<Box<dyn Future<Output = ()> + Send>>) {}
+
+        fn spawn_blocking(&self, _: Box<dyn FnOnce() + Send>) {}
+
+        fn now(&self) -> Duration {
+            self.0
+        }
+    }
+
+    fn server(pieces: impl IntoIterator<Item = Vec<u8>>, config: Config) -> (Line, Driver<Script, Stopped>) {
+        let script = Script(pieces.into_iter().collect());
+        let spawn = Arc::new(Stopped(Duration::ZERO));
+        Line::server(script, Stopped(Duration::ZERO), spawn, Endpoints::default(), config, [7; 32])
+    }
+
+    fn poll(driver: &mut Driver<Script, Stopped>) -> Poll<Ended> {
+        Pin::new(driver).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    fn hello() -> Vec<u8> {
+        let mut octets = vec![0; 1024];
+        let limits = Limits {
+            frame: Limits::MAX_FRAME,
+            message: 0,
+            lanes: 0,
+            flows: 0,
+            window: 1 << 20,
+            lane_credit: 1 << 20,
+            flow_credit: 1 << 20,
+            name: 0,
+            definitions: 0,
+            attached: 0,
+            timeout: 0,
+        };
+        let hello = Hello { oldest: VERSION, newest: VERSION, session: [0; 16], limits };
+        let len = hello.encode(&mut octets).expect("it has less than 1024 octets");
+        octets.truncate(len);
+        octets
+    }
+
+    #[test]
+    fn a_frame_that_has_begun_costs_one_frame_until_its_rest_comes() {
+        let mut config = Config::DEFAULT;
+        config.protocol.max_frame = 40_000;
+        let (line, mut driver) = server([hello()], config);
+        // One of a kind that is passed over, with 32752 octets.
+        let frame = [&[28 << 3, 0xf0, 0xff, 0x01][..], &[0; 32752]].concat();
+        // What comes; what is held of it, and how much memory.
+        let steps: [(&[u8], usize, usize); 6] = [
+            (&frame[..100], 100, 100),
+            (&frame[100..MOVED], MOVED, MOVED),
+            (&frame[MOVED..5000], 5000, 40_000),
+            (&frame[5000..30_000], 30_000, 40_000),
+            (&[&frame[30_000..], &frame[..7]].concat(), 7, 7),
+            (&frame[7..], 0, 0),
+        ];
+        for (piece, kept, own) in steps {
+            driver.stream.0.push_back(piece.to_vec());
+            assert!(poll(&mut driver).is_pending());
+            assert_eq!((driver.kept, driver.own.capacity()), (kept, own));
+        }
+        assert_eq!((line.is_over(), line.stats().received.octets > 0), (false, true));
+    }
+
+    #[test]
+    fn a_peer_that_never_stops_does_not_keep_a_lingering_line() {
+        let (_line, mut driver) = server(vec![vec![0]; 1000], Config::DEFAULT);
+        driver.phase = Phase::Lingering;
+        driver.closing = Some(Instant::ZERO);
+        assert!(poll(&mut driver).is_pending());
+        assert_eq!(driver.stream.0.len(), 1000 - STEPS, "others get a turn");
+        driver.clock.0 = driver.config.close_timeout;
+        assert!(poll(&mut driver).is_ready());
+        assert_eq!(driver.stream.0.len(), 1000 - STEPS, "its time is over");
     }
 }

@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// A value that serde can't serialise, and why.
     Encode(String),
-    /// The answer lacks what was asked for.
+    /// There is no such thing in the message or answer.
     Missing(&'static str),
     /// Not possible for this message, exchange or flow in its state.
     Misuse(&'static str),
@@ -107,7 +107,7 @@ impl fmt::Display for Error {
             Error::TooLarge(limit) => Refused::TooLarge(*limit).fmt(f),
             Error::WrongType { action, cause } => write!(f, "action {action}: {cause}"),
             Error::Encode(why) => write!(f, "the value can't be serialised: {why}"),
-            Error::Missing(what) => write!(f, "the answer has no {what}"),
+            Error::Missing(what) => write!(f, "there is no {what}"),
             Error::Misuse(what) => f.write_str(what),
             Error::Address(error) => error.fmt(f),
             Error::Io(error) => error.fmt(f),

@@ -20,7 +20,7 @@ use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Terms, Waiting};
 use crate::slab::Key;
-use crate::state::{self, Call, On, RawReply, Turn};
+use crate::state::{self, On, RawReply, Turn};
 use crate::stream::{StreamReader, StreamWriter};
 
 /// An answer to a request, or a report of its progress.
@@ -113,8 +113,9 @@ impl Asking {
             at += poll_fn(|cx| {
                 turn.poll(cx, |state| {
                     let now = state.time(&**spawn);
+                    let lane = state.asking(key);
                     let Some(call) = state.calls.get_mut(key) else { return Ok(len) };
-                    let Some(lane) = call.lane.filter(|_| call.heard.aborted.is_none() && !call.is_answered()) else {
+                    let Some(lane) = lane.filter(|_| call.heard.aborted.is_none() && !call.is_answered()) else {
                         return Ok(len);
                     };
                     call.writer = Some(cx.waker().clone());
@@ -140,6 +141,7 @@ impl Asking {
         }
         let mut state = self.line.lock();
         let state = &mut *state;
+        let lane = state.asking(self.key);
         let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(None) };
         loop {
             if let Some((head, kind)) = &mut self.partial {
@@ -157,7 +159,7 @@ impl Asking {
                     return Poll::Ready(Some(Ok(reply)));
                 }
                 Some(RawReply::Update { kind, octets }) => {
-                    if let Some(lane) = call.lane {
+                    if let Some(lane) = lane {
                         state.machine.take_lane(lane, octets.as_slice().len());
                     }
                     let body = state::body(kind, octets, &state.names);
@@ -167,15 +169,14 @@ impl Asking {
                 }
                 Some(RawReply::Response { id, code, kind, octets, size, attached, last }) => {
                     let here = octets.as_slice().len();
-                    if let Some(lane) = call.lane {
+                    if let Some(lane) = lane {
                         state.machine.take_lane(lane, here);
                     }
                     let whole = size == here as u64;
                     if !whole {
-                        let Call { lane, heard, .. } = call;
                         let machine = &mut state.machine;
-                        heard.want(octets.as_slice(), size, |len| {
-                            if let Some(lane) = *lane {
+                        call.heard.want(octets.as_slice(), size, |len| {
+                            if let Some(lane) = lane {
                                 machine.take_lane(lane, len);
                             }
                         });
@@ -193,20 +194,19 @@ impl Asking {
                 None => break,
             }
         }
-        if let Some(code) = call.heard.aborted {
-            return Poll::Ready(Some(Err(Error::Aborted(code))));
-        }
-        if call.expired {
-            return Poll::Ready(Some(Err(Error::TimedOut)));
-        }
-        if call.lane.is_none() && self.partial.is_none() {
-            return Poll::Ready(None);
-        }
-        if let Some(ended) = &state.ended {
-            return Poll::Ready(Some(Err(Error::Closed(ended.clone()))));
-        }
-        call.heard.waker = Some(cx.waker().clone());
-        Poll::Pending
+        let error = match (call.heard.aborted, &state.ended) {
+            (Some(code), _) => Error::Aborted(code),
+            (None, _) if call.expired => Error::TimedOut,
+            (None, _) if call.lane.is_none() && self.partial.is_none() => return Poll::Ready(None),
+            (None, Some(ended)) => Error::Closed(ended.clone()),
+            (None, None) => {
+                call.heard.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+        };
+        // It is told once: nothing comes behind it.
+        state.drop_call(std::mem::replace(&mut self.key, Key::NONE));
+        Poll::Ready(Some(Err(error)))
     }
 
     /// The first answer that is no report of progress.

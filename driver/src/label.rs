@@ -16,6 +16,8 @@ pub(crate) fn is_labelled<T: ?Sized>(name: &str) -> bool {
 }
 
 fn shorten(full: &str) -> String {
+    // Some compilers write lifetimes and some do not.
+    let full = full.replace("<'_>", "").replace("'_, ", "");
     let mut short = String::with_capacity(full.len());
     let mut segment = 0;
     let mut rest = full.chars().peekable();
@@ -43,6 +45,21 @@ pub(crate) fn is_octets<T: ?Sized>() -> bool {
     name == "[u8]" || name == "alloc::vec::Vec<u8>" || name.starts_with("[u8; ") || name == "alloc::boxed::Box<[u8]>"
 }
 
+/// Whether `T` shows its text or octets without running anybody's code, so that it may do so under a lock.
+pub(crate) fn is_plain<T: ?Sized>() -> bool {
+    matches!(
+        type_name::<T>().trim_start_matches('&'),
+        "str"
+            | "alloc::string::String"
+            | "alloc::boxed::Box<str>"
+            | "alloc::sync::Arc<str>"
+            | "alloc::borrow::Cow<str>"
+            | "alloc::borrow::Cow<'_, str>"
+            | "bytes::bytes::Bytes"
+            | "()"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,8 +73,17 @@ mod tests {
         assert_eq!(label::<(u8, Option<&str>)>(), "(u8, Option<str>)");
         assert_eq!(label::<std::collections::BTreeMap<String, [Entry; 3]>>(), "BTreeMap<String, [Entry; 3]>");
         assert_eq!(label::<u64>(), "u64");
+        assert_eq!(label::<std::borrow::Cow<'_, str>>(), "Cow<str>");
+        assert_eq!(label::<std::slice::Iter<'_, Entry>>(), "Iter<Entry>");
         assert!(is_labelled::<Entry>("Entry") && is_labelled::<Vec<Entry>>("Vec<Entry>") && is_labelled::<u8>("u8"));
         assert!(!is_labelled::<Entry>("Entr") && !is_labelled::<Vec<Entry>>("Vec") && !is_labelled::<u8>("tests::u8"));
+    }
+
+    #[test]
+    fn text_and_octets_are_plain() {
+        assert!(is_plain::<str>() && is_plain::<&String>() && is_plain::<bytes::Bytes>() && is_plain::<()>());
+        assert!(is_plain::<Box<str>>() && is_plain::<std::sync::Arc<str>>() && is_plain::<std::borrow::Cow<'_, str>>());
+        assert!(!is_plain::<std::sync::Mutex<String>>() && !is_plain::<Option<String>>());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod body;
 mod client;
 mod codec;
 mod config;
+mod depth;
 mod driver;
 mod error;
 mod exchange;

@@ -285,14 +285,14 @@ impl Line {
         poll_fn(|cx| turn.poll(cx, |state| state.machine.go_away())).await
     }
 
-    /// Waits until no exchange is open, in either direction, and no flow.
+    /// Waits until no exchange is open, in either direction, and no flow, and every message that came is done with.
     ///
     /// # Cancel safety
     /// Safe.
     pub async fn idle(&self) {
         poll_fn(|cx| {
             let mut state = self.lock();
-            let quiet = state.machine.lanes() == (0, 0) && state.machine.flows() == (0, 0) && state.inbox.is_empty();
+            let quiet = state.is_quiet();
             if state.ended.is_some() || quiet {
                 return Poll::Ready(());
             }
@@ -364,8 +364,12 @@ impl Line {
 
     // ---- for the other handles
 
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
     pub(crate) fn downgrade(&self) -> WeakLine {
-        WeakLine(Arc::downgrade(&self.0.shared))
+        WeakLine(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn lock(&self) -> Guard<'_> {
@@ -387,6 +391,10 @@ impl Line {
         let mut waiting = Waiting::new(self, Turn::for_lane());
         poll_fn(|cx| {
             let mut state = self.lock();
+            waiting.turn.spare(!wants_answer);
+            if state.must_queue(&mut waiting.turn, cx) {
+                return Poll::Pending;
+            }
             let now = state.time(&*self.0.shared.spawn);
             let mut needs_lane = wants_answer;
             let started = state.named(to, content).and_then(|(action, kind)| {
@@ -413,11 +421,15 @@ impl Line {
 
 /// A line that this does not keep open.
 #[derive(Clone)]
-pub(crate) struct WeakLine(Weak<Shared>);
+pub(crate) struct WeakLine(Weak<Alive>);
 
 impl WeakLine {
+    pub(crate) fn line(&self) -> Option<Line> {
+        self.0.upgrade().map(Line)
+    }
+
     pub(crate) fn shared(&self) -> Option<Arc<Shared>> {
-        self.0.upgrade()
+        self.0.upgrade().map(|alive| alive.shared.clone())
     }
 }
 
@@ -441,6 +453,9 @@ impl<'l> Waiting<'l> {
         verb: impl FnOnce(&mut crate::state::State) -> Result<T, ropeway_core::Refused>,
     ) -> Poll<Result<T, Error>> {
         let mut state = self.line.lock();
+        if state.must_queue(&mut self.turn, cx) {
+            return Poll::Pending;
+        }
         let answer = verb(&mut state);
         state.outcome(answer, &mut self.turn, cx)
     }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::action::Action;
 use crate::body::Body;
 use crate::codec::{self, Content, Owned, Value};
-use crate::error::{Error, Failure};
+use crate::error::{BodyError, Error, Failure};
 use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Waiting};
@@ -50,7 +50,7 @@ impl Message {
             size,
             body: state::body(kind, octets, names),
             whole,
-            serving: Serving { line, lane, partial },
+            serving: Serving { line, lane, partial, refused: None },
         }
     }
 
@@ -107,13 +107,14 @@ impl Message {
     /// The value of its body, once all of it has come.
     ///
     /// # Errors
-    /// [`Error::WrongType`] names the action and both types; otherwise as [`body`](Message::body).
+    /// [`Error::WrongType`] names the action and both types; if the message is dropped unanswered, the peer is answered so.
+    /// Otherwise as [`body`](Message::body).
     ///
     /// # Cancel safety
     /// Safe.
     pub async fn decode<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let value = self.body().await?.decode();
-        value.map_err(|cause| Error::WrongType { action: self.action.clone(), cause })
+        value.map_err(|cause| self.wrong_type(cause))
     }
 
     /// Its body, taken out of it, once all of it has come.
@@ -130,7 +131,19 @@ impl Message {
 
     pub(crate) async fn take_value<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
         let body = self.take_body().await?;
-        codec::decode_owned(body).map_err(|cause| Error::WrongType { action: self.action.clone(), cause })
+        codec::decode_owned(body).map_err(|cause| self.wrong_type(cause))
+    }
+
+    /// If the handler has no other answer, that is it.
+    fn wrong_type(&mut self, cause: BodyError) -> Error {
+        let error = Error::WrongType { action: self.action.clone(), cause };
+        self.serving.refused = Some(error.clone().into());
+        error
+    }
+
+    /// Dropped as it is, it is answered so, and so is what it brings.
+    pub(crate) fn refuse(mut self, code: Code) {
+        self.serving.refused = Some(code.into());
     }
 
     /// The next stream that it brings. Files offered before it are declined.
@@ -240,7 +253,7 @@ impl Message {
         let content: &dyn Content = &content;
         let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return Ok(()) };
         let mut turn = Waiting::new(&self.serving.line, Turn::default());
-        poll_fn(|cx| {
+        let told = poll_fn(|cx| {
             turn.poll(cx, |state| {
                 let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
@@ -248,12 +261,17 @@ impl Message {
                 content.with(0, |bytes| state.machine.update(lane, ropeway_core::Body { kind, bytes }))
             })
         })
-        .await
+        .await;
+        match told {
+            Err(Error::Misuse(_)) => Err(self.serving.given_up(key)),
+            told => told,
+        }
     }
 
     /// What a [`Watch`] of it is made of.
-    pub(crate) fn exchange(&self) -> (Option<Key>, MessageId) {
-        (self.serving.lane.map(|(_, key)| key), self.id)
+    pub(crate) fn exchange(&self) -> Option<(Key, MessageId)> {
+        let (_, key) = self.serving.lane.filter(|_| self.wants_answer)?;
+        Some((key, self.id))
     }
 
     /// An answer with all that it may bring: files, a stream, a code, and more answers after it.

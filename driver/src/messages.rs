@@ -4,20 +4,28 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use crate::line::Line;
+use crate::line::{Line, WeakLine};
 use crate::message::Message;
-use crate::state::{Names, Raw};
+use crate::state::{Names, Raw, Shared};
 
 /// The messages that a peer sends, as a stream that ends when the line is over.
 ///
 /// They are fetched in batches; what has been fetched counts as taken once the batch is used up.
 pub struct Messages {
-    line: Line,
+    shared: Arc<Shared>,
+    line: WeakLine,
+    /// Keeps the line open, if it should.
+    _keep: Option<Line>,
     batch: VecDeque<Raw>,
+    /// Messages that count as unfinished: those of the batch but the first, which is handed out at once.
+    unfinished: usize,
+    /// Messages handed out since others last had a turn.
+    run: usize,
     /// Octets of each message of the batch that was handed out, to be given back as window.
     used: Vec<usize>,
     names: Names,
@@ -27,22 +35,36 @@ pub struct Messages {
 
 /// So many messages are answered before the driver is woken, if there are as many.
 const CORKED: usize = 32;
+/// So many messages are handed out in a row before other tasks get a turn.
+const RUN: usize = 1024;
 
 impl Messages {
     pub(crate) fn new(line: Line) -> Messages {
-        Messages { line, batch: VecDeque::new(), used: Vec::new(), names: Names::default(), corks: false }
+        Messages {
+            shared: line.shared().clone(),
+            line: line.downgrade(),
+            _keep: Some(line),
+            batch: VecDeque::new(),
+            unfinished: 0,
+            run: 0,
+            used: Vec::new(),
+            names: Names::default(),
+            corks: false,
+        }
     }
 
-    /// For a loop that does not wait between the messages of a batch: their answers go out together.
-    pub(crate) fn corked(line: Line) -> Messages {
+    /// For a loop that does not wait between the messages of a batch: their answers go out together. Whether it keeps
+    /// the line open is its choice.
+    pub(crate) fn corked(line: Line, keeps: bool) -> Messages {
         let mut messages = Messages::new(line);
         messages.corks = true;
+        messages._keep.take_if(|_| !keeps);
         messages
     }
 
     /// Before the loop waits after all.
     pub(crate) fn uncork(&mut self) {
-        self.line.lock().corked = false;
+        self.shared.lock().corked = false;
     }
 
     /// The next message; `None` when the line is over.
@@ -55,19 +77,34 @@ impl Messages {
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         if self.batch.is_empty() {
-            ready!(self.fetch(cx));
+            if self.run >= RUN {
+                self.run = 0;
+                self.uncork();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.fetch(cx).is_pending() {
+                self.run = 0;
+                return Poll::Pending;
+            }
         }
         let Some(raw) = self.batch.pop_front() else { return Poll::Ready(None) };
+        // Whoever let go of the line wants nothing of it any more.
+        let Some(line) = self.line.line() else { return Poll::Ready(None) };
+        self.run += 1;
         self.used.push(raw.charged);
+        if self.batch.is_empty() && self.unfinished > 0 {
+            self.shared.lock().finished(std::mem::take(&mut self.unfinished));
+        }
         if self.corks && self.used.len().is_multiple_of(CORKED) {
             self.uncork();
-            self.line.lock().corked = !self.batch.is_empty();
+            self.shared.lock().corked = !self.batch.is_empty();
         }
-        Poll::Ready(Some(Message::new(self.line.clone(), raw, &self.names)))
+        Poll::Ready(Some(Message::new(line, raw, &self.names)))
     }
 
     fn fetch(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.line.lock();
+        let mut state = self.shared.lock();
         state.corked = false;
         for len in self.used.drain(..) {
             state.machine.take_message(len);
@@ -89,7 +126,8 @@ impl Messages {
         if names.actions.len() > self.names.actions.len() || names.types.len() > self.names.types.len() {
             self.names = names.clone();
         }
-        state.fetched();
+        self.unfinished = self.batch.len() - 1;
+        state.unfinished += self.unfinished;
         if self.corks && self.batch.len() > 1 {
             if state.asleep && state.machine.wants_transmit() {
                 let driver = state.kick();
@@ -104,7 +142,7 @@ impl Messages {
 impl Drop for Messages {
     /// What was fetched and not handed out is put back, for whoever asks next.
     fn drop(&mut self) {
-        let mut state = self.line.lock();
+        let mut state = self.shared.lock();
         state.corked = false;
         for len in self.used.drain(..) {
             state.machine.take_message(len);
@@ -112,6 +150,7 @@ impl Drop for Messages {
         while let Some(raw) = self.batch.pop_back() {
             state.inbox.push_front(raw);
         }
+        state.finished(self.unfinished);
         state.wake_for_message();
     }
 }

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 
 use crate::action::{Action, To};
 use crate::error::{Error, Failure};
-use crate::line::Line;
+use crate::line::{Line, WeakLine};
 use crate::message::Message;
 use crate::messages::Messages;
 use crate::serving::Watch;
@@ -122,25 +122,38 @@ impl Router {
     /// Takes the messages of a line to their handlers until the line is over. At most `most` handlers run at once; then
     /// messages wait, and in the end the peer does.
     ///
-    /// A handler that does not finish at once becomes a task of its own. It is dropped when the peer gives the request
-    /// up or the line ends. One that panics is dropped too, and nobody else is harmed.
+    /// A handler that does not finish at once becomes a task of its own. That of a request is dropped when the peer gives
+    /// the request up or the line ends; that of a message that wants no answer runs to its end. One that panics is
+    /// dropped too, its request answered with [`Code::INTERNAL`], and nobody else is harmed.
+    ///
+    /// It keeps the line open.
     ///
     /// # Cancel safety
     /// Dropped, handlers that run go on.
     pub async fn serve(self: Arc<Self>, line: Line, most: usize) {
+        self.run(line, most, true).await;
+    }
+
+    /// As [`serve`](Router::serve), but the line ends when all other handles of it are dropped.
+    pub(crate) async fn serve_while_held(self: Arc<Self>, line: Line, most: usize) {
+        self.run(line, most, false).await;
+    }
+
+    async fn run(self: Arc<Self>, line: Line, most: usize, keeps: bool) {
         let running = Arc::new(Running::default());
-        let mut messages = Messages::corked(line.clone());
+        let mut messages = Messages::corked(line.clone(), keeps);
         let spawn = line.spawn().clone();
         let weak = line.downgrade();
-        // The stream of messages keeps the line.
+        // The stream of messages keeps the line, or nobody here does.
         drop(line);
+        let most = most.max(1);
         while let Some(message) = messages.next().await {
             let Some(handler) = self.find(message.action()) else {
                 tracing::debug!(action = %message.action(), "nobody handles this");
-                message.code(Code::NOT_IMPLEMENTED);
+                message.refuse(Code::NOT_IMPLEMENTED);
                 continue;
             };
-            let exchange = message.exchange();
+            let watched = message.exchange();
             let Some(mut task) = unwind::call(|| handler(message)) else { continue };
             if let Poll::Ready(outcome) = unwind::poll(task.as_mut(), &mut Context::from_waker(Waker::noop())) {
                 log(outcome);
@@ -150,13 +163,13 @@ impl Router {
                 messages.uncork();
                 running.wait_below(most).await;
             }
-            let slot = running.enter();
-            let watch = Watch::new(weak.clone(), exchange);
+            let slot = running.enter(&weak);
+            let mut watch = watched.map(|(key, id)| Watch::new(weak.clone(), key, id));
             spawn.spawn(Box::pin(async move {
                 let _slot = slot;
-                let done = poll_fn(|cx| match watch.poll_over(cx) {
-                    Poll::Ready(()) => Poll::Ready(None),
-                    Poll::Pending => unwind::poll(task.as_mut(), cx),
+                let done = poll_fn(|cx| match watch.as_mut().map(|watch| watch.poll_over(cx)) {
+                    Some(Poll::Ready(())) => Poll::Ready(None),
+                    _ => unwind::poll(task.as_mut(), cx),
                 });
                 log(done.await);
             }));
@@ -196,12 +209,15 @@ struct Running {
     waiting: Mutex<Option<Waker>>,
 }
 
-struct Slot(Arc<Running>);
+struct Slot(Arc<Running>, WeakLine);
 
 impl Running {
-    fn enter(self: &Arc<Self>) -> Slot {
+    fn enter(self: &Arc<Self>, line: &WeakLine) -> Slot {
         self.count.fetch_add(1, Ordering::Relaxed);
-        Slot(self.clone())
+        if let Some(shared) = line.shared() {
+            shared.lock().unfinished += 1;
+        }
+        Slot(self.clone(), line.clone())
     }
 
     fn is_full(&self, most: usize) -> bool {
@@ -223,6 +239,9 @@ impl Running {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if let Some(shared) = self.1.shared() {
+            shared.lock().finished(1);
+        }
         let waiting = {
             let mut waiting = self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             self.0.count.fetch_sub(1, Ordering::Relaxed);

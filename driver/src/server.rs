@@ -48,7 +48,9 @@ struct Book {
     lines: BTreeMap<u64, (Line, bool)>,
     came: u64,
     stopped: bool,
-    /// The accept loop, and who waits for lines to end.
+    /// The accept loop holds the listener still.
+    listening: bool,
+    /// The accept loop, and who waits for it and for lines to end.
     wakers: Vec<Waker>,
 }
 
@@ -169,7 +171,7 @@ impl<R: Runtime> ServerBuilder<R> {
     pub async fn serve(self) -> Result<Server<R>, Error> {
         let ServerBuilder { runtime, address, config, socket, router, on_line, max_lines } = self;
         let (listener, address) = runtime.listen(&address?).await?;
-        let book = Mutex::new(Book::default());
+        let book = Mutex::new(Book { listening: true, ..Book::default() });
         let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config });
         let accept = accept(runtime.clone(), listener, socket, max_lines, shared.clone());
         runtime.spawner().spawn(Box::pin(accept));
@@ -190,7 +192,7 @@ impl<R: Runtime> Server<R> {
     }
 
     /// Stops listening, lets lines say goodbye once what is open on them has ended, and cuts those that have not by the
-    /// deadline. Returns by then, whatever the peers do.
+    /// deadline. Returns by then, whatever the peers do. If it returns before, the address can be listened on again.
     ///
     /// # Cancel safety
     /// Dropped early, it closes the lines as dropping a server does.
@@ -211,7 +213,7 @@ impl<R: Runtime> Server<R> {
         let book = &self.shared;
         let over = poll_fn(|cx| {
             let mut book = book.book();
-            if book.lines.is_empty() {
+            if book.lines.is_empty() && !book.listening {
                 return Poll::Ready(());
             }
             book.wakers.push(cx.waker().clone());
@@ -241,9 +243,11 @@ impl Listening {
             (book.lines.clone(), std::mem::take(&mut book.wakers))
         };
         wakers.into_iter().for_each(Waker::wake);
-        let (greeted, strangers): (Vec<_>, Vec<_>) = lines.into_values().partition(|(_, greeted)| *greeted);
-        strangers.iter().for_each(|(line, _)| line.cut());
-        greeted.into_iter().map(|(line, _)| line).collect()
+        // Its hello may have come just now, and nobody have looked.
+        let (lines, strangers): (Vec<_>, Vec<_>) =
+            lines.into_values().map(|(line, _)| line).partition(|line| line.peer_limits().is_some());
+        strangers.iter().for_each(Line::cut);
+        lines
     }
 
     /// Takes a line into the book: its number, if there is still a place for it.
@@ -272,9 +276,14 @@ impl Listening {
     }
 
     fn leave(&self, number: u64) {
+        self.change(|book| book.lines.remove(&number));
+    }
+
+    /// Changes what others wait for, and tells them.
+    fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) {
         let (left, wakers) = {
             let mut book = self.book();
-            (book.lines.remove(&number), std::mem::take(&mut book.wakers))
+            (change(&mut book), std::mem::take(&mut book.wakers))
         };
         // Out of the lock.
         drop(left);
@@ -297,6 +306,15 @@ impl<R: Runtime> Drop for Server<R> {
     }
 }
 
+/// Says that nothing listens any more, however the accept loop ends.
+struct Listens(Arc<Listening>);
+
+impl Drop for Listens {
+    fn drop(&mut self) {
+        self.0.change(|book| book.listening = false);
+    }
+}
+
 /// Takes connections until the server stops. No peer can end it, and none can hold it up.
 async fn accept<R: Runtime>(
     runtime: R,
@@ -305,6 +323,9 @@ async fn accept<R: Runtime>(
     max_lines: usize,
     shared: Arc<Listening>,
 ) {
+    let _listens = Listens(shared.clone());
+    // Dropped before that.
+    let listener = listener;
     loop {
         let accepted = {
             let mut next = pin!(runtime.accept(&listener, &socket));

@@ -7,7 +7,7 @@ use ropeway_core::{Code, LaneId, MessageId, Refused, Respond};
 
 use crate::body::Octets;
 use crate::codec::Content;
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::flow::Incoming;
 use crate::line::{Line, Waiting, WeakLine};
 use crate::slab::Key;
@@ -19,6 +19,8 @@ pub(crate) struct Serving {
     pub(crate) lane: Option<(LaneId, Key)>,
     /// What has come of a body that nobody has asked for as a whole.
     pub(crate) partial: Option<Octets>,
+    /// Why there will be no other answer.
+    pub(crate) refused: Option<Failure>,
 }
 
 /// What an answer brings besides its body.
@@ -184,40 +186,55 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        if let Some((_, key)) = self.lane {
-            self.line.lock().drop_served(key);
-        }
+        let Some((_, key)) = self.lane else { return };
+        let refused = self.refused.take();
+        let refused = refused.or_else(|| std::thread::panicking().then(|| Code::INTERNAL.into()));
+        self.line.lock().drop_served(key, refused);
     }
 }
 
-/// Watches the exchange of a message from outside.
+/// Watches the exchange of a request from outside, for whoever runs its handler.
 pub(crate) struct Watch {
     line: WeakLine,
-    key: Option<Key>,
+    key: Key,
     id: MessageId,
+    /// Its row among the watchers, once it has waited.
+    row: Key,
 }
 
 impl Watch {
-    pub(crate) fn new(line: WeakLine, (key, id): (Option<Key>, MessageId)) -> Watch {
-        Watch { line, key, id }
+    /// Of a request; what wants no answer has nobody to give it up.
+    pub(crate) fn new(line: WeakLine, key: Key, id: MessageId) -> Watch {
+        Watch { line, key, id, row: Key::NONE }
     }
 
     /// Ready once the peer gave the exchange up, or the line is over.
-    pub(crate) fn poll_over(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_over(&mut self, cx: &Context<'_>) -> Poll<()> {
         let Some(shared) = self.line.shared() else { return Poll::Ready(()) };
         let mut state = shared.lock();
         if state.ended.is_some() {
             return Poll::Ready(());
         }
-        let Some(served) = self.key.and_then(|key| state.served.get_mut(key)).filter(|served| served.id == self.id)
-        else {
-            state.wait_for_phase(cx);
+        match state.watchers.get_mut(self.row) {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.row = state.watchers.insert(cx.waker().clone()),
+        }
+        let Some(served) = state.served.get_mut(self.key).filter(|served| served.id == self.id) else {
+            // It is answered; the handler may have more to do, until the line is over.
             return Poll::Pending;
         };
         if served.heard.aborted.is_some() && !served.answered {
             return Poll::Ready(());
         }
-        served.watcher = Some(cx.waker().clone());
+        served.watcher = self.row;
         Poll::Pending
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(shared) = self.line.shared() {
+            shared.lock().watchers.discard(self.row);
+        }
     }
 }

@@ -86,6 +86,10 @@ pub(crate) struct State {
     pub(crate) phase_waiters: Vec<Waker>,
     /// Pongs so far, and how long the latest took.
     pub(crate) pongs: (u64, Duration),
+    /// Who runs handlers of requests, and stops them when nobody waits for the answer any more.
+    pub(crate) watchers: Slab<Waker>,
+    /// Messages that were fetched and are not done with: in a batch, or with a handler that runs.
+    pub(crate) unfinished: usize,
     /// Who waits until nothing is open.
     idle_waiters: Vec<Waker>,
     pub(crate) peer_away: bool,
@@ -186,6 +190,8 @@ impl State {
             flow_waiters: Waiters::default(),
             phase_waiters: Vec::new(),
             pongs: (0, Duration::ZERO),
+            watchers: Slab::new(),
+            unfinished: 0,
             idle_waiters: Vec::new(),
             peer_away: false,
             actions: HashMap::new(),
@@ -305,10 +311,10 @@ impl State {
             self.wakes.extend(call.heard.waker.take());
             self.wakes.extend(call.writer.take());
         }
+        self.wakes.extend(self.watchers.iter_mut().map(|waker| waker.clone()));
         for served in self.served.iter_mut() {
             self.wakes.extend(served.heard.waker.take());
             self.wakes.extend(served.writer.take());
-            self.wakes.extend(served.watcher.take());
         }
         for out in self.outs.iter_mut() {
             self.wakes.extend(out.waker.take());

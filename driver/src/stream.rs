@@ -96,6 +96,8 @@ impl AsyncWrite for StreamWriter {
 pub struct StreamReader {
     source: Source,
     chunk: Bytes,
+    /// As a stream of chunks it has told its error, and ends.
+    failed: bool,
 }
 
 enum Source {
@@ -106,11 +108,11 @@ enum Source {
 
 impl StreamReader {
     pub(crate) fn new(flow: Incoming) -> StreamReader {
-        StreamReader { source: Source::Flow(flow), chunk: Bytes::new() }
+        StreamReader { source: Source::Flow(flow), chunk: Bytes::new(), failed: false }
     }
 
     pub(crate) fn answering(asking: Asking) -> StreamReader {
-        StreamReader { source: Source::Answer(asking), chunk: Bytes::new() }
+        StreamReader { source: Source::Answer(asking), chunk: Bytes::new(), failed: false }
     }
 
     /// The stream's name; `None` if it has none, or has not come yet.
@@ -206,7 +208,12 @@ impl Stream for StreamReader {
     type Item = Result<Bytes, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll_chunk(cx).map(Result::transpose)
+        if self.failed {
+            return Poll::Ready(None);
+        }
+        let next = self.poll_chunk(cx).map(Result::transpose);
+        self.failed = matches!(next, Poll::Ready(Some(Err(_))));
+        next
     }
 }
 

@@ -15,36 +15,37 @@ pub(crate) struct Waiters {
 pub(crate) struct Place(Option<u64>);
 
 impl Waiters {
-    /// Waits at `place`, at the end of the queue if the task had none or was woken.
+    /// Waits at `place`: at the end of the queue, or where it was before it was woken in vain.
     pub(crate) fn wait(&mut self, place: &mut Place, cx: &Context<'_>) {
-        if let Some(ticket) = place.0
-            && let Some((_, waker)) = self.queue.iter_mut().find(|(queued, _)| *queued == ticket)
-        {
-            waker.clone_from(cx.waker());
-            return;
+        let ticket = *place.0.get_or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
+        let at = self.queue.partition_point(|(queued, _)| *queued < ticket);
+        match self.queue.get_mut(at) {
+            Some((queued, waker)) if *queued == ticket => waker.clone_from(cx.waker()),
+            _ => self.queue.insert(at, (ticket, cx.waker().clone())),
         }
-        // Having been woken in vain is no reason to lose one's turn, but whoever came since has waited too.
-        self.next += 1;
-        place.0 = Some(self.next);
-        self.queue.push_back((self.next, cx.waker().clone()));
+    }
+
+    /// Gives the place up, having got what it was for.
+    pub(crate) fn served(&mut self, place: &mut Place) {
+        if let Some(ticket) = place.0.take()
+            && let Ok(at) = self.queue.binary_search_by_key(&ticket, |(queued, _)| *queued)
+        {
+            self.queue.remove(at);
+        }
     }
 
     /// Gives the place up. What woke it may serve another: that one is returned.
     pub(crate) fn leave(&mut self, place: &mut Place) -> Option<Waker> {
         let ticket = place.0.take()?;
-        match self.queue.iter().position(|(queued, _)| *queued == ticket) {
-            Some(at) => {
+        match self.queue.binary_search_by_key(&ticket, |(queued, _)| *queued) {
+            Ok(at) => {
                 self.queue.remove(at);
                 None
             }
-            None => self.pop(),
-        }
-    }
-
-    /// Gives the place up, where everyone is woken at once and nobody waits for another.
-    pub(crate) fn forget(&mut self, place: &mut Place) {
-        if let Some(ticket) = place.0.take() {
-            self.queue.retain(|(queued, _)| *queued != ticket);
+            Err(_) => self.pop(),
         }
     }
 

@@ -4,7 +4,8 @@ use ropeway_core::wire::Frame;
 use ropeway_core::{Accept, Code, Config, Event, FlowId, Offer, PeerError, Refused, Respond, Room, Send, Side};
 use ropeway_tests::hand::{Hand, PEER};
 use ropeway_tests::say::{
-    ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, accept, begin, data, done, lane_credit, offer, pause, request,
+    ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, accept, begin, data, done, lane_credit, offer, pause,
+    request,
 };
 use ropeway_tests::storage::boxes;
 
@@ -258,6 +259,19 @@ fn credit_is_told_when_bytes_are_taken_and_never_behind_the_last_word() {
     hand.line.take_flow(IN, 200);
     hand.line.take_flow(IN, 200);
     assert_eq!(hand.heard(), ["Credit { flow: 0, limit: 1040 }"]);
+    // Once, as soon as it finds room.
+    for most in 5..20 {
+        let mut hand = receiver(true, None);
+        hand.say(&data(&[0; 200])).unwrap();
+        hand.say(&data(&[0; 200])).unwrap();
+        hand.line.take_flow(IN, 200);
+        hand.line.take_flow(IN, 200);
+        hand.tell(&Frame::Ping { id: 1 });
+        let octets = ropeway_tests::hand::hear(&mut hand.line, hand.now, most);
+        let heard = ropeway_tests::hand::frames(&octets);
+        let told = heard.iter().filter(|f| matches!(f, Frame::Credit { flow: 0, limit: 1040 })).count();
+        assert_eq!(told, 1, "{most}: {heard:?}");
+    }
     // However small the stretches that are asked for.
     for most in 1..20 {
         let mut hand = receiver(true, None);

@@ -101,3 +101,17 @@ fn a_machine_greets_its_like() {
     let mut hand = Hand::on(Config::DEFAULT, true, arrays());
     assert!(matches!(hand.say_bytes(&hello(true, PEER)), Ok(Some(Event::Ready(_)))));
 }
+
+#[test]
+fn large_pieces_wait_for_room_rather_than_go_in_crumbs() {
+    let mut hand = Hand::greeted(Config::SMALL, true, boxes(4, 4, 1000), PEER);
+    let lane =
+        hand.line.request(hand.now, &Send { size: Some(5000), ..Send::bytes(ACTION, b"") }).unwrap().lane.unwrap();
+    while hand.line.unsent() < 900 {
+        hand.line.notify(hand.now, &Send::bytes(ACTION, &[0; 10])).unwrap();
+    }
+    assert_eq!(hand.line.body(hand.now, lane, &[0; 3000]), Err(Refused::Later));
+    assert_eq!(hand.line.body(hand.now, lane, &[0; 20]), Ok(20), "a small one is no crumb");
+    hand.hear();
+    assert!(hand.line.body(hand.now, lane, &[0; 3000]).is_ok_and(|len| len > 900));
+}

@@ -18,6 +18,7 @@ use crate::world::{World, patient, tight};
 pub(super) const LIST: &[Scenario] = scenarios![
     of_a_notice,
     of_a_request,
+    of_a_request_for_a_code,
     of_open_and_its_kinds,
     of_an_exchange,
     of_a_stream_that_is_asked_for,
@@ -142,6 +143,22 @@ async fn of_a_request(world: World) {
     }
 }
 
+async fn of_a_request_for_a_code(world: World) {
+    for len in [10, 10_000] {
+        let (near, far, seen) = line_to(&world, len).await;
+        for polls in 0..ENDLESS {
+            let done = cut_short(polls, near.ask("content", &numbered(polls, len))).await;
+            still_works(&near).await;
+            if let Some(outcome) = done {
+                assert_eq!(outcome.expect("it is answered"), Code::OK);
+                assert!(seen.has(polls));
+                break;
+            }
+        }
+        world.part(near, far).await;
+    }
+}
+
 async fn of_open_and_its_kinds(world: World) {
     let len = 10_000;
     let (near, far, seen) = line_to(&world, len).await;
@@ -241,10 +258,6 @@ async fn of_a_stream_that_is_asked_for(world: World) {
             break;
         }
     }
-    // The answer's own, from the exchange.
-    let mut exchange = near.open("give", &()).send().await.expect("the line is up");
-    drop(exchange.next().await);
-    drop(exchange);
     world.part(near, far).await;
 }
 

@@ -1,5 +1,6 @@
 //! The scenarios, a family a file. Here is the list that every binding runs.
 
+mod aftermath;
 mod bodies;
 mod by_hand;
 mod cancellation;
@@ -46,6 +47,7 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("wakeups", wakeups::LIST),
     ("routing", routing::LIST),
     ("sockets", sockets::LIST),
+    ("aftermath", aftermath::LIST),
 ];
 
 /// One promise, and what shows that it is kept.

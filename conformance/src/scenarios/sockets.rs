@@ -16,6 +16,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_client_binds_where_it_is_told if |transport| transport == Transport::Tcp,
     delay_is_switchable if |transport| transport == Transport::Tcp,
     a_path_is_known_and_removed_in_the_end if |transport| transport == Transport::Unix,
+    a_path_left_behind_is_taken_over if |transport| transport == Transport::Unix,
     an_address_is_taken_once if |transport| matches!(transport, Transport::Tcp | Transport::Unix),
     who_does_not_listen_can_not_be_reached,
     connecting_takes_only_so_long,
@@ -81,6 +82,24 @@ async fn a_path_is_known_and_removed_in_the_end(world: World) {
     drop(server);
     until(|| !Path::exists(&path)).await;
     client.ended().await;
+}
+
+/// By a process that was killed. What is no socket is somebody's file.
+async fn a_path_left_behind_is_taken_over(world: World) {
+    let (listener, address) = world.listen().await;
+    drop(listener);
+    let Address::Unix(path) = &address else { panic!("it is of another transport") };
+    std::fs::write(path, "precious").expect("the folder is there");
+    match world.server_at(&address).serve().await {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(std::fs::read(path).expect("it is still there"), b"precious");
+    std::fs::remove_file(path).expect("it is still there");
+    drop(std::os::unix::net::UnixListener::bind(path).expect("the path is free"));
+    assert!(Path::exists(path), "the system leaves it");
+    let server = world.server_at(&address).on("echo", echo).serve().await.expect("nobody listens");
+    still_works(&world.client(server.address()).connect().await.expect("it listens")).await;
 }
 
 async fn an_address_is_taken_once(world: World) {

@@ -233,25 +233,19 @@ impl<S: Storage> Connection<S> {
 
     /// The application is done with data of `len` octets. To be told once for each [`Event::Data`](crate::Event::Data).
     pub fn take_flow(&mut self, flow: FlowId, len: usize) {
-        if flow.side == Side::Them {
-            self.took(flow.number, len);
-        }
-    }
-
-    // ---- inside
-
-    pub(super) fn took(&mut self, number: u16, len: usize) {
         let (credit, frame) = (self.ours.flow_credit, self.ours.frame);
-        let Some(slot) = self.receiving.get_mut(number) else { return };
+        let Some(slot) = self.receiving.get_mut(flow.number).filter(|_| flow.side == Side::Them) else { return };
         slot.taken = slot.taken.saturating_add(charge(len)).min(slot.used);
         let tell = slot.takes_more() && should_tell(slot.taken, slot.limit, credit, frame);
         if tell {
             slot.credit_due = true;
         }
         if tell | slot.last_word() {
-            self.receiving.due(number);
+            self.receiving.due(flow.number);
         }
     }
+
+    // ---- inside
 
     fn sender(&self, flow: FlowId) -> Result<&Flow, Refused> {
         self.sending.get(flow.number).filter(|_| flow.side == Side::Us).ok_or(Refused::NoFlow)

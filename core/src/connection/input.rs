@@ -397,7 +397,7 @@ impl<S: Storage> Connection<S> {
         self.check_name(media)?;
         let slot = self.lane_mut(lane).filter(|slot| slot.input.flows > 0 && !slot.input.ended);
         let slot = slot.ok_or(PeerError::FlowInUse(number))?;
-        let aborted = slot.aborted;
+        let given_up = slot.aborted.then_some(slot.code);
         slot.input.flows = slot.input.flows.saturating_sub(1);
         slot.input.settle();
         let credit = self.ours.flow_credit;
@@ -410,8 +410,9 @@ impl<S: Storage> Connection<S> {
         self.settle(lane);
         self.stats.received.flows = self.stats.received.flows.saturating_add(1);
         let flow = FlowId { number, side: Side::Them };
-        if aborted {
-            let _ = self.done(flow, Code::CANCELLED);
+        if let Some(code) = given_up {
+            // For the same reason as the message it belongs to.
+            let _ = self.done(flow, code);
             return Ok(None);
         }
         Ok(Some(Event::Offer { flow, lane, push, size, media: media.as_bytes(), name: name.as_bytes() }))
@@ -488,7 +489,6 @@ impl<S: Storage> Connection<S> {
         match slot.state {
             flow::State::Running => {}
             flow::State::Stopped => {
-                self.took(number, bytes.len());
                 self.stats.dropped.flow_octets = self.stats.dropped.flow_octets.saturating_add(len);
                 return Ok(None);
             }

@@ -234,8 +234,8 @@ impl<S: Storage> Connection<S> {
 
     // ---- the application tells the machine
 
-    /// Asks the peer for a sign of life; [`Event::Pong`] brings it. One ping at a time is under way: asking again before
-    /// the pong starts anew.
+    /// Asks the peer for a sign of life; [`Event::Pong`] brings it. One ping at a time is under way: its pong answers all
+    /// who ask before it comes.
     pub fn ping(&mut self) -> Result<(), Refused> {
         self.may_speak()?;
         self.pings.due = true;
@@ -332,6 +332,11 @@ impl<S: Storage> Connection<S> {
     /// Whether the exchange is open: one of its halves has not ended, or its end is still to be said.
     pub fn is_open(&self, lane: LaneId) -> bool {
         self.lane(lane).is_some()
+    }
+
+    /// Whether the peer may still say something on the exchange that the application will be told.
+    pub fn may_hear(&self, lane: LaneId) -> bool {
+        self.lane(lane).is_some_and(|slot| !slot.input.ended && !slot.aborted)
     }
 
     /// Whether a lane is free for a new exchange.

@@ -235,8 +235,8 @@ impl<S: Storage> Connection<S> {
     /// The goodbye, once everything before it is out.
     fn transmit_close(&mut self, out: &mut [u8], mut at: usize) -> usize {
         let State::Closing { reason, queued, unsaid: false } = self.state else { return at };
-        let waits = !queued && matches!(reason, Reason::ByUs(_)) && self.has_slots_due();
-        if self.outbox.unsent() > 0 || waits {
+        // What waited in slots is in the outbox by now, or out.
+        if self.outbox.unsent() > 0 {
             return at;
         }
         let code = match reason {

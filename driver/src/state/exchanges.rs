@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ropeway_core as core;
-use ropeway_core::{Code, Kind, LaneId, MessageId, Side};
+use ropeway_core::{Code, Kind, LaneId, MessageId, Respond, Side};
 
 use super::State;
 use crate::body::Octets;
+use crate::error::Failure;
 use crate::slab::Key;
 
 /// A message that came, or the first frame of it.
@@ -211,7 +212,7 @@ pub(crate) struct Served {
     pub(crate) answered: bool,
     pub(crate) writer: Option<Waker>,
     /// Who runs the handler, and stops it when the exchange is over.
-    pub(crate) watcher: Option<Waker>,
+    pub(crate) watcher: Key,
 }
 
 /// An exchange that this end holds by its key: the number of its lane may belong to another by now.
@@ -228,7 +229,7 @@ impl State {
             On::Asked(key) => {
                 let call = self.calls.get_mut(key)?;
                 call.writer = Some(cx.waker().clone());
-                call.lane
+                self.asking(key)
             }
             On::Served(key) => {
                 self.wait_for_lane(key, cx);
@@ -261,36 +262,56 @@ impl State {
 
     /// Nobody waits for the answers any more.
     pub(crate) fn drop_call(&mut self, key: Key) {
+        let lane = self.asking(key);
         let Some(mut call) = self.calls.remove(key) else { return };
-        if let Some(lane) = call.lane {
+        if let Some(lane) = lane {
             self.opened.set(lane.number(), Key::NONE);
             let _ = self.machine.abort(lane, Code::CANCELLED);
         }
-        self.drop_offers(call.heard.take_offers());
+        self.drop_offers(call.heard.take_offers(), Code::CANCELLED);
         self.after_freeing();
     }
 
     /// The exchange goes on without anybody waiting for it.
     pub(crate) fn forget_call(&mut self, key: Key) {
-        if let Some(lane) = self.calls.remove(key).and_then(|call| call.lane) {
+        if let Some(lane) = self.asking(key) {
             self.opened.set(lane.number(), Key::NONE);
         }
+        self.calls.discard(key);
     }
 
-    /// Nobody answers any more. A request that was not answered is, with [`Code::NO_ANSWER`].
-    pub(crate) fn drop_served(&mut self, key: Key) {
+    /// Nobody answers any more. A request that was not answered is: with what it was refused for, otherwise with
+    /// [`Code::NO_ANSWER`].
+    pub(crate) fn drop_served(&mut self, key: Key, refused: Option<Failure>) {
         let lane = self.serving(key);
         let Some(mut served) = self.served.remove(key) else { return };
+        let offers = refused.as_ref().map_or(Code::CANCELLED, |refused| refused.code);
         if let Some(lane) = lane {
             self.accepted.set(lane.number(), Key::NONE);
-            if self.machine.respond_code(lane, Code::NO_ANSWER).is_err() {
-                let _ = self.machine.abort(lane, Code::CANCELLED);
+            if !self.refuse(lane, refused) {
+                let _ = self.machine.abort(lane, offers);
             }
             for piece in served.heard.take_pieces() {
                 self.machine.take_lane(lane, piece.len());
             }
         }
-        self.drop_offers(served.heard.take_offers());
+        self.drop_offers(served.heard.take_offers(), offers);
+    }
+
+    /// Answers a request that nobody answers; whether there was one.
+    fn refuse(&mut self, lane: LaneId, refused: Option<Failure>) -> bool {
+        let Failure { code, text } = refused.unwrap_or(Code::NO_ANSWER.into());
+        let said = Respond { code, ..Respond::text(&text) };
+        // The text is a courtesy that waits for no room.
+        let with_text = !text.is_empty() && !code.is_ok() && self.machine.respond(lane, &said).is_ok();
+        if with_text {
+            // Of a text that did not go whole the rest is not worth waiting for.
+            if self.machine.is_open(lane) {
+                let _ = self.machine.abort(lane, code);
+            }
+            return true;
+        }
+        self.machine.respond_code(lane, code).is_ok()
     }
 
     /// The last answer was said and nothing more can come: forgets the exchange. Whether it has.
@@ -305,15 +326,21 @@ impl State {
         true
     }
 
+    /// The lane of what this end asked, while it still is: its number may belong to another exchange by now.
+    pub(crate) fn asking(&mut self, key: Key) -> Option<LaneId> {
+        let lane = self.calls.get_mut(key)?.lane?;
+        if self.opened.get(lane.number()) == key { Some(lane) } else { None }
+    }
+
     /// The lane of what the peer asked, while it still is: its number may belong to another exchange by now.
     pub(crate) fn serving(&mut self, key: Key) -> Option<LaneId> {
         let lane = self.served.get_mut(key)?.lane?;
         if self.accepted.get(lane.number()) == key { Some(lane) } else { None }
     }
 
-    pub(super) fn drop_offers(&mut self, offers: VecDeque<Key>) {
+    pub(super) fn drop_offers(&mut self, offers: VecDeque<Key>, code: Code) {
         for key in offers {
-            self.drop_in(key, Code::CANCELLED);
+            self.drop_in(key, code);
         }
     }
 
@@ -329,9 +356,9 @@ impl State {
         self.wakes.extend(waker);
     }
 
-    /// A half may have ended just now, and the exchange with it.
+    /// The peer may have said its last word just now.
     pub(crate) fn check_over(&mut self, lane: LaneId) {
-        if lane.opened_by() == Side::Us && !self.machine.is_open(lane) {
+        if lane.opened_by() == Side::Us && !self.machine.may_hear(lane) {
             self.call_over(lane);
         }
     }
@@ -358,8 +385,9 @@ impl State {
         if let Some(served) = self.served.get_mut(key) {
             served.lane = None;
             served.answered = answered;
-            let (writer, watcher) = (served.writer.take(), served.watcher.take());
+            let (writer, watcher) = (served.writer.take(), served.watcher);
             self.wakes.extend(writer);
+            let watcher = self.watchers.get_mut(watcher).cloned();
             self.wakes.extend(watcher);
         }
     }

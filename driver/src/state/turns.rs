@@ -6,7 +6,7 @@ use ropeway_core::{Reason, Refused};
 
 use super::State;
 use crate::error::{Ended, Error};
-use crate::waiters::Place;
+use crate::waiters::{Place, Waiters};
 
 /// Where a verb waits: for what is scarce, and for room.
 #[derive(Default)]
@@ -52,21 +52,46 @@ impl Turn {
 
     /// Gives the places up; whoever should have a turn instead.
     pub(crate) fn leave(&mut self, state: &mut State) -> Option<Waker> {
-        if !self.is_waiting() {
-            return None;
-        }
-        state.room_waiters.forget(&mut self.room);
-        let queue = match self.wants {
-            Wants::Room => return None,
-            Wants::Lane => &mut state.lane_waiters,
-            Wants::Flow => &mut state.flow_waiters,
-            Wants::Bulk => &mut state.bulk_waiters,
-        };
+        state.room_waiters.served(&mut self.room);
+        let (queue, _) = state.scarce(self.wants)?;
         queue.leave(&mut self.scarce)
+    }
+
+    /// Gives the places up after success; the next in the queue, if there is something left for it.
+    fn served(&mut self, state: &mut State) -> Option<Waker> {
+        state.room_waiters.served(&mut self.room);
+        let (queue, is_left) = state.scarce(self.wants)?;
+        let waited = self.scarce.is_taken();
+        queue.served(&mut self.scarce);
+        if waited && is_left { queue.pop() } else { None }
     }
 }
 
 impl State {
+    /// The queue for what is scarce, and whether there is some of it.
+    fn scarce(&mut self, wants: Wants) -> Option<(&mut Waiters, bool)> {
+        match wants {
+            Wants::Room => None,
+            Wants::Lane => Some((&mut self.lane_waiters, self.machine.has_free_lane())),
+            Wants::Flow => Some((&mut self.flow_waiters, self.machine.has_free_flow())),
+            Wants::Bulk => Some((&mut self.bulk_waiters, self.machine.has_bulk_room())),
+        }
+    }
+
+    /// Whether others have waited longer for what this verb needs. If so it waits behind them.
+    pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
+        if turn.spared || turn.scarce.is_taken() || self.ended.is_some() {
+            return false;
+        }
+        match self.scarce(turn.wants) {
+            Some((queue, _)) if !queue.is_empty() => {
+                queue.wait(&mut turn.scarce, cx);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Turns a verb's answer into a poll: what must wait, waits where it will be woken.
     pub(crate) fn outcome<T>(
         &mut self,
@@ -79,23 +104,18 @@ impl State {
         }
         let refused = match answer {
             Ok(value) => {
-                let leave = place.leave(self);
-                self.wakes.extend(leave);
+                let next = place.served(self);
+                self.wakes.extend(next);
                 return Poll::Ready(Ok(value));
             }
             Err(refused) => refused,
         };
         match refused {
             Refused::Later => {
-                let (queue, place) = match place.wants {
-                    Wants::Lane if !place.spared && !self.machine.has_free_lane() => {
-                        (&mut self.lane_waiters, &mut place.scarce)
-                    }
-                    Wants::Flow if !self.machine.has_free_flow() => (&mut self.flow_waiters, &mut place.scarce),
-                    Wants::Bulk if !self.machine.has_bulk_room() => (&mut self.bulk_waiters, &mut place.scarce),
-                    _ => (&mut self.room_waiters, &mut place.room),
-                };
-                queue.wait(place, cx);
+                match self.scarce(place.wants) {
+                    Some((queue, false)) if !place.spared => queue.wait(&mut place.scarce, cx),
+                    _ => self.room_waiters.wait(&mut place.room, cx),
+                }
                 Poll::Pending
             }
             Refused::NotReady => {
@@ -141,7 +161,7 @@ impl State {
             let next = self.flow_waiters.pop();
             self.wakes.extend(next);
         }
-        if self.machine.lanes() == (0, 0) && self.machine.flows() == (0, 0) {
+        if self.is_quiet() {
             self.wakes.append(&mut self.idle_waiters);
         }
         self.wakes.len() > before
@@ -162,9 +182,18 @@ impl State {
         wait(&mut self.inbox_waiters, cx);
     }
 
-    /// The inbox was emptied, which may be all that was left to do.
-    pub(crate) fn fetched(&mut self) {
-        self.wakes.append(&mut self.idle_waiters);
+    /// Whether nothing is open, and every message that came is done with.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let open = self.machine.lanes() != (0, 0) || self.machine.flows() != (0, 0);
+        !open && self.inbox.is_empty() && self.unfinished == 0
+    }
+
+    /// So many messages that were fetched are done with.
+    pub(crate) fn finished(&mut self, messages: usize) {
+        self.unfinished -= messages;
+        if self.unfinished == 0 {
+            self.wakes.append(&mut self.idle_waiters);
+        }
     }
 
     /// Somebody may fetch what is in the inbox.

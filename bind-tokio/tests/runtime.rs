@@ -1,0 +1,80 @@
+//! What is tokio's own: its sockets, its clock, its I/O traits.
+
+use std::time::Duration;
+
+use ropeway_tokio::{Address, Client, Code, Config, Error, Message, Runtime, Server, Socket, SocketOptions, Tokio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+#[tokio::test]
+async fn sockets_send_small_segments_at_once_unless_told() {
+    let (listener, address) = Tokio.listen(&localhost()).await.expect("a port is free");
+    for no_delay in [SocketOptions::default().no_delay, false, true] {
+        let mut options = SocketOptions::default();
+        options.no_delay = no_delay;
+        let (near, far) = tokio::join!(Tokio.connect(&address, &options), Tokio.accept(&listener, &options));
+        for end in [near, far] {
+            let (Socket::Tcp(stream), _) = end.expect("they meet") else { panic!("it is of another kind") };
+            assert_eq!(stream.nodelay().expect("it is open"), no_delay);
+        }
+    }
+    assert!(SocketOptions::default().no_delay);
+}
+
+#[tokio::test]
+async fn every_address_of_a_host_is_tried() {
+    // A name may have an address of each family, and only one of them listens.
+    let (_listener, address) = Tokio.listen(&localhost()).await.expect("a port is free");
+    let Address::Tcp { port, .. } = address else { panic!("it is of another kind") };
+    let named = Address::Tcp { host: "localhost".into(), port };
+    Tokio.connect(&named, &SocketOptions::default()).await.expect("one of them listens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_follows_paused_time() {
+    let server = Server::bind("tcp://127.0.0.1:0").on_message("never", |message: Message| async move {
+        std::future::pending::<()>().await;
+        drop(message);
+        Ok(())
+    });
+    let server = server.serve().await.expect("a port is free");
+    let mut config = Config::default();
+    config.protocol.timeout = Duration::from_secs(3600);
+    let client = Client::to(server.address()).config(config).connect().await.expect("it listens");
+    let begun = tokio::time::Instant::now();
+    let answer = client.request::<_, ()>("never", "").await;
+    assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+    assert!(begun.elapsed() >= Duration::from_secs(3600));
+}
+
+#[tokio::test]
+async fn streams_are_tokios_readers_and_writers() {
+    let server = Server::bind("tcp://127.0.0.1:0").on_message("mirror", |mut message: Message| async move {
+        let mut reader = message.stream().await?;
+        let mut writer = message.respond(&()).stream().await?;
+        tokio::io::copy(&mut reader, &mut writer).await?;
+        writer.shutdown().await?;
+        Ok(())
+    });
+    let server = server.serve().await.expect("a port is free");
+    let client = Client::connect(server.address()).await.expect("it listens");
+    let (mut writer, mut reader) = client.open("mirror", &()).into_stream().await.expect("the line is up");
+    let content = vec![7; 300_000];
+    let sent = content.clone();
+    let writing = tokio::spawn(async move {
+        writer.write_all(&sent).await?;
+        writer.shutdown().await
+    });
+    let mut mirrored = Vec::new();
+    reader.read_to_end(&mut mirrored).await.expect("it is complete");
+    assert!(mirrored == content);
+    writing.await.expect("it does not panic").expect("it is read");
+    // A refusal is an error of reading.
+    let (_writer, mut reader) = client.open("nobody", &()).into_stream().await.expect("the line is up");
+    let error = reader.read_to_end(&mut mirrored).await.expect_err("nobody handles it");
+    let error = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    assert!(matches!(error, Some(Error::Answered(Code::NOT_IMPLEMENTED, _))), "{error:?}");
+}
+
+fn localhost() -> Address {
+    Address::Tcp { host: "127.0.0.1".into(), port: 0 }
+}
