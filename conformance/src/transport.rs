@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::lab::Duplex;
-use crate::weather::{Chop, OneByte, Outdoors, Spurious, Stall};
+use crate::weather::{Buffered, Chop, OneByte, Outdoors, Spurious, Stall};
 
 /// A transport, in its weather.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Sky {
     Stall,
     /// Wake-ups for no reason.
     Spurious,
+    /// Writes that stay behind until they are flushed.
+    Buffered,
 }
 
 impl Transport {
@@ -44,6 +46,7 @@ impl Transport {
         Transport::Pipe(Sky::Chop),
         Transport::Pipe(Sky::Stall),
         Transport::Pipe(Sky::Spurious),
+        Transport::Pipe(Sky::Buffered),
     ];
 
     /// Whether it moves little at a time.
@@ -62,6 +65,7 @@ impl fmt::Display for Transport {
             Transport::Pipe(Sky::Chop) => "chop",
             Transport::Pipe(Sky::Stall) => "stall",
             Transport::Pipe(Sky::Spurious) => "spurious",
+            Transport::Pipe(Sky::Buffered) => "buffered",
         })
     }
 }
@@ -70,7 +74,7 @@ impl Sky {
     /// Octets that the pipe holds: few in bad weather, so that writers wait.
     pub(crate) fn capacity(self) -> usize {
         match self {
-            Sky::Fair | Sky::Spurious => 64 * 1024,
+            Sky::Fair | Sky::Spurious | Sky::Buffered => 64 * 1024,
             Sky::OneByte | Sky::Chop | Sky::Stall => 700,
         }
     }
@@ -82,6 +86,7 @@ impl Sky {
             Sky::Chop => Box::new(stream.under(Chop::new(seed, 90))),
             Sky::Stall => Box::new(stream.under(Stall::new(seed, 3))),
             Sky::Spurious => Box::new(stream.under(Spurious::new(seed))),
+            Sky::Buffered => Box::new(Buffered::new(stream, 200 * 1024)),
         }
     }
 }

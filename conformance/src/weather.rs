@@ -22,8 +22,11 @@
 //! | [`Corrupt`] | flips a bit |
 //! | [`Tally`] | fair weather that counts |
 //!
+//! [`Buffered`] is no weather but a stream of its own: what is written stays behind until it is flushed.
+//!
 //! It holds no clock and starts no thread; the same calls in the same order meet the same weather.
 
+mod buffered;
 mod chop;
 mod corrupt;
 mod cut;
@@ -41,6 +44,7 @@ mod testing;
 use std::io;
 use std::task::{Context, Poll};
 
+pub use buffered::Buffered;
 pub use chop::Chop;
 pub use corrupt::Corrupt;
 pub use cut::{Cut, Ending};

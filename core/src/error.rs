@@ -203,7 +203,7 @@ impl fmt::Display for Refused {
             Refused::Closed => f.write_str("the line is closed"),
             Refused::Away => f.write_str("the peer is going away"),
             Refused::TooLarge(Limit { field, asked, allowed }) => {
-                write!(f, "{asked} is more than the peer allows: {field} is {allowed}")
+                write!(f, "{field} {asked}: the peer allows {allowed}")
             }
             Refused::NoLane => f.write_str("no exchange is open on this lane"),
             Refused::NoFlow => f.write_str("no such flow is open"),

@@ -51,7 +51,8 @@ impl PartialEq<u32> for Action {
 
 /// What a message to send is for: a name, or a number up to 2^31 - 1.
 ///
-/// A name costs its length once a line, and an octet or two from then on.
+/// A name costs its length once a line, and an octet or two from then on. A peer takes a limited number of names (1024
+/// unless it says otherwise), so they are for what a program does, not for data; beyond it is [`Error::TooLarge`](crate::Error::TooLarge).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum To<'a> {
     /// A number that both ends know.

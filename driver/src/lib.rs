@@ -1,7 +1,24 @@
 //! The loop and the handles of Ropeway, once, for every runtime.
 //!
-//! A program uses a binding (`ropeway-tokio` and its like), which re-exports all of this; what a binding must supply is
-//! in [`runtime`](Runtime).
+//! A program uses a binding (`ropeway-tokio` and its like), which re-exports all of this. What a binding must supply is
+//! [`Runtime`].
+//!
+//! | handle | what it is | when it is dropped |
+//! | --- | --- | --- |
+//! | [`Server`] | listens, and serves every line that comes | it stops listening, and its lines say goodbye |
+//! | [`Line`] | one line to a peer, from [`Client::connect`], [`ServerBuilder::on_line`] or [`Message::line`] | with the last handle of the line it says goodbye |
+//! | [`Messages`], [`Message`] | what the peer sends, where no [`Router`] takes it | a request without an answer is answered [`Code::NO_ANSWER`] |
+//! | [`Exchange`] | a request that was sent, and its answers | the request is given up |
+//! | [`StreamWriter`], [`StreamReader`] | a stream, on a message or an answer | the other end learns that it is incomplete |
+//! | [`Upload`], [`Download`] | a file under way | it goes on |
+//! | [`Offered`] | a file that the peer offers | it is declined |
+//!
+//! Either end of a line may do all of it: a client has handlers by [`ClientBuilder::on`], and a server asks its clients by
+//! their lines. Settings are fields of [`Config`]: `let mut config = Config::DEFAULT; config.lanes = 64;`.
+//!
+//! Bodies are text, [`Bytes`](bytes::Bytes), or any serde value; values travel in postcard's format, under the name of
+//! their type and with the names of their fields, so that a type that differs is an error and not nonsense. Serde's
+//! `alias` counts as a field of its own, and a field left out by `skip_serializing_if` can't be read back.
 
 #![forbid(unsafe_code)]
 
@@ -50,7 +67,7 @@ pub use futures_io;
 pub use line::Line;
 pub use message::{Message, Responding};
 pub use messages::Messages;
-pub use ropeway_core as core;
+pub use ropeway_core as protocol;
 pub use ropeway_core::{CloseCode, Code, Limits, MessageId, Reason, Stats};
 pub use router::Router;
 pub use runtime::{Clock, Endpoint, Endpoints, Runtime, SocketOptions, Spawn};

@@ -222,10 +222,9 @@ impl<R: Runtime> Server<R> {
         if within(clock, deadline, over).await.is_ok() {
             return Shutdown { closed: all, cut: 0 };
         }
-        let left = self.shared.book().greeted();
-        for line in &left {
-            line.cut();
-        }
+        let mut left: Vec<_> = self.shared.book().lines.values().map(|(line, _)| line.clone()).collect();
+        left.retain(|line| line.peer_limits().is_some());
+        left.iter().for_each(Line::cut);
         Shutdown { closed: all.saturating_sub(left.len()), cut: left.len() }
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Error, Line, StreamReader, StreamWriter, core};
+use ropeway_driver::{Error, Line, StreamReader, StreamWriter, protocol};
 
 use crate::weather::Dice;
 use crate::world::{Side, World};
@@ -160,10 +160,10 @@ pub(super) async fn still_works(line: &Line) {
 
 /// The hello of a client with the limits of a device.
 pub(super) fn hello() -> Vec<u8> {
-    let (now, lane, flow) = (core::Instant::ZERO, [core::Lane::EMPTY; 1], [core::Flow::EMPTY; 1]);
-    let memory = core::Memory { opened: lane, accepted: lane, sending: flow, receiving: flow, outbox: [0; 512] };
+    let (now, lane, flow) = (protocol::Instant::ZERO, [protocol::Lane::EMPTY; 1], [protocol::Flow::EMPTY; 1]);
+    let memory = protocol::Memory { opened: lane, accepted: lane, sending: flow, receiving: flow, outbox: [0; 512] };
     let mut said = vec![0; 256];
-    let len = core::Connection::client(now, core::Config::SMALL, [9; 32], memory).poll_transmit(now, &mut said);
+    let len = protocol::Connection::client(now, protocol::Config::SMALL, [9; 32], memory).poll_transmit(now, &mut said);
     said.truncate(len);
     said
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ropeway_driver::{Code, Error, Failure, Router};
 
-use super::by_hand::{octets, still_works, until};
+use super::by_hand::{octets, still_works, turn, until};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -130,6 +130,11 @@ async fn it_passes_though_the_peer_does_not_read(world: World) {
     gate.shut(Way::Write);
     near.notify("", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
+    // It has armed its clock for what there was, and sleeps.
+    world.time().pass(Duration::ZERO).await;
+    for _ in 0..50 {
+        turn().await;
+    }
     let line = near.clone();
     let asker = world.spawn(async move {
         let mut asked = line.open("", &()).timeout(5 * SECOND).send().await.expect("there is room for it");

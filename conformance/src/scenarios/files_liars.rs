@@ -3,8 +3,8 @@
 use std::fs;
 
 use bytes::Bytes;
-use ropeway_driver::core::wire::{self, Body, Frame, Kind, Open};
-use ropeway_driver::core::{self, PeerError, Side};
+use ropeway_driver::protocol::wire::{self, Body, Frame, Kind, Open};
+use ropeway_driver::protocol::{self, PeerError, Side};
 use ropeway_driver::{Code, Error, FileError, Line, Reason, Server, Source, Uploading};
 
 use super::by_hand::{octets, until};
@@ -220,7 +220,7 @@ async fn stranger(world: &World) -> (Server<Lab>, Peer<Duplex>, Line) {
 /// Offers the file `x` as flow 0, with a notice.
 async fn offer(peer: &mut Peer<Duplex>, size: Option<u64>) {
     let body = Body { kind: Kind::None, bytes: &[][..] };
-    let action = core::Action::Number(1);
+    let action = protocol::Action::Number(1);
     let open = Open { lane: 0, action, body, wants_answer: false, timeout: None, size: None, attached: 1 };
     let offer = wire::Offer { flow: 0, side: Side::Us, lane: 0, push: false, size, media: "", name: "x" };
     for frame in [Frame::Open(open), Frame::Offer(offer)] {

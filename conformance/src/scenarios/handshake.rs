@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ropeway_driver::core::{Field, Foreign, Limit, MAGIC, PeerError};
+use ropeway_driver::protocol::{Field, Foreign, Limit, MAGIC, PeerError};
 use ropeway_driver::{CloseCode, Error, Failure, Line, Reason, Router};
 
 use super::by_hand::{octets, read_some, read_to_end, still_works, until, write_all};

@@ -1,6 +1,6 @@
 //! Memory: what a line costs, and that no peer can make it cost more.
 //!
-//! Each scenario measures the heap of its process, and so must be alone in it: see [`heap`].
+//! Each scenario measures the heap of its process, and so must be alone in it: see [`crate::heap`].
 
 mod afterwards;
 mod hand;

@@ -22,6 +22,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     the_reader_can_stop_it_with_a_code,
     the_writer_can_give_it_up_with_a_code,
     a_refusal_reaches_the_reader_of_the_answer,
+    an_answer_before_the_stream_was_offered_is_not_lost,
     they_read_and_write_as_any_other_io,
 ];
 
@@ -309,6 +310,36 @@ async fn a_refusal_reaches_the_reader_of_the_answer(world: World) {
     let error = reader.chunk().await.expect_err("it is answered without a stream");
     assert!(matches!(error, Error::Missing("stream")), "{error:?}");
     drop((_writer, reader));
+    world.part(near, far).await;
+}
+
+async fn an_answer_before_the_stream_was_offered_is_not_lost(world: World) {
+    let mut config = patient();
+    config.flows = 1;
+    let (near, far) = world.pair_with(patient(), config).await;
+    let mut messages = far.messages();
+    let (writer, _reader) = near.open("first", &()).into_stream().await.expect("the line is up");
+    let mut first = messages.next().await.expect("it comes");
+    // They wait for a flow, and are answered meanwhile; nobody waits for the third any more.
+    let line = near.clone();
+    let second = world.spawn(async move { line.open("second", &()).into_stream().await });
+    messages.next().await.expect("it comes").code(Code::BUSY);
+    let mut third = Box::pin(near.open("third", &()).into_stream());
+    assert!(cut_short(1, third.as_mut()).await.is_none());
+    messages.next().await.expect("it comes").code(Code::BUSY);
+    until(|| near.stats().received.codes == 2).await;
+    drop(third);
+    assert!(!second.is_done());
+    let mut stream = first.stream().await.expect("it brings one");
+    let writing = world.spawn(write_stream_of(writer, 1));
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(1000, 1));
+    writing.await.expect("it was read");
+    let (mut writer, mut reader) = second.await.expect("it can still offer its stream");
+    let error = reader.chunk().await.expect_err("it is refused");
+    assert!(matches!(error, Error::Answered(Code::BUSY, None)), "{error:?}");
+    while writer.send(&octets(1000, 1)).await.is_ok() {}
+    first.code(Code::OK);
+    drop((writer, reader, _reader, messages));
     world.part(near, far).await;
 }
 

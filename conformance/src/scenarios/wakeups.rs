@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use ropeway_driver::core::PeerError;
+use ropeway_driver::protocol::PeerError;
 use ropeway_driver::{CloseCode, Error, Failure, Line, Reason, Router};
 
 use super::by_hand::{hello, octets, read_stream, still_works, until, write_all, write_stream};

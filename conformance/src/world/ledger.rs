@@ -1,12 +1,12 @@
 //! What was sent is what was received and what was dropped, by kind.
 
-use ropeway_driver::core::Dropped;
+use ropeway_driver::protocol::Dropped;
 use ropeway_driver::{CloseCode, Error, Line, Reason, Router, Stats};
 
 use super::World;
 
 /// What nobody handles, and both ends wait for.
-const LAST_WORD: u32 = ropeway_driver::core::Action::MAX_NUMBER;
+const LAST_WORD: u32 = ropeway_driver::protocol::Action::MAX_NUMBER;
 
 /// Checks that everything said arrived.
 pub(super) async fn reconcile(world: &World, near: &Line, far: &Line) {

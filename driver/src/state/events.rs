@@ -179,7 +179,7 @@ impl State {
 
     #[inline]
     pub(super) fn on_reply(&mut self, lane: LaneId, reply: RawReply) {
-        let over = !self.machine.may_hear(lane);
+        let over = !self.machine.is_live(lane);
         let key = self.opened.get(lane.number());
         if let Some(call) = self.calls.get_mut(key) {
             call.push_reply(reply);

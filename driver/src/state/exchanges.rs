@@ -358,7 +358,7 @@ impl State {
 
     /// The peer may have said its last word just now.
     pub(crate) fn check_over(&mut self, lane: LaneId) {
-        if lane.opened_by() == Side::Us && !self.machine.may_hear(lane) {
+        if lane.opened_by() == Side::Us && !self.machine.is_live(lane) {
             self.call_over(lane);
         }
     }

@@ -5,9 +5,9 @@ use std::io;
 use std::pin::Pin;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::core::wire::Frame;
-use ropeway_driver::core::wire::hello::Hello;
-use ropeway_driver::core::{Limits, VERSION};
+use ropeway_driver::protocol::wire::Frame;
+use ropeway_driver::protocol::wire::hello::Hello;
+use ropeway_driver::protocol::{Limits, VERSION};
 
 /// Takes everything, so that nothing but memory stops the other end.
 pub(in crate::scenarios) const GREEDY: Limits = Limits {

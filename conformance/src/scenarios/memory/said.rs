@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use ropeway_driver::core::wire::{self, Body, Frame, Kind, Notice, Open, Piece, Response, Update};
-use ropeway_driver::core::{self, CHARGE, PeerError, Side};
+use ropeway_driver::protocol::wire::{self, Body, Frame, Kind, Notice, Open, Piece, Response, Update};
+use ropeway_driver::protocol::{self, CHARGE, PeerError, Side};
 use ropeway_driver::{Code, Config, Line, Reason};
 
 use super::hand::{Doing, Hand};
@@ -173,7 +173,7 @@ pub fn floods_of_control_cost_nothing() {
     }
 }
 
-const ACTION: core::Action = core::Action::Number(1);
+const ACTION: protocol::Action = protocol::Action::Number(1);
 
 const EMPTY: Body<&[u8]> = Body { kind: Kind::Bytes, bytes: &[] };
 

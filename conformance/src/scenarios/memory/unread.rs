@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ropeway_driver::core::Action;
-use ropeway_driver::core::wire::{self, Frame, Notice};
+use ropeway_driver::protocol::Action;
+use ropeway_driver::protocol::wire::{self, Frame, Notice};
 use ropeway_driver::{Address, Config, Error, Line, Runtime, Server, SocketOptions, Uploading};
 
 use super::peer::{GREEDY, Peer};

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::AsyncWrite;
-use ropeway_driver::core::CHARGE;
+use ropeway_driver::protocol::CHARGE;
 use ropeway_driver::{CloseCode, Config, Error, Line, Uploading};
 
 use super::{Endless, Job, ROW, SMALL, UNWRITTEN, job, large, pour, small, to_usize, warm};
