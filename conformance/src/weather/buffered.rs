@@ -93,11 +93,14 @@ mod tests {
         let mut a = Buffered::new(a, 4);
         ready(prober.write(&mut a, b"abcd"));
         assert!(prober.flush(&mut a).is_pending());
-        assert!(prober.write(&mut a, b"e").is_pending());
+        assert_eq!(ready(prober.write(&mut a, b"efgh")), 2);
+        assert!(prober.write(&mut a, b"gh").is_pending());
         assert_eq!(ready(peer.read(&mut b, 9)), b"ab");
         assert_eq!(prober.wakes(), 1);
-        ready(prober.flush(&mut a));
+        assert!(prober.flush(&mut a).is_pending());
         assert_eq!(ready(peer.read(&mut b, 9)), b"cd");
+        ready(prober.flush(&mut a));
+        assert_eq!(ready(peer.read(&mut b, 9)), b"ef");
     }
 
     #[test]

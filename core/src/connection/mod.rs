@@ -337,7 +337,7 @@ impl<S: Storage> Connection<S> {
     /// Whether the application still has a part in the exchange: something to be told, or to say. Behind the last answer
     /// it may be that what the message announced is still to be offered.
     pub fn is_live(&self, lane: LaneId) -> bool {
-        self.lane(lane).is_some_and(|slot| !slot.aborted && !(slot.input.ended && slot.out.ended))
+        self.lane(lane).is_some_and(|slot| !slot.aborted && (!slot.input.ended || !slot.out.ended))
     }
 
     /// Whether a lane is free for a new exchange.
