@@ -78,12 +78,6 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
-        if state.must_queue(&mut self.turn, cx) {
-            if let Some(out) = state.outs.get_mut(self.key) {
-                out.waker = Some(cx.waker().clone());
-            }
-            return Poll::Pending;
-        }
         let answer = state.machine.data(flow, octets);
         if answer == Err(Refused::Later)
             && let Some(out) = state.outs.get_mut(self.key)

@@ -453,9 +453,6 @@ impl<'l> Waiting<'l> {
         verb: impl FnOnce(&mut crate::state::State) -> Result<T, ropeway_core::Refused>,
     ) -> Poll<Result<T, Error>> {
         let mut state = self.line.lock();
-        if state.must_queue(&mut self.turn, cx) {
-            return Poll::Pending;
-        }
         let answer = verb(&mut state);
         state.outcome(answer, &mut self.turn, cx)
     }

@@ -2,7 +2,7 @@
 
 use ropeway_driver::{Code, Error, Failure, Router};
 
-use super::by_hand::{octets, read_stream, still_works, until};
+use super::by_hand::{echo, octets, read_stream, still_works, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient, tight};
 
@@ -16,10 +16,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     the_size_is_known_before_the_whole_has_come,
     sizes_around_a_frame_and_a_credit_arrive_whole,
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn reverse(mut body: Vec<u8>) -> Result<bytes::Bytes, Failure> {
     body.reverse();

@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Error, Line, StreamReader, StreamWriter, protocol};
+use ropeway_driver::{Error, Failure, Line, Message, StreamReader, StreamWriter, protocol};
 
 use crate::weather::Dice;
 use crate::world::{Side, World};
@@ -150,6 +150,21 @@ pub(super) async fn read_stream(reader: &mut StreamReader) -> Result<Vec<u8>, Er
         all.extend_from_slice(&chunk);
     }
     Ok(all)
+}
+
+/// A handler that answers a text with itself.
+pub(super) async fn echo(text: String) -> Result<String, Failure> {
+    Ok(text)
+}
+
+/// A handler that answers a stream with what it brings, as it comes.
+pub(super) async fn mirror(mut message: Message) -> Result<(), Error> {
+    let mut reader = message.stream().await?;
+    let mut writer = message.respond(&()).stream().await?;
+    while let Some(chunk) = reader.chunk().await? {
+        writer.send(&chunk).await?;
+    }
+    writer.finish().await
 }
 
 /// A request that an echo answers.

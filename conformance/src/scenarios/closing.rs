@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ropeway_driver::{CloseCode, Code, Ended, Error, Failure, Reason, Router};
+use ropeway_driver::{CloseCode, Code, Ended, Error, Reason, Router};
 
-use super::by_hand::{octets, pass_until, queue, read_stream, read_to_end, still_works, until, write_stream};
+use super::by_hand::{echo, octets, pass_until, queue, read_stream, read_to_end, still_works, until, write_stream};
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
 use crate::weather::{Cut, Ending, Outdoors, Way};
@@ -29,10 +29,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn what_was_said_before_the_goodbye_arrives(world: World) {
     let (near, far) = world.pair().await;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ropeway_driver::{Code, Error, Failure, Router};
+use ropeway_driver::{Code, Error, Router};
 
-use super::by_hand::{octets, still_works, turn, until};
+use super::by_hand::{echo, octets, still_works, turn, until};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -22,10 +22,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
 
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn a_request_without_a_sign_of_life_times_out(world: World) {
     let mut config = patient();

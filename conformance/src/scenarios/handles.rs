@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ropeway_driver::{CloseCode, Code, Error, Failure, Reason, Router};
+use ropeway_driver::{CloseCode, Code, Error, Reason, Router};
 
-use super::by_hand::{Give, cut_short, first_of, octets, queue, still_works, until};
+use super::by_hand::{Give, cut_short, echo, first_of, octets, queue, still_works, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
@@ -24,10 +24,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_driver_may_move_between_tasks,
     a_handler_is_dropped_when_nobody_waits_for_it,
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn the_last_of_a_line_says_goodbye_behind_what_was_sent(world: World) {
     let (near, far) = world.pair().await;

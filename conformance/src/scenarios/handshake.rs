@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use ropeway_driver::protocol::{Field, Foreign, Limit, MAGIC, PeerError};
-use ropeway_driver::{CloseCode, Error, Failure, Line, Reason, Router};
+use ropeway_driver::{CloseCode, Error, Line, Reason, Router};
 
-use super::by_hand::{octets, read_some, read_to_end, still_works, until, write_all};
+use super::by_hand::{echo, octets, read_some, read_to_end, still_works, until, write_all};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -28,10 +28,6 @@ const FOREIGNERS: &[(&[u8], Foreign)] = &[
     (b"\0\0\0\0\0\0\0\0", Foreign::Unknown),
     (b"\xf2RWX\xff\xff\xff\xff", Foreign::Unknown),
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn foreign_protocols_are_turned_away_and_harm_no_other_line(world: World) {
     let server = world.server().on("echo", echo).serve().await.expect("the address is free");

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ropeway_driver::{Code, Error, Failure, Line, Router};
 use serde::{Deserialize, Serialize};
 
-use super::by_hand::{octets, still_works, turn};
+use super::by_hand::{echo, octets, still_works, turn};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
@@ -35,10 +35,6 @@ struct Question {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Verdict(u32, bool);
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn judge(question: Question) -> Result<Verdict, Failure> {
     Ok(Verdict(question.number, question.text.len() == 3))

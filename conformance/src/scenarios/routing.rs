@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ropeway_driver::{CloseCode, Code, Error, Failure, Reason, Router};
 
-use super::by_hand::{octets, queue, still_works, turn, until};
+use super::by_hand::{echo, octets, queue, still_works, turn, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
@@ -21,10 +21,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_hook_that_hangs_or_panics_harms_its_own_line_only,
     many_lines_are_served_at_once,
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn the_closest_match_is_taken(world: World) {
     let is = |name: &'static str| move |(): ()| async move { Ok(name) };

@@ -4,9 +4,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use ropeway_driver::{Address, AddressError, Endpoint, Error, Failure, SocketOptions};
+use ropeway_driver::{Address, AddressError, Endpoint, Error, SocketOptions};
 
-use super::by_hand::{pass_until, queue, still_works, until};
+use super::by_hand::{echo, pass_until, queue, still_works, until};
 use super::{Scenario, scenarios};
 use crate::transport::Transport;
 use crate::world::{World, patient};
@@ -22,10 +22,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     connecting_takes_only_so_long,
     what_is_no_address_is_refused,
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn both_ends_know_where_the_other_is(world: World) {
     let (give, take) = queue();

@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Code, Error, Failure, Message, Router, StreamWriter};
+use ropeway_driver::{Code, Error, Router, StreamWriter};
 
-use super::by_hand::{cut_short, octets, queue, read_stream, still_works, until, write_stream};
+use super::by_hand::{cut_short, echo, mirror, octets, queue, read_stream, still_works, until, write_stream};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient, tight};
 
@@ -25,20 +25,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     an_answer_before_the_stream_was_offered_is_not_lost,
     they_read_and_write_as_any_other_io,
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
-
-/// Answers a stream with what it brings, as it comes.
-async fn mirror(mut message: Message) -> Result<(), Error> {
-    let mut reader = message.stream().await?;
-    let mut writer = message.respond(&()).stream().await?;
-    while let Some(chunk) = reader.chunk().await? {
-        writer.send(&chunk).await?;
-    }
-    writer.finish().await
-}
 
 async fn each_way_at_once(world: World) {
     let (near, far) = world.pair().await;
@@ -227,7 +213,7 @@ async fn who_waits_for_a_flow_gets_none_of_another_exchange(world: World) {
     let second = ask("second");
     let mut message = messages.next().await.expect("it comes");
     // Given up in the middle of an answer: its lane is free for others, while it still waits for a flow.
-    assert!(cut_short(2, message.respond(&octets(100_000, 1)).send()).await.is_none());
+    assert!(cut_short(1, message.respond(&octets(100_000, 1)).send()).await.is_none());
     drop(message);
     until(|| far.stats().received.aborts == 1).await;
     let third = ask("third");

@@ -1,14 +1,19 @@
 //! Nobody waits for ever: each wait here has one thing that can end it.
 
-use std::io::ErrorKind;
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use ropeway_driver::protocol::PeerError;
-use ropeway_driver::{CloseCode, Error, Failure, Line, Reason, Router};
+use ropeway_driver::{CloseCode, Error, Line, Reason, Router};
 
-use super::by_hand::{hello, octets, read_stream, still_works, until, write_all, write_stream};
+use super::by_hand::{echo, hello, octets, read_stream, still_works, until, write_all, write_stream};
 use super::{Scenario, scenarios};
-use crate::weather::Way;
+use crate::lab::Duplex;
+use crate::weather::{Op, Outdoors, Verdict, Way, Weather};
 use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
@@ -20,11 +25,8 @@ pub(super) const LIST: &[Scenario] = scenarios![
     requests_given_up_now_and_then_do_no_harm,
     accepting_survives_resets_and_want,
     a_driver_that_sleeps_is_woken_by_any_verb,
+    what_is_said_just_before_the_driver_sleeps_goes,
 ];
-
-async fn echo(text: String) -> Result<String, Failure> {
-    Ok(text)
-}
 
 async fn who_waits_for_room_is_woken_when_there_is_some(world: World) {
     let mut config = patient();
@@ -281,4 +283,45 @@ async fn a_driver_that_sleeps_is_woken_by_any_verb(world: World) {
     drop(messages);
     near.close(CloseCode::DONE, "").await;
     far.ended().await;
+}
+
+/// Each notice is said from inside the flush of the one before, when the driver has looked for more to send already.
+async fn what_is_said_just_before_the_driver_sleeps_goes(world: World) {
+    const MANY: usize = 50;
+    #[derive(Clone)]
+    struct Speaks(Arc<Mutex<(Option<Line>, usize)>>);
+    impl Weather for Speaks {
+        fn admit(&mut self, _: &mut Context<'_>, _: Op, len: usize) -> Poll<Verdict> {
+            Poll::Ready(Verdict::Pass(len))
+        }
+
+        fn seen(&mut self, _: &mut Context<'_>, op: Op, outcome: &Poll<io::Result<usize>>) {
+            let mut said = self.0.lock().expect("nobody panics with it");
+            let (Some(line), Op::Flush, true) = (said.0.clone(), op, outcome.is_ready()) else { return };
+            if said.1 < MANY {
+                said.1 += 1;
+                let mut saying = pin!(line.notify(7, &()));
+                let saying = saying.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(matches!(saying, Poll::Ready(Ok(()))), "there is room for it");
+            }
+        }
+    }
+    let (listener, address) = world.listen().await;
+    let (stream, ends) = world.connect(&address).await;
+    let speaks = Speaks(Arc::default());
+    let stream: Duplex = Box::new(stream.under(speaks.clone()));
+    let (near, driver) = world.near_end((stream, ends), patient());
+    world.background(driver);
+    let (far, driver) = world.far_end(world.accept(&listener).await, patient());
+    world.background(driver);
+    near.ready().await.expect("both are there");
+    speaks.0.lock().expect("nobody panics with it").0 = Some(near.clone());
+    near.notify(7, &()).await.expect("the line is up");
+    let mut messages = far.messages();
+    for _ in 0..=MANY {
+        messages.next().await.expect("it comes");
+    }
+    speaks.0.lock().expect("nobody panics with it").0 = None;
+    drop(messages);
+    world.part(near, far).await;
 }

@@ -78,18 +78,14 @@ impl State {
         }
     }
 
-    /// Whether others have waited longer for what this verb needs. If so it waits behind them.
+    /// Whether others have waited longer for a lane. If so this waits behind them. (Who waits for room for a large frame
+    /// or for a flow comes round by itself: to have got one is to have none for the next.)
     pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
-        if turn.spared || turn.scarce.is_taken() || self.ended.is_some() {
-            return false;
+        let behind = !turn.spared && !turn.scarce.is_taken() && self.ended.is_none() && !self.lane_waiters.is_empty();
+        if behind {
+            self.lane_waiters.wait(&mut turn.scarce, cx);
         }
-        match self.scarce(turn.wants) {
-            Some((queue, _)) if !queue.is_empty() => {
-                queue.wait(&mut turn.scarce, cx);
-                true
-            }
-            _ => false,
-        }
+        behind
     }
 
     /// Turns a verb's answer into a poll: what must wait, waits where it will be woken.
