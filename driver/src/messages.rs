@@ -128,6 +128,8 @@ impl Messages {
         }
         self.unfinished = self.batch.len() - 1;
         state.unfinished += self.unfinished;
+        // The inbox is empty now, which may be all that was left to do.
+        state.finished(0);
         if self.corks && self.batch.len() > 1 {
             if state.asleep && state.machine.wants_transmit() {
                 let driver = state.kick();

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use ropeway_driver::{CloseCode, Code, Ended, Error, Reason, Router};
 
-use super::by_hand::{echo, octets, pass_until, queue, read_stream, read_to_end, still_works, until, write_stream};
+use super::by_hand::{
+    echo, octets, pass_until, queue, read_stream, read_to_end, still_works, turn, until, write_stream,
+};
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
 use crate::weather::{Cut, Ending, Outdoors, Way};
@@ -23,6 +25,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_transport_that_breaks_tears_nothing,
     going_away_stops_new_exchanges_and_no_others,
     idle_waits_for_what_is_open,
+    idle_waits_for_what_nobody_took,
     shutdown_lets_what_is_open_end,
     shutdown_returns_by_its_deadline_whatever_peers_do,
     shutdown_stops_listening,
@@ -279,6 +282,28 @@ async fn idle_waits_for_what_is_open(world: World) {
         side.await;
     }
     drop((reader, stream));
+    world.part(near, far).await;
+}
+
+async fn idle_waits_for_what_nobody_took(world: World) {
+    let (near, far) = world.pair().await;
+    for many in 1..4 {
+        for _ in 0..many {
+            near.notify("", "").await.expect("the line is up");
+        }
+        until(|| far.stats().received.notices == (1..=many).sum()).await;
+        let line = far.clone();
+        let idle = world.spawn(async move { line.idle().await });
+        for _ in 0..20 {
+            turn().await;
+        }
+        assert!(!idle.is_done());
+        let mut messages = far.messages();
+        for _ in 0..many {
+            messages.next().await.expect("it comes");
+        }
+        idle.await;
+    }
     world.part(near, far).await;
 }
 
