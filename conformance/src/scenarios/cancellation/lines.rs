@@ -104,6 +104,7 @@ async fn of_connecting(world: World) {
     }
     // No line is left of those that were dropped.
     let line = world.client(server.address()).connect().await.expect("it listens");
+    still_works(&line).await;
     until(|| server.lines().len() == 1).await;
     let far = server.lines().remove(0);
     world.part(line, far).await;
