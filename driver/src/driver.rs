@@ -193,7 +193,7 @@ where
                 match state.machine.handle_input(now, &mut input[at..]) {
                     Ok(step) => {
                         at += step.consumed;
-                        if let Some(event) = step.event {
+                        if let Some(event) = &step.event {
                             state.on_event(event);
                         }
                         if step.consumed == 0 || at == input.len() {
@@ -308,7 +308,7 @@ where
                 let mut state = self.shared.lock();
                 if state.machine.poll_timeout().is_some_and(|at| at <= now) {
                     while let Some(event) = state.machine.handle_timeout(now) {
-                        state.on_event(event);
+                        state.on_event(&event);
                     }
                     state.rest();
                 }

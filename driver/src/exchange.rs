@@ -1,5 +1,6 @@
 //! What this end asked, and what is answered.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
@@ -83,31 +84,31 @@ impl Reply {
 }
 
 /// The state of an exchange that this end opened; given up when dropped.
-pub(crate) struct Asking {
-    pub(crate) line: Line,
+pub(crate) struct Asking<L: Borrow<Line> = Line> {
+    line: L,
     /// [`Key::NONE`] once the last answer was taken and there is nothing left to give up.
     key: Key,
     /// The task is registered already, so the first poll has nothing to look for.
     fresh: bool,
     /// An answer of which not all of the body has come.
-    partial: Option<(Reply, Kind)>,
+    partial: Option<Box<(Reply, Kind)>>,
 }
 
-impl Asking {
-    pub(crate) fn new(line: Line, key: Key) -> Asking {
+impl<L: Borrow<Line>> Asking<L> {
+    pub(crate) fn new(line: L, key: Key) -> Asking<L> {
         Asking { line, key, fresh: false, partial: None }
     }
 
     /// Of a request that was sent in this very poll, with the task registered: it can't have been answered.
-    pub(crate) fn fresh(line: Line, key: Key) -> Asking {
+    pub(crate) fn fresh(line: L, key: Key) -> Asking<L> {
         Asking { line, key, fresh: true, partial: None }
     }
 
     /// Sends what did not go with the first frame. Stops early if the exchange ends: the answers say why.
     pub(crate) async fn send_rest(&mut self, content: &dyn Content, mut at: usize) -> Result<(), Error> {
-        let mut turn = Waiting::new(&self.line, Turn::for_bulk());
+        let mut turn = Waiting::new(self.line(), Turn::for_bulk());
         let key = self.key;
-        let spawn = self.line.spawn();
+        let spawn = self.line().spawn();
         let len = content.len();
         while at < len {
             at += poll_fn(|cx| {
@@ -132,22 +133,25 @@ impl Asking {
     /// The exchange goes on without anybody waiting for it: a notice that was sent.
     pub(crate) fn forget(mut self) {
         let key = std::mem::replace(&mut self.key, Key::NONE);
-        self.line.lock().forget_call(key);
+        self.line().lock().forget_call(key);
     }
 
     pub(crate) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Reply, Error>>> {
         if std::mem::take(&mut self.fresh) {
             return Poll::Pending;
         }
-        let mut state = self.line.lock();
+        let mut state = self.line.borrow().lock();
         let state = &mut *state;
         let lane = state.asking(self.key);
         let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(None) };
         loop {
-            if let Some((head, kind)) = &mut self.partial {
-                let Some(octets) = call.heard.whole() else { break };
-                head.body = state::body(*kind, octets, &state.names);
-                return Poll::Ready(self.partial.take().map(|(head, _)| Ok(head)));
+            if let Some(partial) = self.partial.take() {
+                let Some(octets) = call.heard.whole() else {
+                    self.partial = Some(partial);
+                    break;
+                };
+                let (head, kind) = *partial;
+                return Poll::Ready(Some(Ok(Reply { body: state::body(kind, octets, &state.names), ..head })));
             }
             match call.next_reply() {
                 Some(RawReply::Code(code)) => {
@@ -189,7 +193,7 @@ impl Asking {
                         }
                         return Poll::Ready(Some(Ok(head)));
                     }
-                    self.partial = Some((head, kind));
+                    self.partial = Some(Box::new((head, kind)));
                 }
                 None => break,
             }
@@ -225,11 +229,11 @@ impl Asking {
 
     /// The next flow that the answers bring; `None` when no more will come.
     pub(crate) fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, Error>> {
-        let mut state = self.line.lock();
+        let mut state = self.line().lock();
         let Some(call) = state.calls.get_mut(self.key) else { return Poll::Ready(Ok(None)) };
         if let Some(key) = call.heard.next_offer() {
             drop(state);
-            return Poll::Ready(Ok(Some(Incoming::new(self.line.clone(), key))));
+            return Poll::Ready(Ok(Some(Incoming::new(self.line().clone(), key))));
         }
         if let Some(code) = call.heard.aborted {
             return Poll::Ready(Err(Error::Aborted(code)));
@@ -248,18 +252,22 @@ impl Asking {
     }
 
     pub(crate) async fn offer_stream(&self, name: &str) -> Result<StreamWriter, Error> {
-        StreamWriter::offer(&self.line, On::Asked(self.key), name).await
+        StreamWriter::offer(self.line(), On::Asked(self.key), name).await
     }
 
     async fn offer_file(&self, file: Uploading) -> Result<Upload, Error> {
-        file.offer(&self.line, On::Asked(self.key)).await
+        file.offer(self.line(), On::Asked(self.key)).await
+    }
+
+    fn line(&self) -> &Line {
+        self.line.borrow()
     }
 }
 
-impl Drop for Asking {
+impl<L: Borrow<Line>> Drop for Asking<L> {
     fn drop(&mut self) {
         if self.key != Key::NONE {
-            self.line.lock().drop_call(self.key);
+            self.line().lock().drop_call(self.key);
         }
     }
 }

@@ -127,7 +127,7 @@ impl Line {
         match self.start(to.into(), &content, Terms::default()).await? {
             (None, _) => Ok(()),
             (Some(key), taken) => {
-                let mut exchange = Asking::new(self.clone(), key);
+                let mut exchange = Asking::new(self, key);
                 exchange.send_rest(&content, taken).await?;
                 exchange.forget();
                 Ok(())
@@ -163,9 +163,9 @@ impl Line {
         let key = key.ok_or(Error::Misuse("the exchange is over"))?;
         if taken == content.len() {
             drop(content);
-            return Asking::fresh(self.clone(), key).answer().await;
+            return Asking::fresh(self, key).answer().await;
         }
-        let mut exchange = Asking::new(self.clone(), key);
+        let mut exchange = Asking::new(self, key);
         exchange.send_rest(&content, taken).await?;
         exchange.answer().await
     }
@@ -268,7 +268,7 @@ impl Line {
         let mut state = self.lock();
         state.cut = true;
         if let Some(event) = state.machine.handle_eof() {
-            state.on_event(event);
+            state.on_event(&event);
         }
         state.wake_driver();
     }
@@ -407,7 +407,8 @@ impl Line {
                     state.machine.notify(now, &send)
                 })?;
                 let key = sent.lane.map(|lane| state.new_call(lane, cx));
-                if wants_answer && state.machine.lanes().0 == 1 {
+                // Whoever has not taken an answer that came is likely to ask again.
+                if wants_answer && state.calls.len() == 1 {
                     state.hurry = true;
                 }
                 Ok((key, sent.taken))

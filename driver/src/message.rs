@@ -31,7 +31,7 @@ pub struct Message {
     attached: u16,
     size: u64,
     body: Body,
-    /// All of the body has come.
+    /// `body` is all of it, not just what came with the first frame.
     whole: bool,
     serving: Serving,
 }
@@ -40,7 +40,6 @@ impl Message {
     pub(crate) fn new(line: Line, raw: Raw, names: &Names) -> Message {
         let Raw { id, action, kind, octets, size, wants_answer, timeout, attached, charged, lane } = raw;
         let whole = size == charged as u64;
-        let partial = (!whole).then(|| octets.clone());
         Message {
             id,
             action: state::action(action, names),
@@ -50,7 +49,7 @@ impl Message {
             size,
             body: state::body(kind, octets, names),
             whole,
-            serving: Serving { line, lane, partial, refused: None },
+            serving: Serving { line, lane, refused: None },
         }
     }
 
@@ -98,7 +97,7 @@ impl Message {
     /// Safe.
     pub async fn body(&mut self) -> Result<&Body, Error> {
         if !self.whole {
-            self.body.octets = poll_fn(|cx| self.serving.poll_rest(cx, self.size)).await?;
+            self.body.octets = poll_fn(|cx| self.serving.poll_rest(cx, &self.body.octets, self.size)).await?;
             self.whole = true;
         }
         Ok(&self.body)
@@ -137,13 +136,13 @@ impl Message {
     /// If the handler has no other answer, that is it.
     fn wrong_type(&mut self, cause: BodyError) -> Error {
         let error = Error::WrongType { action: self.action.clone(), cause };
-        self.serving.refused = Some(error.clone().into());
+        self.serving.refused = Some(Box::new(error.clone().into()));
         error
     }
 
     /// Dropped as it is, it is answered so, and so is what it brings.
     pub(crate) fn refuse(mut self, code: Code) {
-        self.serving.refused = Some(code.into());
+        self.serving.refused = Some(Box::new(code.into()));
     }
 
     /// The next stream that it brings. Files offered before it are declined.

@@ -17,10 +17,8 @@ use crate::state::{State, Turn};
 pub(crate) struct Serving {
     pub(crate) line: Line,
     pub(crate) lane: Option<(LaneId, Key)>,
-    /// What has come of a body that nobody has asked for as a whole.
-    pub(crate) partial: Option<Octets>,
     /// Why there will be no other answer.
-    pub(crate) refused: Option<Failure>,
+    pub(crate) refused: Option<Box<Failure>>,
 }
 
 /// What an answer brings besides its body.
@@ -114,14 +112,14 @@ impl Serving {
         Ok(())
     }
 
-    /// The whole body, once it is there.
-    pub(crate) fn poll_rest(&mut self, cx: &Context<'_>, size: u64) -> Poll<Result<Octets, Error>> {
+    /// The whole body, of which `first` came with the message, once it is there.
+    pub(crate) fn poll_rest(&self, cx: &Context<'_>, first: &Octets, size: u64) -> Poll<Result<Octets, Error>> {
         let mut state = self.line.lock();
         let Some((_, key)) = self.lane else { return Poll::Ready(Err(Error::Missing("body"))) };
         let lane = state.serving(key);
         let State { served, machine, .. } = &mut *state;
         let Some(served) = served.get_mut(key) else { return Poll::Ready(Err(Error::Missing("body"))) };
-        if let Some(first) = self.partial.take() {
+        if !served.heard.is_wanted() {
             served.heard.want(first.as_slice(), size, |len| {
                 if let Some(lane) = lane {
                     machine.take_lane(lane, len);
@@ -187,7 +185,7 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         let Some((_, key)) = self.lane else { return };
-        let refused = self.refused.take();
+        let refused = self.refused.take().map(|refused| *refused);
         let refused = refused.or_else(|| std::thread::panicking().then(|| Code::INTERNAL.into()));
         self.line.lock().drop_served(key, refused);
     }

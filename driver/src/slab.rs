@@ -36,7 +36,7 @@ impl<T> Slab<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let value = self.slots.get_mut(key.0 as usize)?.take();
         if value.is_some() {
-            self.freed(key);
+            self.free.push(key.0);
         }
         value
     }
@@ -45,24 +45,21 @@ impl<T> Slab<T> {
     pub(crate) fn discard(&mut self, key: Key) {
         if let Some(slot) = self.slots.get_mut(key.0 as usize).filter(|slot| slot.is_some()) {
             *slot = None;
-            self.freed(key);
+            self.free.push(key.0);
         }
     }
 
-    fn freed(&mut self, key: Key) {
-        self.free.push(key.0);
-        if self.free.len() == self.slots.len() && self.slots.len() > 64 {
-            // A burst is over: its memory goes.
-            *self = Slab::new();
-        }
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
     }
 
-    /// Lets go of rows, and of the keys to them, if there is no value.
-    pub(crate) fn rest(&mut self, keys: &mut Keys) {
-        if self.free.len() == self.slots.len() {
+    /// Lets go of rows if there is no value; whether there is none.
+    pub(crate) fn rest(&mut self) -> bool {
+        let empty = self.len() == 0;
+        if empty {
             *self = Slab::new();
-            *keys = Keys::new();
         }
+        empty
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {

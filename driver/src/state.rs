@@ -224,6 +224,8 @@ impl State {
     pub(crate) fn time(&mut self, spawn: &dyn Spawn) -> Instant {
         if self.stale {
             self.now = self.now.max(micros(spawn.now()));
+            // A driver that was woken is about to look itself.
+            self.stale = !self.kicked;
         }
         self.now
     }
@@ -279,10 +281,17 @@ impl State {
         if self.inbox.is_empty() {
             self.inbox = VecDeque::new();
         }
-        self.calls.rest(&mut self.opened);
-        self.served.rest(&mut self.accepted);
-        self.outs.rest(&mut self.sending);
-        self.ins.rest(&mut self.receiving);
+        self.watchers.rest();
+        for (empty, keys) in [
+            (self.calls.rest(), &mut self.opened),
+            (self.served.rest(), &mut self.accepted),
+            (self.outs.rest(), &mut self.sending),
+            (self.ins.rest(), &mut self.receiving),
+        ] {
+            if empty {
+                *keys = Keys::new();
+            }
+        }
         for waiters in [&mut self.lane_waiters, &mut self.room_waiters, &mut self.bulk_waiters, &mut self.flow_waiters]
         {
             waiters.rest();

@@ -16,10 +16,10 @@ use crate::slab::Key;
 
 impl State {
     /// What happened is put where it is waited for.
-    pub(crate) fn on_event(&mut self, event: Event<&[u8]>) {
-        match event {
-            Event::Message(message) => self.on_message(message),
-            Event::Response(answer) => self.on_response(answer),
+    pub(crate) fn on_event(&mut self, event: &Event<&[u8]>) {
+        match *event {
+            Event::Message(ref message) => self.on_message(message),
+            Event::Response(ref answer) => self.on_response(answer),
             Event::Code { lane, code } => self.on_reply(lane, RawReply::Code(code)),
             Event::Update { lane, body } => {
                 let octets = Octets::copy(body.bytes);
@@ -137,8 +137,8 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn on_message(&mut self, message: Heard<&[u8]>) {
-        let Heard { id, lane, action, wants_answer, timeout, body, size, attached } = message;
+    pub(super) fn on_message(&mut self, message: &Heard<&[u8]>) {
+        let Heard { id, lane, action, wants_answer, timeout, body, size, attached } = *message;
         let lane = lane.map(|lane| {
             let key = self.served.insert(Served {
                 lane: Some(lane),
@@ -171,8 +171,8 @@ impl State {
     }
 
     #[inline]
-    pub(super) fn on_response(&mut self, answer: Answer<&[u8]>) {
-        let Answer { id, lane, code, body, size, attached, last } = answer;
+    pub(super) fn on_response(&mut self, answer: &Answer<&[u8]>) {
+        let Answer { id, lane, code, body, size, attached, last } = *answer;
         let octets = Octets::copy(body.bytes);
         self.on_reply(lane, RawReply::Response { id, code, kind: body.kind, octets, size, attached, last });
     }

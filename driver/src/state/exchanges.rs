@@ -136,6 +136,11 @@ impl Arrived {
         more.wanted = Some(wanted);
     }
 
+    /// Whether a body was asked for that has not been taken.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.wanted.is_some())
+    }
+
     /// The body that was asked for, if it is whole.
     pub(crate) fn whole(&mut self) -> Option<Octets> {
         let wanted = self.more.as_mut()?.wanted.take_if(|wanted| wanted.is_whole())?;
