@@ -469,8 +469,8 @@ mod tests {
     use crate::line::Line;
     use crate::runtime::{Endpoints, Spawn};
 
-    /// Gives these pieces, one a read, and takes everything.
-    struct Script(VecDeque<Vec<u8>>);
+    /// Gives these pieces, one a read, and takes everything: so many octets a write.
+    struct Script(VecDeque<Vec<u8>>, Vec<usize>);
 
     impl AsyncRead for Script {
         fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -485,7 +485,8 @@ mod tests {
     }
 
     impl AsyncWrite for Script {
-        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+            self.1.push(octets.len());
             Poll::Ready(Ok(octets.len()))
         }
 
@@ -522,7 +523,7 @@ mod tests {
     }
 
     fn server(pieces: impl IntoIterator<Item = Vec<u8>>, config: Config) -> (Line, Driver<Script, Stopped>) {
-        let script = Script(pieces.into_iter().collect());
+        let script = Script(pieces.into_iter().collect(), Vec::new());
         let spawn = Arc::new(Stopped(Duration::ZERO));
         Line::server(script, Stopped(Duration::ZERO), spawn, Endpoints::default(), config, [7; 32])
     }
@@ -536,7 +537,7 @@ mod tests {
         let limits = Limits {
             frame: Limits::MAX_FRAME,
             message: 0,
-            lanes: 0,
+            lanes: 8,
             flows: 0,
             window: 1 << 20,
             lane_credit: 1 << 20,
@@ -574,6 +575,37 @@ mod tests {
             assert_eq!((driver.kept, driver.own.capacity()), (kept, own));
         }
         assert_eq!((line.is_over(), line.stats().received.octets > 0), (false, true));
+    }
+
+    #[test]
+    fn who_is_answered_together_asks_again_in_one_write() {
+        let (line, mut driver) = server([hello()], Config::DEFAULT);
+        assert!(poll(&mut driver).is_pending(), "they greet each other");
+        let ask_twice = |_| {
+            let line = line.clone();
+            Box::pin(async move { (line.ask(1u32, &()).await.is_ok(), line.ask(1u32, &()).await.is_ok()) })
+        };
+        let mut callers: Vec<_> = (0..3).map(ask_twice).collect();
+        // A lone request is written at once; of those who were answered together none is taken for one.
+        for writes in [2, 1] {
+            driver.stream.1.clear();
+            for caller in &mut callers {
+                assert!(caller.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+                if driver.shared.lock().machine.lanes().0 == 1 {
+                    // Woken by the first, it runs before the second: so do runtimes.
+                    assert!(poll(&mut driver).is_pending());
+                }
+            }
+            assert!(poll(&mut driver).is_pending());
+            assert_eq!(driver.stream.1.len(), writes);
+            let code = |lane| [5 << 3, lane, 0];
+            driver.stream.0.push_back((0..3).flat_map(code).collect());
+            assert!(poll(&mut driver).is_pending());
+        }
+        for caller in &mut callers {
+            let done = caller.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert_eq!(done, Poll::Ready((true, true)));
+        }
     }
 
     #[test]
