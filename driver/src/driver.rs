@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -51,6 +51,8 @@ pub struct Driver<S, C> {
     flushing: bool,
     /// It has been once round the run queue since a handle woke it.
     gathered: bool,
+    /// Who polled last.
+    waker: Option<Waker>,
     /// The deadline the clock is set to.
     armed: Option<Instant>,
     /// When closing began, or last got on.
@@ -85,6 +87,7 @@ where
             at: 0,
             flushing: false,
             gathered: false,
+            waker: None,
             armed: None,
             closing: None,
             phase: Phase::Running,
@@ -92,6 +95,7 @@ where
     }
 
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.meet(cx);
         for _ in 0..STEPS {
             // Anew each time: what was sent a step ago may be answered in this one.
             let now = micros(self.clock.now());
@@ -111,7 +115,7 @@ where
                 if matches!(self.phase, Phase::Lingering | Phase::Over) {
                     continue;
                 }
-                if self.sleep(cx) {
+                if self.sleep() {
                     return Poll::Pending;
                 }
             }
@@ -354,19 +358,19 @@ where
         }
     }
 
-    /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
-    fn sleep(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut state = self.shared.lock();
-        match &mut state.driver {
-            Some(waker) if waker.will_wake(cx.waker()) => {}
-            Some(waker) => {
-                waker.clone_from(cx.waker());
-                // The clock would wake whoever polled before.
-                self.armed = None;
-                return false;
-            }
-            none => *none = Some(cx.waker().clone()),
+    /// Who polls is who is to be woken.
+    fn meet(&mut self, cx: &Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.waker = Some(cx.waker().clone());
+            self.shared.lock().driver = self.waker.clone();
+            // The clock would wake whoever polled before.
+            self.armed = None;
         }
+    }
+
+    /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
+    fn sleep(&mut self) -> bool {
+        let mut state = self.shared.lock();
         state.stale = true;
         if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
             // Only the transport can help, and time. Both may have changed since they were looked at.
@@ -460,7 +464,6 @@ impl<S, C> Drop for Driver<S, C> {
 mod tests {
     use std::collections::VecDeque;
     use std::io;
-    use std::task::Waker;
 
     use ropeway_core::VERSION;
     use ropeway_core::wire::hello::Hello;
@@ -596,6 +599,8 @@ mod tests {
                     assert!(poll(&mut driver).is_pending());
                 }
             }
+            // It lets others speak first, then writes.
+            assert!(poll(&mut driver).is_pending());
             assert!(poll(&mut driver).is_pending());
             assert_eq!(driver.stream.1.len(), writes);
             let code = |lane| [5 << 3, lane, 0];
