@@ -74,6 +74,8 @@ pub enum PeerError {
     AbortFlood,
     /// A fragment without bytes.
     EmptyFragment,
+    /// A hello on an open line: the peer began anew, or something mixed two lines.
+    SecondHello,
 }
 
 /// What seems to be at the other end instead of this protocol.
@@ -119,6 +121,7 @@ impl PeerError {
             PeerError::BadAck => 38,
             PeerError::AbortFlood => 39,
             PeerError::EmptyFragment => 40,
+            PeerError::SecondHello => 41,
         })
     }
 }
@@ -154,6 +157,7 @@ impl fmt::Display for PeerError {
             PeerError::BadAck => f.write_str("an acknowledgement of what was never sent"),
             PeerError::AbortFlood => f.write_str("too many exchanges aborted"),
             PeerError::EmptyFragment => f.write_str("a fragment without bytes"),
+            PeerError::SecondHello => f.write_str("a second hello on an open line"),
         }
     }
 }

@@ -225,6 +225,9 @@ mod tests {
             acks.count(at(2000), 1024, &mut timers);
         }
         assert!(acks.due);
+        acks.tell(&mut timers);
+        acks.count(at(3000), 1024, &mut timers);
+        assert!(!acks.due, "it counts anew");
     }
 
     #[test]

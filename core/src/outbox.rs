@@ -279,5 +279,9 @@ mod tests {
         ring.transmit(4096, &mut [0; 4096]);
         ring.rest();
         assert_eq!(ring.space.0.len(), 0);
+        ring.push(&frame(&mut payload, 100, 1)).unwrap();
+        ring.transmit(4096, &mut [0; 4096]);
+        ring.rest();
+        assert_eq!(ring.space.0.len(), LEAST, "not while it is used now and then");
     }
 }

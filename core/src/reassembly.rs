@@ -211,6 +211,32 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_that_overlaps_another_is_refused() {
+        let mut memory = [0; 10];
+        let mut reassembly = Reassembly::new(&mut memory, 10).unwrap();
+        reassembly.insert(4, b"xyz").unwrap();
+        for (offset, bytes) in [(3, &b"12"[..]), (3, b"12345"), (4, b"1"), (5, b"1"), (6, b"12"), (4, b"123")] {
+            assert_eq!(reassembly.insert(offset, bytes), Err(Gap::Twice), "{offset}, {} octets", bytes.len());
+        }
+        reassembly.insert(3, b"1").unwrap();
+        reassembly.insert(7, b"1").unwrap();
+        assert_eq!(reassembly.missing(), Some(0..3));
+    }
+
+    #[test]
+    fn what_is_pushed_goes_behind_all_that_has_come() {
+        let mut memory = [0; 10];
+        let mut reassembly = Reassembly::new(&mut memory, 10).unwrap();
+        reassembly.insert(1, b"1").unwrap();
+        reassembly.insert(4, b"45").unwrap();
+        reassembly.push(b"6789").unwrap();
+        reassembly.insert(0, b"0").unwrap();
+        assert_eq!(reassembly.missing(), Some(2..4));
+        reassembly.insert(2, b"23").unwrap();
+        assert_eq!(reassembly.finished(), Some(&b"0123456789"[..]));
+    }
+
+    #[test]
     fn what_lies_outside_is_refused() {
         assert_eq!(Reassembly::new(&mut [0; 9], 10).map(|_| ()), Err(Gap::TooLarge { size: 10, memory: 9 }));
         assert!(matches!(Reassembly::new(&mut [0; 9], u64::MAX), Err(Gap::TooLarge { .. })));

@@ -127,16 +127,21 @@ impl<S: Storage> Hand<S> {
     }
 }
 
-/// All that a machine has to say, taken in stretches of at most `most` octets.
+/// All that a machine has to say, taken in stretches of at most `most` octets. It says beforehand whether there is any.
 pub fn hear<S: Storage>(line: &mut Connection<S>, now: Instant, most: usize) -> Vec<u8> {
     let mut all = Vec::new();
     let mut out = vec![0; most];
     loop {
+        let wanted = line.wants_transmit();
         let len = line.poll_transmit(now, &mut out);
         if len == 0 {
+            // In less there may be no room for the smallest thing that is due.
+            assert!(most < 128 || !line.wants_transmit(), "it wants to transmit, and gives nothing");
             return all;
         }
+        assert!(wanted, "nobody would have asked for these {len} octets");
         all.extend_from_slice(&out[..len]);
+        assert!(all.len() < 1 << 24, "it never comes to an end");
     }
 }
 

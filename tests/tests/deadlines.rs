@@ -30,6 +30,13 @@ fn every_sign_of_life_prolongs_a_deadline() {
     }
     assert_eq!(hand.pass(4999), []);
     assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }]);
+    // What this end says of its own body is one, too.
+    let mut hand = Hand::client();
+    hand.requests(1000);
+    assert_eq!(hand.pass(4000), []);
+    hand.line.body(hand.now, OPENED, b"more").unwrap();
+    assert_eq!(hand.pass(4999), []);
+    assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }]);
 }
 
 #[test]

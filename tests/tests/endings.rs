@@ -1,8 +1,10 @@
 //! Exchanges given up, ends that go away, and lines that close.
 
 use ropeway_core::wire::Frame;
-use ropeway_core::{CloseCode, Code, Config, Event, Kind, LaneId, PeerError, Refused, Respond, Send, Side};
-use ropeway_tests::hand::{Hand, PEER, frames};
+use ropeway_core::{
+    CloseCode, Code, Config, Event, Kind, LaneId, Limits, PeerError, Reason, Refused, Respond, Send, Side,
+};
+use ropeway_tests::hand::{Hand, PEER, frames, hear};
 use ropeway_tests::say::{ACCEPTED, ACTION, CODE, OPENED, abort, lane_credit, piece, request, response, update};
 use ropeway_tests::storage::boxes;
 
@@ -81,7 +83,7 @@ fn the_peer_may_give_up_a_request_half_said() {
     assert_eq!(event, Ok(Some(Event::Aborted { lane: OPENED, code: Code::BUSY })));
     assert_eq!(hand.line.body(hand.now, OPENED, b"x"), Err(Refused::NoLane));
     assert_eq!(hand.line.abort(OPENED, Code::BUSY), Err(Refused::WrongState));
-    assert_eq!(hand.heard().len(), 1, "the lane is confirmed free");
+    assert_eq!(hand.heard(), ["Abort { side: Us, lane: 0, code: Code(busy (10)) }"], "the lane is confirmed free");
     assert_eq!(hand.line.lanes(), (0, 0));
 }
 
@@ -161,7 +163,7 @@ fn going_away_still_takes_what_crossed_it() {
 
 #[test]
 fn close_flushes_all_that_was_said_before() {
-    for outbox in [64, 128, 1024] {
+    for (outbox, stretch) in [(64, 4096), (128, 4096), (1024, 4096), (1024, 128), (1024, 7)] {
         let mut hand = Hand::greeted(Config::SMALL, true, boxes(4, 4, outbox), PEER);
         for lane in 0..3 {
             let open = request(lane, None, 0);
@@ -174,7 +176,7 @@ fn close_flushes_all_that_was_said_before() {
         }
         hand.line.close(CloseCode::DONE, "bye");
         assert_eq!(hand.line.notify(hand.now, &Send::text(ACTION, "x")), Err(Refused::Closed));
-        let octets = hand.hear();
+        let octets = hear(&mut hand.line, hand.now, stretch);
         let heard = frames(&octets);
         let codes = heard.iter().filter(|frame| matches!(frame, Frame::Code { .. })).count();
         assert_eq!(codes, 3, "outbox of {outbox}: {heard:?}");
@@ -204,6 +206,43 @@ fn a_reason_that_is_too_long_is_cut_between_letters() {
     let octets = hand.hear();
     let [Frame::Close(close)] = frames(&octets)[..] else { panic!() };
     assert_eq!(close.reason, "ä".repeat(60));
+}
+
+#[test]
+fn a_goodbye_fits_the_peers_frames() {
+    let peer = Limits { frame: 64, ..PEER };
+    let mut hand = Hand::greeted(Config::SMALL, true, boxes(1, 1, 1024), peer);
+    hand.line.close(CloseCode::INTERNAL, &"x".repeat(100));
+    let len = hand.hear().len();
+    assert!((50..=64).contains(&len), "{len} octets");
+}
+
+#[test]
+fn a_line_that_closes_is_not_over_before_its_goodbye_is_out() {
+    for stretch in [7, 30, 4096] {
+        let mut hand = Hand::server();
+        for _ in 0..3 {
+            hand.line.notify(hand.now, &Send::bytes(ACTION, &[1; 50])).unwrap();
+        }
+        hand.line.close(CloseCode::DONE, "bye");
+        assert_eq!((hand.line.closed(), hand.line.ending()), (None, Some(Reason::ByUs(CloseCode::DONE))));
+        let octets = hear(&mut hand.line, hand.now, stretch);
+        let kinds: Vec<u8> = frames(&octets).iter().map(Frame::kind).collect();
+        assert_eq!(kinds, [2, 2, 2, 20], "{stretch} octets at a time");
+        assert_eq!(hand.line.closed(), Some(Reason::ByUs(CloseCode::DONE)));
+    }
+}
+
+#[test]
+fn a_line_that_was_closing_keeps_its_reason_whatever_ends_it() {
+    let reason = Reason::ByUs(CloseCode::INTERNAL);
+    let closing = || {
+        let mut hand = Hand::server();
+        hand.line.close(CloseCode::INTERNAL, "");
+        hand
+    };
+    assert_eq!(closing().line.handle_eof(), Some(Event::Closed { reason, text: &[][..] }));
+    assert_eq!(closing().pass(30_000), [Event::Closed { reason, text: vec![] }]);
 }
 
 #[test]

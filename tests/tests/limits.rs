@@ -402,6 +402,21 @@ fn small_requests_pass_between_the_pieces_of_large_ones() {
     }
 }
 
+#[test]
+fn a_large_message_waits_for_another_and_small_ones_pass_it() {
+    let mut hand = Hand::greeted(Config::DEFAULT, false, boxes(8, 8, 1 << 17), Limits { frame: 32 * 1024, ..PEER });
+    let notify = |hand: &mut Hand<_>, len| hand.line.notify(hand.now, &Send::bytes(ACTION, &vec![1; len])).map(drop);
+    for _ in 0..3 {
+        assert_eq!(notify(&mut hand, 20_000), Ok(()));
+        assert!(!hand.line.has_bulk_room());
+        assert_eq!(notify(&mut hand, 20_000), Err(Refused::Later));
+        assert_eq!(notify(&mut hand, 4096), Ok(()));
+        assert_eq!(notify(&mut hand, 10_000), Ok(()), "both fit a frame");
+        hand.hear();
+        assert!(hand.line.has_bulk_room());
+    }
+}
+
 // ---- stretches to transmit
 
 #[test]

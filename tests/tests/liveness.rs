@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ropeway_core::wire::{Body, Frame, Notice};
-use ropeway_core::{Action, CloseCode, Code, Config, Event, FlowId, Kind, LaneId, Offer, Reason, Send, Side};
+use ropeway_core::{
+    Action, CloseCode, Code, Config, Event, FlowId, Kind, LaneId, Offer, PeerError, Reason, Send, Side,
+};
 use ropeway_tests::hand::{Hand, PEER, bytes, frames};
 use ropeway_tests::storage::boxes;
 
@@ -109,6 +111,9 @@ fn an_acknowledgement_rides_along_or_goes_after_a_second() {
     hand.say(&notice).unwrap();
     hand.tell(&Frame::Ping { id: 1 });
     assert_eq!(frames(&hand.hear()), [Frame::Pong { id: 1 }, Frame::Ack { count: 2 }]);
+    hand.say(&notice).unwrap();
+    hand.line.go_away().unwrap();
+    assert_eq!(frames(&hand.hear()), [Frame::Ack { count: 3 }, Frame::Away]);
     hand.pass(5000);
     assert!(hand.hear().is_empty(), "nothing to acknowledge");
 }
@@ -133,6 +138,23 @@ fn overdue_acknowledgements_are_counted() {
     hand.tell(&Frame::Ack { count: 3 });
     hand.pass(5000);
     assert_eq!(hand.line.stats().overdue_acks, 1);
+    // One that never comes does not hide the next.
+    for overdue in 2..4 {
+        say(&mut hand);
+        hand.pass(2500);
+        assert_eq!(hand.line.stats().overdue_acks, overdue);
+    }
+}
+
+#[test]
+fn what_was_never_sent_is_not_acknowledged() {
+    let mut hand = Hand::server();
+    assert_eq!(hand.say(&Frame::Ack { count: 1 }), Err(PeerError::BadAck));
+    let mut hand = Hand::server();
+    hand.line.go_away().unwrap();
+    hand.hear();
+    hand.tell(&Frame::Ack { count: 1 });
+    assert_eq!(hand.say(&Frame::Ack { count: 2 }), Err(PeerError::BadAck));
 }
 
 #[test]

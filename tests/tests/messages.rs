@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ropeway_core::wire::Frame;
+use ropeway_core::wire::{Frame, Open};
 use ropeway_core::{Code, Config, Event, Kind, LaneId, Message, PeerError, Refused, Respond, Send, Side, Storage};
 use ropeway_tests::hand::{Hand, exchange, frames};
 use ropeway_tests::say::{ACCEPTED, ACTION, CODE, OPENED, abort, body, piece, response, update};
@@ -251,6 +251,39 @@ fn a_notice_on_a_lane_is_over_when_it_is_taken() {
     hand.hear();
     assert_eq!(hand.say(&Frame::End { lane: 0 }), Ok(Some(Event::Taken { lane: OPENED })));
     assert_eq!(hand.line.lanes(), (0, 0));
+}
+
+#[test]
+fn a_notice_whole_in_its_first_frame_is_over_at_once() {
+    let mut hand = Hand::server();
+    let (lane, body) = (0, body(b"1234"));
+    // A deadline is without meaning on a notice.
+    let timeout = Some(5);
+    let open = Open { lane, action: ACTION, body, wants_answer: false, timeout, size: None, attached: 0 };
+    let event = hand.say(&Frame::Open(open));
+    assert!(matches!(event, Ok(Some(Event::Message(Message { wants_answer: false, timeout: None, .. })))), "{event:?}");
+    assert_eq!(hand.heard(), ["End { lane: 0 }"]);
+    assert_eq!(hand.line.lanes(), (0, 0));
+}
+
+#[test]
+fn an_exchange_is_live_while_there_is_something_to_hear_or_to_say() {
+    fn check(attached: u16, frame: Option<Frame<'_>>, open: bool, live: bool) {
+        let mut hand = Hand::client();
+        hand.line.request(hand.now, &Send { attached, ..Send::bytes(ACTION, b"") }).unwrap();
+        hand.hear();
+        match frame {
+            Some(frame) => drop(hand.say(&frame)),
+            None => hand.line.abort(OPENED, Code::CANCELLED).unwrap(),
+        }
+        assert_eq!((hand.line.is_open(OPENED), hand.line.is_live(OPENED)), (open, live), "{attached}, {frame:?}");
+    }
+    // Given up, it is open until the peer confirms.
+    check(0, None, true, false);
+    check(0, Some(response(b"", None, true)), true, true);
+    check(0, Some(CODE), false, false);
+    check(1, Some(CODE), true, true);
+    check(1, Some(abort(OPENED, Code::BUSY)), true, false);
 }
 
 #[test]

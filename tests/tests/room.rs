@@ -3,8 +3,8 @@
 use ropeway_core::wire::Frame;
 use ropeway_core::{Code, Config, Event, Kind, LaneId, Offer, Refused, Respond, Room, Send, Side, Table};
 use ropeway_tests::hand::{Hand, PEER, frames, hear, hello};
-use ropeway_tests::say::{ACCEPTED, ACTION, OPENED, body, lane_credit, request};
-use ropeway_tests::storage::{arrays, boxes};
+use ropeway_tests::say::{ACCEPTED, ACTION, CODE, OPENED, OUT, abort, body, done, lane_credit, request, response};
+use ropeway_tests::storage::{FLOWS, LANES, arrays, boxes};
 
 #[test]
 fn room_is_told_when_window_or_credit_grows() {
@@ -76,6 +76,60 @@ fn codes_and_aborts_never_wait_for_room() {
     assert_eq!(heard.iter().filter(|f| f.starts_with("Code")).count(), 2);
     assert_eq!(heard.iter().filter(|f| f.starts_with("Abort")).count(), 2);
     assert_eq!(hand.line.lanes(), (0, 0));
+}
+
+#[test]
+fn a_lane_is_free_again_however_its_exchange_ended() {
+    fn check(size: u64, end: fn(&mut Hand)) {
+        let mut hand = Hand::client();
+        for _ in 0..3 * LANES {
+            // On lane 0, every time.
+            hand.requests(size);
+            end(&mut hand);
+            hand.hear();
+            assert_eq!(hand.line.lanes(), (0, 0));
+        }
+    }
+    check(4, |hand| drop(hand.say(&CODE).unwrap()));
+    check(4, |hand| drop(hand.say(&response(b"", None, false)).unwrap()));
+    check(1000, |hand| drop(hand.say(&CODE).unwrap()));
+    check(1000, |hand| drop(hand.say(&abort(OPENED, Code::BUSY)).unwrap()));
+    check(4, |hand| {
+        hand.line.abort(OPENED, Code::CANCELLED).unwrap();
+        hand.hear();
+        hand.tell(&abort(OPENED, Code::CANCELLED));
+    });
+}
+
+#[test]
+fn a_flow_is_free_again_however_it_ended() {
+    fn check(end: fn(&mut Hand)) {
+        let mut hand = Hand::client();
+        for _ in 0..3 * FLOWS {
+            hand.line.request(hand.now, &Send { attached: 1, ..Send::bytes(ACTION, b"") }).unwrap();
+            assert_eq!(hand.line.offer(OPENED, &Offer::STREAM), Ok(OUT));
+            hand.say(&CODE).unwrap();
+            hand.hear();
+            end(&mut hand);
+            hand.hear();
+            assert_eq!(hand.line.flows(), (0, 0));
+        }
+    }
+    check(|hand| drop(hand.say(&done(Code::REJECTED)).unwrap()));
+    check(|hand| {
+        hand.line.finish(OUT, None).unwrap();
+        hand.say(&done(Code::OK)).unwrap();
+    });
+    check(|hand| {
+        hand.line.cancel(OUT, Code::IO).unwrap();
+        hand.hear();
+        hand.say(&done(Code::IO)).unwrap();
+    });
+    // Its CANCEL crosses the peer's DONE.
+    check(|hand| {
+        hand.line.cancel(OUT, Code::IO).unwrap();
+        hand.say(&done(Code::REJECTED)).unwrap();
+    });
 }
 
 #[test]

@@ -7,7 +7,6 @@ use crate::config::millis;
 use crate::error::{Limit, Refused};
 use crate::id::{Action, Code, LaneId, MessageId, Side};
 use crate::lane::Owes;
-use crate::liveness::Timer;
 use crate::memory::Storage;
 use crate::time::Instant;
 use crate::window::{charge, payload, should_tell};
@@ -321,18 +320,6 @@ impl<S: Storage> Connection<S> {
         let lane = LaneId { number, side: Side::Us };
         self.prolong(now, lane);
         Ok(Sent { id: self.next_id(Side::Us), lane: Some(lane), taken: first })
-    }
-
-    /// There was a sign of life on a request: its deadline moves.
-    #[inline]
-    pub(super) fn prolong(&mut self, now: Instant, lane: LaneId) {
-        if lane.side == Side::Them {
-            return;
-        }
-        let Some(slot) = self.opened.get_mut(lane.number).filter(|slot| slot.timeout > 0) else { return };
-        slot.deadline = now.after(Duration::from_millis(u64::from(slot.timeout)));
-        let deadline = slot.deadline;
-        self.timers.pull(Timer::Lanes, deadline);
     }
 
     /// The half on which a request is answered.

@@ -1,5 +1,6 @@
 //! One end of a line. This file holds what it is made of; the files around it hold what it does.
 
+mod deadlines;
 mod flows;
 mod input;
 mod messages;
@@ -188,48 +189,9 @@ impl<S: Storage> Connection<S> {
 
     // ---- the world tells the machine
 
-    /// A deadline may have passed. Call again until it gives `None`.
-    pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
-        if self.is_over() {
-            return None;
-        }
-        if self.timers.fire(Timer::Hello, now) {
-            return Some(self.end(Reason::HelloTimeout));
-        }
-        if self.timers.fire(Timer::Dead, now) {
-            let last = self.last_heard.after(self.patience());
-            if last <= now {
-                return Some(self.end(Reason::Dead));
-            }
-            self.timers.set(Timer::Dead, last);
-        }
-        if self.timers.fire(Timer::Ping, now) {
-            self.pings.due = true;
-            self.timers.set(Timer::Ping, now.after(self.config.heartbeat));
-            self.rest();
-        }
-        if self.timers.fire(Timer::Ack, now) {
-            self.acks.due = true;
-        }
-        if self.timers.fire(Timer::Overdue, now) {
-            self.stats.overdue_acks = self.stats.overdue_acks.saturating_add(1);
-            self.acks.give_up();
-        }
-        if self.timers.get(Timer::Lanes) <= now {
-            return self.expire(now);
-        }
-        None
-    }
-
     /// The transport ended, or failed: no more bytes will come.
     pub fn handle_eof(&mut self) -> Option<Event<&'static [u8]>> {
         if self.is_over() { None } else { Some(self.end(Reason::Eof)) }
-    }
-
-    /// When [`handle_timeout`](Connection::handle_timeout) should be called, if nothing happens before. It may turn out
-    /// that nothing was due.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.is_over() { None } else { self.timers.first() }
     }
 
     // ---- the application tells the machine
@@ -391,11 +353,6 @@ impl<S: Storage> Connection<S> {
         };
     }
 
-    /// How long the peer may be silent.
-    fn patience(&self) -> Duration {
-        self.config.heartbeat.saturating_mul(self.config.misses)
-    }
-
     fn may_speak(&self) -> Result<(), Refused> {
         match self.state {
             State::Open { .. } => Ok(()),
@@ -478,42 +435,6 @@ impl<S: Storage> Connection<S> {
         slot.out.ended = true;
         (slot.owes, slot.code) = (Owes::Abort, code);
         self.lane_due(lane);
-    }
-
-    /// A request without a sign of life, if there is one; otherwise sets the timer to the next.
-    ///
-    /// The timer is a lower bound: an answered request leaves it alone, so that answering costs nothing, and what it
-    /// finds then is the earliest of those still open. So all lanes are walked once a timeout, not once a message.
-    fn expire(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
-        let mut first = Instant::NEVER;
-        let mut late = None;
-        for (number, lane) in self.opened.iter() {
-            if lane.aborted || lane.input.ended {
-                continue;
-            }
-            if lane.deadline <= now {
-                late = Some(number);
-                break;
-            }
-            first = first.min(lane.deadline);
-        }
-        let Some(number) = late else {
-            self.timers.set(Timer::Lanes, first);
-            return None;
-        };
-        let lane = LaneId { number, side: Side::Us };
-        self.stats.expired = self.stats.expired.saturating_add(1);
-        self.give_up(lane, Code::TIMEOUT);
-        Some(Event::Expired { lane })
-    }
-
-    /// Lets go of memory that nothing has used for a heartbeat.
-    fn rest(&mut self) {
-        self.opened.rest();
-        self.accepted.rest();
-        self.sending.rest();
-        self.receiving.rest();
-        self.outbox.rest();
     }
 }
 

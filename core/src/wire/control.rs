@@ -64,7 +64,7 @@ pub struct Close<'a> {
 impl<'a> Close<'a> {
     pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Close<'a>, Stop> {
         only(kind::CLOSE, flags, 0)?;
-        let code = CloseCode::new(r.u16()?).ok_or(Stop::Bad(PeerError::BadCode))?;
+        let code = u16::try_from(r.varint()?).ok().and_then(CloseCode::new).ok_or(Stop::Bad(PeerError::BadCode))?;
         let reason = r.text()?;
         if reason.len() > MAX_REASON { Err(PeerError::BadName.into()) } else { Ok(Close { code, reason }) }
     }

@@ -48,7 +48,7 @@ pub enum Field {
     Attached,
     /// [`Limits::timeout`].
     Timeout,
-    /// An extension that must be understood, or one out of order.
+    /// An extension that must be understood, one out of order, or one that is none.
     Extension,
 }
 
@@ -167,6 +167,9 @@ pub struct Hello {
 
 impl Hello {
     /// Writes it to `out`; the number of octets, `None` if `out` is too short.
+    ///
+    /// The peer refuses it unless `oldest` is at least 1, `newest` not below it, `session` zero from a client and only
+    /// from a client, and [`Limits::fault`] finds none.
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
         let mut writer = Writer::new(out.get_mut(PREFIX..)?);
         writer.u8(self.oldest);
@@ -256,10 +259,16 @@ impl Hello {
 /// knows none.
 fn extensions(reader: &mut Reader<'_>, len: usize) -> Result<(), Stop> {
     let bad = Stop::Bad(PeerError::BadHello(Field::Extension));
+    let within = |stop| match stop {
+        // It reaches beyond any hello.
+        Stop::Bad(PeerError::FrameTooLarge { .. }) => Stop::Bad(PeerError::BadHello(Field::Length)),
+        Stop::Bad(_) => bad,
+        need => need,
+    };
     let mut last = None;
     while reader.at() < len {
-        let tag = reader.varint()?;
-        reader.block()?;
+        let tag = reader.varint().map_err(within)?;
+        reader.block().map_err(within)?;
         if tag & 1 == 1 || last.is_some_and(|last| tag <= last) {
             return Err(bad);
         }

@@ -23,6 +23,12 @@ pub const FIRST_UNCOUNTED: u8 = 20;
 /// Frames of this type and above are `head · len · octets` and are skipped when unknown.
 pub const FIRST_IGNORABLE: u8 = 28;
 
+/// The head that is no frame's: a hello begins with it.
+const HELLO: u8 = {
+    let [first, ..] = hello::MAGIC;
+    first
+};
+
 /// Frame types.
 pub(crate) mod kind {
     pub(crate) const DEFINE: u8 = 1;
@@ -241,6 +247,7 @@ impl<'a> Frame<'a> {
                 only(kind, flags, 0)?;
                 Frame::read_simple(kind, r)?
             }
+            FIRST_IGNORABLE.. if head == HELLO => return Err(PeerError::SecondHello.into()),
             FIRST_IGNORABLE.. => Frame::Skipped { kind, bytes: r.block()? },
             unknown => return Err(PeerError::UnknownFrame(unknown).into()),
         };
@@ -265,6 +272,17 @@ impl<'a> Frame<'a> {
     }
 
     /// Encodes the frame to the start of `out`: the number of octets, `None` if `out` is too short.
+    ///
+    /// It decodes to itself if its values are ones that a frame can have. That is the caller's matter: what
+    /// breaks one of these rules is written as another frame, or as octets that are none.
+    ///
+    /// - [`Frame::Body`] and [`Frame::Data`] bring at least one octet.
+    /// - A body of [`Kind::None`] has no octets and no `size`; any other `size` is above the octets that are here.
+    /// - [`Action::Number`](crate::Action::Number) is at most [`Action::MAX_NUMBER`](crate::Action::MAX_NUMBER).
+    /// - The `end` of [`Frame::Accept`] is above its `start`.
+    /// - The `reason` of [`Frame::Close`] has at most [`MAX_REASON`] octets.
+    /// - The type of [`Frame::Skipped`] is [`FIRST_IGNORABLE`] to 31.
+    /// - The whole is no longer than the limit with which it is decoded.
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
         let mut writer = Writer::new(out);
         let w = &mut writer;

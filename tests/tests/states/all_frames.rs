@@ -2,7 +2,7 @@
 
 use ropeway_core::wire::{Close, Define, Frame};
 use ropeway_core::{CloseCode, Code, Table};
-use ropeway_tests::hand::bytes;
+use ropeway_tests::hand::{PEER, bytes, hello};
 use ropeway_tests::say::{
     ACCEPTED, CANCEL, CODE, FINISH, OPENED, abort, accept, begin, data, done, lane_credit, large_notice, notice, offer,
     pause, piece, request, response, update,
@@ -53,6 +53,8 @@ pub(crate) fn all_frames() -> Vec<(&'static str, Vec<u8>)> {
     .into_iter()
     .map(|(name, frame)| (name, bytes(&frame)))
     .collect();
+    all.push(("HELLO-client", hello(true, PEER)));
+    all.push(("HELLO-server", hello(false, PEER)));
     for (name, kind) in [("type-0", 0u8), ("type-19", 19), ("type-27", 27)] {
         all.push((name, vec![kind << 3]));
     }

@@ -7,7 +7,7 @@ mod lines;
 
 use std::fmt::Write as _;
 
-use ropeway_core::wire::{Close, Frame};
+use ropeway_core::wire::{Close, FIRST_IGNORABLE, Frame};
 use ropeway_core::{CloseCode, Event, Reason};
 use ropeway_tests::hand::{Hand, bytes, frames};
 use ropeway_tests::say::request;
@@ -26,6 +26,9 @@ fn every_state_answers_every_frame() {
          a lane with a request that waits for its answer.\n",
     );
     let frames = all_frames();
+    for kind in 0..FIRST_IGNORABLE {
+        assert!(frames.iter().any(|(_, octets)| octets[0] >> 3 == kind), "no frame of type {kind}");
+    }
     // What a lane or a flow has nothing to do with, as it is without.
     let usual = |make: Make| frames.iter().map(|(name, octets)| answer(make(), name, octets)).collect::<Vec<_>>();
     let line = usual(Hand::server);

@@ -1,0 +1,107 @@
+//! What time does: timers fire, requests expire, memory rests.
+
+use core::time::Duration;
+
+use super::Connection;
+use crate::error::Reason;
+use crate::event::Event;
+use crate::id::{Code, LaneId, Side};
+use crate::liveness::Timer;
+use crate::memory::Storage;
+use crate::time::Instant;
+
+impl<S: Storage> Connection<S> {
+    /// A deadline may have passed. Call again until it gives `None`.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
+        if self.is_over() {
+            return None;
+        }
+        if self.timers.fire(Timer::Hello, now) {
+            return Some(self.end(Reason::HelloTimeout));
+        }
+        if self.timers.fire(Timer::Dead, now) {
+            let last = self.last_heard.after(self.patience());
+            if last <= now {
+                return Some(self.end(Reason::Dead));
+            }
+            self.timers.set(Timer::Dead, last);
+        }
+        if self.timers.fire(Timer::Ping, now) {
+            self.pings.due = true;
+            self.timers.set(Timer::Ping, now.after(self.config.heartbeat));
+            self.rest();
+        }
+        if self.timers.fire(Timer::Ack, now) {
+            self.acks.due = true;
+        }
+        if self.timers.fire(Timer::Overdue, now) {
+            self.stats.overdue_acks = self.stats.overdue_acks.saturating_add(1);
+            self.acks.give_up();
+        }
+        if self.timers.get(Timer::Lanes) <= now {
+            return self.expire(now);
+        }
+        None
+    }
+
+    /// When [`handle_timeout`](Connection::handle_timeout) should be called, if nothing happens before. It may turn out
+    /// that nothing was due.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.is_over() { None } else { self.timers.first() }
+    }
+
+    // ---- inside
+
+    /// How long the peer may be silent.
+    pub(super) fn patience(&self) -> Duration {
+        self.config.heartbeat.saturating_mul(self.config.misses)
+    }
+
+    /// There was a sign of life on a request: its deadline moves.
+    #[inline]
+    pub(super) fn prolong(&mut self, now: Instant, lane: LaneId) {
+        if lane.side == Side::Them {
+            return;
+        }
+        let Some(slot) = self.opened.get_mut(lane.number).filter(|slot| slot.timeout > 0) else { return };
+        slot.deadline = now.after(Duration::from_millis(u64::from(slot.timeout)));
+        let deadline = slot.deadline;
+        self.timers.pull(Timer::Lanes, deadline);
+    }
+
+    /// A request without a sign of life, if there is one; otherwise sets the timer to the next.
+    ///
+    /// The timer is a lower bound: an answered request leaves it alone, so that answering costs nothing, and what it
+    /// finds then is the earliest of those still open. So all lanes are walked once a timeout, not once a message.
+    fn expire(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
+        let mut first = Instant::NEVER;
+        let mut late = None;
+        for (number, lane) in self.opened.iter() {
+            if lane.aborted || lane.input.ended {
+                continue;
+            }
+            if lane.deadline <= now {
+                late = Some(number);
+                break;
+            }
+            first = first.min(lane.deadline);
+        }
+        let Some(number) = late else {
+            self.timers.set(Timer::Lanes, first);
+            return None;
+        };
+        let lane = LaneId { number, side: Side::Us };
+        self.stats.expired = self.stats.expired.saturating_add(1);
+        self.give_up(lane, Code::TIMEOUT);
+        Some(Event::Expired { lane })
+    }
+
+    /// Lets go of memory that nothing has used for a heartbeat.
+    fn rest(&mut self) {
+        self.opened.rest();
+        self.accepted.rest();
+        self.sending.rest();
+        self.receiving.rest();
+        self.outbox.rest();
+    }
+}

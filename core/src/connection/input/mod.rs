@@ -1,0 +1,218 @@
+//! What arrives: the hello, and which frame goes where. What a frame does stands in the files of its family.
+
+mod flows;
+mod messages;
+
+use super::{Connection, State, Step};
+use crate::error::{PeerError, Reason};
+use crate::event::{Event, Ready, Room};
+use crate::id::{LaneId, Side};
+use crate::liveness::Timer;
+use crate::memory::Storage;
+use crate::time::Instant;
+use crate::window::raise;
+use crate::wire::bytes::Stop;
+use crate::wire::hello::{Hello, VERSION};
+use crate::wire::{Close, Define, Frame};
+
+/// What a frame leads to.
+type Outcome<'b> = Result<Option<Event<&'b [u8]>>, PeerError>;
+
+impl<S: Storage> Connection<S> {
+    /// Bytes arrived. Takes one frame from the start of `input`, which is opened in place, and gives at most one event
+    /// that borrows from it. Call again with the rest until `consumed` is 0, then with more bytes behind the rest.
+    ///
+    /// `now` is when the bytes were read.
+    ///
+    /// # Errors
+    /// What the peer did wrong. The line is over but for the goodbye that
+    /// [`poll_transmit`](Connection::poll_transmit) gives; from then on all input is consumed and ignored.
+    pub fn handle_input<'b>(&mut self, now: Instant, input: &'b mut [u8]) -> Result<Step<'b>, PeerError> {
+        let input: &'b [u8] = input;
+        if matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. }) {
+            return Ok(Step { consumed: input.len(), event: None });
+        }
+        // A piece of a large frame on a slow line is a sign of life, too.
+        self.last_heard = now;
+        if input.len() < self.need {
+            return Ok(Step { consumed: 0, event: None });
+        }
+        let result = match self.state {
+            State::Hello { .. } => self.hello(now, input),
+            _ => self.frame(now, input),
+        };
+        match result {
+            Ok(step) => {
+                self.need = 1;
+                let octets = &mut self.stats.received.octets;
+                *octets = octets.saturating_add(step.consumed as u64);
+                Ok(step)
+            }
+            Err(Stop::Need(need)) => {
+                self.need = need;
+                Ok(Step { consumed: 0, event: None })
+            }
+            Err(Stop::Bad(error)) => {
+                self.fail(error);
+                Err(error)
+            }
+        }
+    }
+
+    fn hello<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Step<'b>, Stop> {
+        let State::Hello { unsaid } = self.state else { return Err(Stop::Need(1)) };
+        let (hello, consumed) = Hello::decode(input)?;
+        let theirs = hello.limits;
+        // The client has no id to offer; the server must give one.
+        if (hello.session == [0; 16]) != self.is_server {
+            return Err(PeerError::BadHello(crate::Field::Session).into());
+        }
+        if !self.is_server {
+            self.session = hello.session;
+        }
+        self.theirs = theirs;
+        self.opened.narrow(theirs.lanes);
+        self.sending.narrow(theirs.flows);
+        self.window_out.limit = theirs.window;
+        self.state = State::Open { unsaid: unsaid || self.is_server };
+        self.timers.set(Timer::Hello, Instant::NEVER);
+        if !self.config.heartbeat.is_zero() {
+            self.timers.set(Timer::Ping, now.after(self.config.heartbeat));
+            if self.config.misses > 0 {
+                self.timers.set(Timer::Dead, now.after(self.patience()));
+            }
+        }
+        let ready = Ready { version: VERSION, session: self.session, peer: theirs };
+        Ok(Step { consumed, event: Some(Event::Ready(ready)) })
+    }
+
+    #[inline]
+    fn frame<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Step<'b>, Stop> {
+        let (frame, consumed) = Frame::read(input, self.ours.frame)?;
+        if frame.is_counted() {
+            self.acks.count(now, consumed, &mut self.timers);
+            self.stats.received.frames = self.stats.received.frames.saturating_add(1);
+        }
+        let event = self.dispatch(now, frame)?;
+        Ok(Step { consumed, event })
+    }
+
+    #[inline]
+    fn dispatch<'b>(&mut self, now: Instant, frame: Frame<'b>) -> Outcome<'b> {
+        let kind = frame.kind();
+        match frame {
+            Frame::Notice(notice) => self.on_notice(notice),
+            Frame::Open(open) => self.on_open(open),
+            Frame::Response(response) => self.on_response(now, response),
+            Frame::Code { lane, code } => self.on_code(lane, code, kind),
+            Frame::Update(update) => self.on_update(now, update),
+            Frame::Body(piece) => self.on_piece(now, piece),
+            Frame::Abort { side, lane, code } => self.on_abort(from_peer(side, lane), code, kind),
+            Frame::End { lane } => self.on_end(lane, kind),
+            Frame::Define(define) => self.on_define(define),
+            Frame::Offer(offer) => self.on_offer(offer),
+            Frame::Accept(accept) => self.on_accept(accept),
+            Frame::Begin { flow, start } => self.on_begin(flow, start, kind),
+            Frame::Data { flow, bytes } => self.on_data(flow, bytes, kind),
+            Frame::Finish { flow, digest } => self.on_finish(flow, digest, kind),
+            Frame::Cancel { flow, code } => self.on_cancel(flow, code, kind),
+            Frame::Done { flow, code } => self.on_done(flow, code, kind),
+            Frame::Pause(pause) => self.on_pause(pause, kind),
+            Frame::Credit { flow, limit } => self.on_credit(flow, limit, kind),
+            Frame::LaneCredit { side, lane, limit } => self.on_lane_credit(from_peer(side, lane), limit, kind),
+            Frame::Window { limit } => {
+                Ok(raise(&mut self.window_out.limit, limit)?.then_some(Event::Room(Room::Messages)))
+            }
+            Frame::Ack { count } => {
+                if count > self.outbox.written() {
+                    return Err(PeerError::BadAck);
+                }
+                self.acks.acked(count, &mut self.timers);
+                Ok(None)
+            }
+            Frame::Ping { id } => {
+                self.pings.answer = Some(id);
+                Ok(None)
+            }
+            Frame::Pong { id } => Ok(self.pings.answered(now, id).map(|rtt| Event::Pong { rtt })),
+            Frame::Away => {
+                self.peer_away = true;
+                Ok(Some(Event::Away))
+            }
+            Frame::Close(Close { code, reason }) => {
+                let end = self.end(Reason::ByPeer(code));
+                Ok(Some(match end {
+                    Event::Closed { reason: why, .. } => Event::Closed { reason: why, text: reason.as_bytes() },
+                    other => other,
+                }))
+            }
+            Frame::Skipped { .. } => Ok(None),
+        }
+    }
+
+    fn on_define<'b>(&mut self, define: Define<'b>) -> Outcome<'b> {
+        let Define { table, index, fingerprint, name } = define;
+        let count = self.learned.get_mut(table);
+        if index != *count || index >= self.ours.definitions {
+            return Err(PeerError::Definition(index));
+        }
+        *count = count.saturating_add(1);
+        self.check_name(name)?;
+        Ok(Some(Event::Defined { table, index, fingerprint, name: name.as_bytes() }))
+    }
+
+    fn check_name(&self, name: &str) -> Result<(), PeerError> {
+        if name.len() > usize::from(self.ours.name) { Err(PeerError::BadName) } else { Ok(()) }
+    }
+}
+
+/// A lane as the peer names it: who opened it is the other way round here.
+const fn from_peer(side: Side, number: u16) -> LaneId {
+    let side = match side {
+        Side::Us => Side::Them,
+        Side::Them => Side::Us,
+    };
+    LaneId { number, side }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::wire::{Body, Kind, Notice};
+    use crate::{Action, Config, Flow, Lane, Memory};
+
+    /// A7: what drips is looked at a few times while its length is unknown, and then not before all of it is there.
+    #[test]
+    fn a_frame_that_drips_is_not_looked_at_again_and_again() {
+        let memory = || Memory {
+            opened: [Lane::EMPTY; 1],
+            accepted: [Lane::EMPTY; 1],
+            sending: [Flow::EMPTY; 1],
+            receiving: [Flow::EMPTY; 1],
+            outbox: [0; 256],
+        };
+        let now = Instant::ZERO;
+        let mut client = Connection::client(now, Config::DEFAULT, [1; 32], memory());
+        let mut server = Connection::server(now, Config::DEFAULT, [2; 32], memory());
+        let mut hello = [0; 128];
+        let len = client.poll_transmit(now, &mut hello);
+        let bytes = std::vec![b'x'; 30_000];
+        let body = Body { kind: Kind::Bytes, bytes: &bytes[..] };
+        let mut frame = std::vec![0; 40_000];
+        let written = Frame::Notice(Notice { action: Action::Number(1), body }).encode(&mut frame).unwrap();
+        for input in [&mut hello[..len], &mut frame[..written]] {
+            let whole = input.len();
+            let mut looks = Vec::new();
+            for len in 1..whole {
+                if len >= server.need {
+                    looks.push(len);
+                }
+                assert_eq!(server.handle_input(now, &mut input[..len]).unwrap().consumed, 0);
+            }
+            assert!(looks.iter().sum::<usize>() < 50, "looked at {looks:?} octets of {whole}");
+            assert_eq!(server.handle_input(now, input).unwrap().consumed, whole);
+        }
+    }
+}
