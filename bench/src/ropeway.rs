@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use ropeway_tokio::{Client, Code, Config, Line, Message, Save, Server, StreamReader};
+use ropeway_tokio::{Client, Code, Config, Failure, Line, Message, Save, Server, StreamReader};
 use tokio::sync::mpsc;
 
 use crate::figure::Figure;
@@ -96,14 +96,14 @@ fn per_message(rate: Figure) -> Figure {
     Figure::new(1e3 / rate.value, "ns")
 }
 
-async fn answer_code(message: Message) -> Result<(), ropeway_tokio::Error> {
+async fn answer_code(message: Message) -> Result<(), Failure> {
     message.code(Code::new(CODE).unwrap_or(Code::OK));
     Ok(())
 }
 
-async fn echo(mut message: Message) -> Result<(), ropeway_tokio::Error> {
+async fn echo(mut message: Message) -> Result<(), Failure> {
     let body = message.take_body().await?;
-    message.answer(&body.into_bytes()).await
+    Ok(message.answer(&body).await?)
 }
 
 async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ropeway_tokio::{Address, Client, Code, Config, Error, Message, Runtime, Server, Socket, SocketOptions, Tokio};
+use ropeway_tokio::{
+    Address, Client, Code, Config, Error, Message, Runtime, Server, Socket, SocketOptions, Tokio, TokioIo, Uploading,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
@@ -73,6 +75,26 @@ async fn streams_are_tokios_readers_and_writers() {
     let error = reader.read_to_end(&mut mirrored).await.expect_err("nobody handles it");
     let error = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     assert!(matches!(error, Some(Error::Answered(Code::NOT_IMPLEMENTED, _))), "{error:?}");
+}
+
+#[tokio::test]
+async fn files_come_from_tokios_readers_and_go_to_its_writers() {
+    let server = Server::bind("tcp://127.0.0.1:0").on_message("file", |mut message: Message| async move {
+        let file = message.file().await?.expect("it brings one");
+        let (near, mut far) = tokio::io::duplex(1000);
+        let download = file.write_to(TokioIo(near)).await?;
+        let mut content = Vec::new();
+        // The writer is given back, and its other end sees the end when that is dropped.
+        let (_, written) = tokio::join!(async { download.finished().await.map(drop) }, far.read_to_end(&mut content));
+        written?;
+        assert!(content == vec![7; 300_000]);
+        Ok(())
+    });
+    let server = server.serve().await.expect("a port is free");
+    let client = Client::connect(server.address()).await.expect("it listens");
+    let reader = TokioIo(tokio::io::repeat(7).take(300_000));
+    let upload = client.send_file(Uploading::from_reader("sevens", reader)).await.expect("it is offered");
+    upload.finished().await.expect("it is told that all is well");
 }
 
 fn localhost() -> Address {

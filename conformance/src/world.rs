@@ -152,8 +152,8 @@ impl World {
 
     /// Serves a line with handlers, until it is over.
     pub fn serve(&self, line: &Line, router: Router) {
-        let line = line.clone();
-        self.background(Arc::new(router).serve(line, Config::DEFAULT.handlers));
+        let serving = Arc::new(router).serve(line.clone(), Config::DEFAULT.handlers);
+        self.background(async move { serving.await.expect("no action has two handlers") });
     }
 
     // ---- transports, for who speaks by hand

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ropeway_core as core;
+
 /// What a message that arrived is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -57,8 +59,42 @@ impl PartialEq<u32> for Action {
 pub enum To<'a> {
     /// A number that both ends know.
     Number(u32),
-    /// A name.
+    /// A name, which is not empty.
     Name(&'a str),
+}
+
+/// Why nothing can be sent to, or handled for, an action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ActionError {
+    /// A name without a letter.
+    Empty,
+    /// A number beyond 2^31 - 1.
+    TooLarge(u32),
+    /// It has a handler already. A pattern is an action of its own.
+    Twice(Action),
+}
+
+impl fmt::Display for ActionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ActionError::Empty => f.write_str("the name of the action is empty"),
+            ActionError::TooLarge(number) => write!(f, "the action {number} is beyond {}", core::Action::MAX_NUMBER),
+            ActionError::Twice(action) => write!(f, "the action {action} has two handlers"),
+        }
+    }
+}
+
+impl std::error::Error for ActionError {}
+
+impl To<'_> {
+    pub(crate) fn check(self) -> Result<(), ActionError> {
+        match self {
+            To::Name("") => Err(ActionError::Empty),
+            To::Number(number) if number > core::Action::MAX_NUMBER => Err(ActionError::TooLarge(number)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<'a> From<&'a str> for To<'a> {

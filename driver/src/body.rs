@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec;
-use crate::error::BodyError;
+use crate::codec::{self, Encoded, Owned, Value};
+use crate::error::{BodyError, Error};
 
 /// The body of a message, whole: nothing, raw octets, text, or a value of a named type.
+///
+/// It can be sent on as what it is, without being decoded: a handler that takes a `Body` and returns it is an echo.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Body {
     pub(crate) kind: BodyKind,
@@ -67,6 +70,83 @@ impl Body {
     /// [`BodyError`] names the type wanted and the one that came.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, BodyError> {
         codec::decode(self)
+    }
+}
+
+/// What can be sent as a body: any serde value, text, octets, or a [`Body`] that came. Not to be implemented elsewhere.
+///
+/// Text and [`Bytes`] travel as what they are, and so does a `Vec<u8>`; any other value in postcard's format.
+pub trait ToBody: Sync {
+    /// The content, to be sent at once.
+    #[doc(hidden)]
+    fn value(&self) -> Result<Value<'_, Self>, Error>;
+
+    /// The content, to be sent later.
+    #[doc(hidden)]
+    fn owned(&self) -> Result<Owned, Error>;
+
+    /// Shows the octets of what lies in the value as it travels.
+    #[doc(hidden)]
+    fn show(&self, to: &mut dyn FnMut(&[u8]));
+}
+
+impl<T: Serialize + Sync + ?Sized> ToBody for T {
+    fn value(&self) -> Result<Value<'_, T>, Error> {
+        Value::new(self)
+    }
+
+    fn owned(&self) -> Result<Owned, Error> {
+        Owned::new(self)
+    }
+
+    fn show(&self, to: &mut dyn FnMut(&[u8])) {
+        codec::show_plain(self, to);
+    }
+}
+
+impl ToBody for Body {
+    fn value(&self) -> Result<Value<'_, Body>, Error> {
+        Ok(Value::as_it_is(self, self.encoded(), self.len(), self.shape))
+    }
+
+    fn owned(&self) -> Result<Owned, Error> {
+        Ok(Owned::as_it_is(self.encoded(), self.octets.clone().into_bytes(), self.shape))
+    }
+
+    fn show(&self, to: &mut dyn FnMut(&[u8])) {
+        to(self.as_slice());
+    }
+}
+
+/// What a body can be taken as: any serde value, or a [`Body`], as it came.
+pub trait FromBody: Sized {
+    /// The value that the body holds.
+    ///
+    /// # Errors
+    /// [`BodyError`] names the type wanted and the one that came.
+    fn from_body(body: Body) -> Result<Self, BodyError>;
+}
+
+impl<T: DeserializeOwned> FromBody for T {
+    fn from_body(body: Body) -> Result<T, BodyError> {
+        codec::decode_owned(body)
+    }
+}
+
+impl FromBody for Body {
+    fn from_body(body: Body) -> Result<Body, BodyError> {
+        Ok(body)
+    }
+}
+
+impl Body {
+    fn encoded(&self) -> Encoded {
+        match &self.kind {
+            BodyKind::None => Encoded::None,
+            BodyKind::Bytes => Encoded::Bytes,
+            BodyKind::Text => Encoded::Text,
+            BodyKind::Typed(name) => Encoded::Named(name.clone()),
+        }
     }
 }
 

@@ -9,15 +9,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::action::To;
 use crate::address::{Address, AddressError, IntoAddress};
+use crate::builder::settings;
 use crate::config::Config;
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::line::Line;
-use crate::message::Message;
 use crate::router::Router;
 use crate::runtime::{Clock, Runtime, SocketOptions};
 
@@ -60,51 +56,20 @@ pub struct ClientBuilder<R> {
     router: Router,
 }
 
+settings!(ClientBuilder);
+
 impl<R: Runtime> ClientBuilder<R> {
-    /// Sizes and timeouts.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// How the socket is set up.
-    pub fn socket(mut self, socket: SocketOptions) -> Self {
-        self.socket = socket;
-        self
-    }
-
-    /// Handles what the server asks; see [`Router::on`].
-    pub fn on<'a, T, A, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Self
-    where
-        T: DeserializeOwned + Send + 'static,
-        A: Serialize + Send + Sync + 'static,
-        F: Fn(T) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<A, Failure>> + Send + 'static,
-    {
-        self.router = self.router.on(action, handler);
-        self
-    }
-
-    /// Handles what the server asks; see [`Router::on_message`].
-    pub fn on_message<'a, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Self
-    where
-        F: Fn(Message) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        self.router = self.router.on_message(action, handler);
-        self
-    }
-
     /// Opens the line. Without a handler, what the server sends waits for [`Line::messages`].
     ///
     /// # Errors
-    /// As [`Client::connect`].
+    /// As [`Client::connect`]; [`Error::Action`] for handlers that can't be.
     ///
     /// # Cancel safety
     /// Dropped early, no line is left.
     pub async fn connect(self) -> Result<Line, Error> {
         let ClientBuilder { runtime, address, config, socket, router } = self;
         let address = address?;
+        router.check()?;
         let wait = config.connect_timeout;
         let (stream, endpoints) = within(runtime.clock(), wait, runtime.connect(&address, &socket)).await??;
         let spawn = runtime.spawner();
@@ -115,7 +80,7 @@ impl<R: Runtime> ClientBuilder<R> {
         }));
         line.ready().await?;
         if !router.is_empty() {
-            spawn.spawn(Box::pin(Arc::new(router).serve_while_held(line.clone(), handlers)));
+            spawn.spawn(Box::pin(Arc::new(router).run(line.clone(), handlers, false)));
         }
         Ok(line)
     }

@@ -1,10 +1,13 @@
 //! Values to bodies and back. Text and octets travel as what they are; any other serde type in postcard's format.
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use serde::de::value::{BytesDeserializer, SeqDeserializer, StrDeserializer, UnitDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::ser::{Impossible, Serialize, Serializer};
 
-use crate::body::{Body, BodyKind};
+use crate::body::{Body, BodyKind, ToBody};
 use crate::depth;
 use crate::error::{BodyError, Error};
 use crate::label::{is_labelled, is_octets, is_plain, label};
@@ -12,13 +15,15 @@ use crate::scratch::Scratch;
 use crate::shape::{self, Fields};
 
 /// What the octets of an encoded value are. A type's name is looked up where it is sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Encoded {
     None,
     Bytes,
     Text,
     /// The full name of the Rust type, which stands for its label.
     Typed(&'static str, fn() -> String),
+    /// What the sender of a value that is sent on calls its type.
+    Named(Arc<str>),
     /// Only asked for by [`shape_of`]: a struct with these fields.
     Struct(u64),
 }
@@ -26,7 +31,7 @@ pub(crate) enum Encoded {
 /// The octets of a value to send.
 pub(crate) trait Content: Sync {
     /// What they are.
-    fn encoded(&self) -> Encoded;
+    fn encoded(&self) -> &Encoded;
 
     /// How many there are.
     fn len(&self) -> usize;
@@ -50,7 +55,7 @@ impl dyn Content + '_ {
 }
 
 /// A value's content: text and octets where they lie, anything else serialised.
-pub(crate) struct Value<'b, B: ?Sized> {
+pub struct Value<'b, B: ?Sized> {
     value: &'b B,
     encoded: Encoded,
     len: usize,
@@ -64,7 +69,7 @@ impl<'b, B: Serialize + ?Sized> Value<'b, B> {
         if is_plain::<B>()
             && let Ok(encoded) = value.serialize(Plain::new(&mut |octets| len = octets.len()))
         {
-            return Ok(Value { value, encoded, len, serialised: None, shape: None });
+            return Ok(Value::as_it_is(value, encoded, len, None));
         }
         // It is somebody's code that serialises, and it is not run again under the line's lock.
         let mut scratch = Scratch::new();
@@ -77,9 +82,16 @@ impl<'b, B: Serialize + ?Sized> Value<'b, B> {
     }
 }
 
-impl<B: Serialize + Sync + ?Sized> Content for Value<'_, B> {
-    fn encoded(&self) -> Encoded {
-        self.encoded
+impl<'b, B: ?Sized> Value<'b, B> {
+    /// What shows its octets itself.
+    pub(crate) fn as_it_is(value: &'b B, encoded: Encoded, len: usize, shape: Option<u64>) -> Value<'b, B> {
+        Value { value, encoded, len, serialised: None, shape }
+    }
+}
+
+impl<B: ToBody + ?Sized> Content for Value<'_, B> {
+    fn encoded(&self) -> &Encoded {
+        &self.encoded
     }
 
     fn len(&self) -> usize {
@@ -93,17 +105,20 @@ impl<B: Serialize + Sync + ?Sized> Content for Value<'_, B> {
     fn show(&self, to: &mut dyn FnMut(&[u8])) {
         match &self.serialised {
             Some(octets) => to(&octets.0),
-            None => {
-                let _ = self.value.serialize(Plain::new(to));
-            }
+            None => self.value.show(to),
         }
     }
 }
 
+/// Shows text and octets where they lie.
+pub(crate) fn show_plain<B: Serialize + ?Sized>(value: &B, to: &mut dyn FnMut(&[u8])) {
+    let _ = value.serialize(Plain::new(to));
+}
+
 /// Content that was serialised before.
-pub(crate) struct Owned {
+pub struct Owned {
     encoded: Encoded,
-    octets: Vec<u8>,
+    octets: Bytes,
     shape: Option<u64>,
 }
 
@@ -111,16 +126,20 @@ impl Owned {
     pub(crate) fn new<B: Serialize + ?Sized>(value: &B) -> Result<Owned, Error> {
         let mut octets = Vec::new();
         if let Ok(encoded) = value.serialize(Plain::new(&mut |plain| octets.extend_from_slice(plain))) {
-            return Ok(Owned { encoded, octets, shape: None });
+            return Ok(Owned::as_it_is(encoded, octets.into(), None));
         }
         let encoded = serialise(value, &mut octets)?;
-        Ok(Owned { encoded, octets, shape: shape_of(value) })
+        Ok(Owned::as_it_is(encoded, octets.into(), shape_of(value)))
+    }
+
+    pub(crate) fn as_it_is(encoded: Encoded, octets: Bytes, shape: Option<u64>) -> Owned {
+        Owned { encoded, octets, shape }
     }
 }
 
 impl Content for Owned {
-    fn encoded(&self) -> Encoded {
-        self.encoded
+    fn encoded(&self) -> &Encoded {
+        &self.encoded
     }
 
     fn len(&self) -> usize {

@@ -1,5 +1,5 @@
-//! Values nested no deeper than the stack is sure to bear. Postcard itself follows a recursive type as deep as the peer
-//! says, at two octets a level.
+//! Values nested no deeper than the stack is sure to bear, in rows no longer than their octets bear out. Postcard itself
+//! follows a recursive type as deep as the peer says, at two octets a level, and a row of what takes no octets as far.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,15 +10,30 @@ use serde::de::{
 
 /// Levels of a value. Twice as many containers may lie in one another: a tree takes an enum and a row for each of its own.
 const LEVELS: u16 = 128;
+/// Elements without an octet of their own that a value may have, in all its rows. Every other one takes at least an octet.
+const EMPTY: usize = 64 * 1024;
 
 /// The value at the start of octets in postcard's format, and the octets behind it; or why there is none.
 pub(crate) fn take<T: DeserializeOwned>(octets: &[u8]) -> Result<(T, &[u8]), String> {
-    let deep = Cell::new(false);
+    let bounds = Bounds { elements: Cell::new(octets.len().saturating_add(EMPTY)), crossed: Cell::new(None) };
     let mut postcard = postcard::Deserializer::from_bytes(octets);
-    let value = T::deserialize(Shallow { inner: &mut postcard, left: 2 * LEVELS, deep: &deep });
-    match value.and_then(|value| Ok((value, postcard.finalize()?))) {
-        Err(_) if deep.get() => Err("nested too deeply".into()),
-        taken => taken.map_err(|error| error.to_string()),
+    let value = T::deserialize(Shallow { inner: &mut postcard, left: 2 * LEVELS, is_row: false, bounds: &bounds });
+    let taken = value.and_then(|value| Ok((value, postcard.finalize()?)));
+    taken.map_err(|error| bounds.crossed.get().map_or_else(|| error.to_string(), str::to_owned))
+}
+
+/// What one value has in common.
+struct Bounds {
+    /// Elements that its rows may still have.
+    elements: Cell<usize>,
+    /// What was too much: postcard's errors have no text.
+    crossed: Cell<Option<&'static str>>,
+}
+
+impl Bounds {
+    fn cross<E: serde::de::Error>(&self, what: &'static str) -> E {
+        self.crossed.set(Some(what));
+        E::custom(what)
     }
 }
 
@@ -27,23 +42,31 @@ struct Shallow<'a, X> {
     inner: X,
     /// Containers that may still be entered.
     left: u16,
-    /// Set once there were too many: postcard's errors have no text.
-    deep: &'a Cell<bool>,
+    /// It is a row or a map, whose length the peer says.
+    is_row: bool,
+    bounds: &'a Bounds,
 }
 
 impl<'a, X> Shallow<'a, X> {
     /// The same depth around something else.
     fn around<Y>(&self, inner: Y) -> Shallow<'a, Y> {
-        Shallow { inner, left: self.left, deep: self.deep }
+        Shallow { inner, left: self.left, is_row: self.is_row, bounds: self.bounds }
     }
 
     /// One container further in.
-    fn enter<V, E: serde::de::Error>(self, visitor: V) -> Result<(X, Shallow<'a, V>), E> {
-        let Some(left) = self.left.checked_sub(1) else {
-            self.deep.set(true);
-            return Err(E::custom("nested too deeply"));
-        };
-        Ok((self.inner, Shallow { inner: visitor, left, deep: self.deep }))
+    fn enter<V, E: serde::de::Error>(self, visitor: V, is_row: bool) -> Result<(X, Shallow<'a, V>), E> {
+        let left = self.left.checked_sub(1).ok_or_else(|| self.bounds.cross("nested too deeply"))?;
+        Ok((self.inner, Shallow { inner: visitor, left, is_row, bounds: self.bounds }))
+    }
+
+    /// An element of it, if there was one more.
+    fn count<T, E: serde::de::Error>(&self, element: Option<T>) -> Result<Option<T>, E> {
+        if self.is_row && element.is_some() {
+            let elements = &self.bounds.elements;
+            let left = elements.get().checked_sub(1).ok_or_else(|| self.bounds.cross("more elements than octets"))?;
+            elements.set(left);
+        }
+        Ok(element)
     }
 }
 
@@ -57,9 +80,9 @@ macro_rules! flat {
 }
 
 macro_rules! nested {
-    ($($name:ident($($arg:ident: $type:ty),*);)*) => {
+    ($($name:ident($($arg:ident: $type:ty),*) $is_row:literal;)*) => {
         $(fn $name<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            let (inner, visitor) = self.enter(visitor)?;
+            let (inner, visitor) = self.enter(visitor, $is_row)?;
             inner.$name($($arg,)* visitor)
         })*
     };
@@ -99,14 +122,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Shallow<'_, D> {
     }
 
     nested! {
-        deserialize_option();
-        deserialize_newtype_struct(name: &'static str);
-        deserialize_seq();
-        deserialize_tuple(len: usize);
-        deserialize_tuple_struct(name: &'static str, len: usize);
-        deserialize_map();
-        deserialize_struct(name: &'static str, fields: &'static [&'static str]);
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]);
+        deserialize_option() false;
+        deserialize_newtype_struct(name: &'static str) false;
+        deserialize_seq() true;
+        deserialize_tuple(len: usize) false;
+        deserialize_tuple_struct(name: &'static str, len: usize) false;
+        deserialize_map() true;
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]) false;
+        deserialize_enum(name: &'static str, variants: &'static [&'static str]) false;
     }
 }
 
@@ -162,7 +185,8 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Shallow<'_, A> {
 
     fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let seed = self.around(seed);
-        self.inner.next_element_seed(seed)
+        let element = self.inner.next_element_seed(seed)?;
+        self.count(element)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -175,7 +199,8 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Shallow<'_, A> {
 
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
         let seed = self.around(seed);
-        self.inner.next_key_seed(seed)
+        let key = self.inner.next_key_seed(seed)?;
+        self.count(key)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
@@ -193,9 +218,9 @@ impl<'a, 'de, A: EnumAccess<'de>> EnumAccess<'de> for Shallow<'a, A> {
     type Variant = Shallow<'a, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Self::Variant), A::Error> {
-        let Shallow { inner, left, deep } = self;
+        let Shallow { inner, left, is_row, bounds } = self;
         let (value, inner) = inner.variant_seed(seed)?;
-        Ok((value, Shallow { inner, left, deep }))
+        Ok((value, Shallow { inner, left, is_row, bounds }))
     }
 }
 
@@ -283,6 +308,32 @@ mod tests {
         let long = Tree::Node((0..100_000).map(|_| Tree::Boxed(Box::new(Tree::Leaf))).collect());
         let octets = postcard::to_allocvec(&(&long, 7u64)).expect("it is a value");
         assert_eq!(take::<(Tree, u64)>(&octets), Ok(((long, 7), &[][..])));
+    }
+
+    #[test]
+    fn rows_of_nothing_end_long_before_their_count() {
+        #[derive(Debug, PartialEq, Serialize, Deserialize)]
+        struct Nothing {
+            inside: [(); 3],
+        }
+        fn check<T: DeserializeOwned + Serialize>(end: &[u8]) {
+            // 2^63 of them: to count them all would take longer than anybody waits.
+            let mut octets = vec![0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01];
+            octets.extend_from_slice(end);
+            let error = take::<T>(&octets).err().expect("nobody sent so many");
+            assert_eq!(error, "more elements than octets", "{}", label::<T>());
+        }
+        check::<Vec<()>>(&[]);
+        check::<Vec<Nothing>>(&[]);
+        check::<BTreeMap<(), ()>>(&[]);
+        check::<(Vec<()>, String)>(&[4, b't', b'e', b'x', b't']);
+    }
+
+    #[test]
+    fn rows_of_nothing_may_have_a_reasonable_length() {
+        let value = (vec![(); 50_000], vec![vec![(); 3]; 1000], vec![[[7u8; 1]; 1]; 70_000]);
+        let octets = postcard::to_allocvec(&value).expect("it is a value");
+        assert_eq!(take(&octets), Ok((value, &[][..])));
     }
 
     #[test]

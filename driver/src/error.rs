@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ropeway_core::{Code, Limit, Reason, Refused};
 
-use crate::action::Action;
+use crate::action::{Action, ActionError};
 use crate::address::AddressError;
 use crate::body::Body;
 use crate::file::{FileError, NameError};
@@ -42,6 +42,8 @@ pub enum Error {
     Missing(&'static str),
     /// Not possible for this message, exchange or flow in its state.
     Misuse(&'static str),
+    /// What a message is to be for can't be, or can't be handled so.
+    Action(ActionError),
     /// The address can't be used.
     Address(AddressError),
     /// Connecting or listening failed.
@@ -109,6 +111,7 @@ impl fmt::Display for Error {
             Error::Encode(why) => write!(f, "the value can't be serialised: {why}"),
             Error::Missing(what) => write!(f, "there is no {what}"),
             Error::Misuse(what) => f.write_str(what),
+            Error::Action(error) => error.fmt(f),
             Error::Address(error) => error.fmt(f),
             Error::Io(error) => error.fmt(f),
             Error::File(error) => error.fmt(f),
@@ -146,6 +149,12 @@ impl From<NameError> for Error {
     }
 }
 
+impl From<ActionError> for Error {
+    fn from(error: ActionError) -> Error {
+        Error::Action(error)
+    }
+}
+
 impl From<AddressError> for Error {
     fn from(error: AddressError) -> Error {
         Error::Address(error)
@@ -166,49 +175,91 @@ impl From<Error> for io::Error {
 }
 
 /// How a handler says that it failed: a code, and a text for the peer if there is one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// What goes wrong here is nobody's business there: of most errors that become a failure by `?` only the code tells. The
+/// error itself is its [`source`](std::error::Error::source), and is logged. An error of your own takes part by
+/// `impl From<MyError> for Failure`, any other by [`internal`](Failure::internal).
+#[derive(Clone, Debug)]
 pub struct Failure {
     /// What the peer is answered.
     pub code: Code,
     /// More about it, for a person; sent along unless empty.
     pub text: String,
+    cause: Option<Cause>,
 }
+
+type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
 impl Failure {
     /// A failure with a text.
     pub fn new(code: Code, text: impl Into<String>) -> Failure {
-        Failure { code, text: text.into() }
+        Failure { code, text: text.into(), cause: None }
+    }
+
+    /// [`Code::INTERNAL`] for the peer, and the error for the log. For `map_err`.
+    pub fn internal(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failure {
+        Failure::from(Code::INTERNAL).because(error.into().into())
+    }
+
+    fn because(mut self, cause: Cause) -> Failure {
+        self.cause = Some(cause);
+        self
     }
 }
 
 impl From<Code> for Failure {
     fn from(code: Code) -> Failure {
-        Failure { code, text: String::new() }
+        Failure::new(code, "")
     }
 }
 
 impl From<Error> for Failure {
     /// Only what concerns the peer's own message is told to it.
     fn from(error: Error) -> Failure {
-        match error {
+        let failure = match &error {
             Error::WrongType { .. } => Failure::new(Code::WRONG_TYPE, error.to_string()),
+            Error::Missing(_) => Failure::new(Code::BAD_REQUEST, error.to_string()),
             Error::TooLarge(_) => Code::TOO_LARGE.into(),
             Error::TimedOut => Code::TIMEOUT.into(),
             Error::File(error) => error.code().into(),
             Error::Name(_) => Code::BAD_NAME.into(),
+            Error::Io(error) => code_of(error).into(),
             _ => Code::INTERNAL.into(),
-        }
+        };
+        failure.because(Arc::new(error))
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        match error.kind() {
-            io::ErrorKind::NotFound => Code::NOT_FOUND.into(),
-            io::ErrorKind::AlreadyExists => Code::EXISTS.into(),
-            io::ErrorKind::PermissionDenied => Code::UNAUTHORISED.into(),
-            _ => Code::IO.into(),
-        }
+        Error::from(error).into()
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        Error::from(error).into()
+    }
+}
+
+impl From<NameError> for Failure {
+    fn from(error: NameError) -> Failure {
+        Error::from(error).into()
+    }
+}
+
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Failure {
+        Failure::new(Code::WRONG_TYPE, error.to_string()).because(Arc::new(error))
+    }
+}
+
+/// What the system did not let this end do says nothing about what the peer may.
+fn code_of(error: &io::Error) -> Code {
+    match error.kind() {
+        io::ErrorKind::NotFound => Code::NOT_FOUND,
+        io::ErrorKind::AlreadyExists => Code::EXISTS,
+        _ => Code::IO,
     }
 }
 
@@ -219,4 +270,49 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Own;
+
+    impl From<Own> for Failure {
+        fn from(_: Own) -> Failure {
+            Failure::new(Code::BUSY, "come back later")
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_here_is_not_told_there() {
+        let io = |kind| io::Error::new(kind, "/etc/secret");
+        let body = || BodyError { expected: "u8".into(), found: "text".into(), detail: None };
+        let cases: [(Failure, Code, &str, bool); 10] = [
+            (io(io::ErrorKind::PermissionDenied).into(), Code::IO, "", true),
+            (io(io::ErrorKind::NotFound).into(), Code::NOT_FOUND, "", true),
+            (Error::from(io(io::ErrorKind::PermissionDenied)).into(), Code::IO, "", true),
+            (FileError::Exists.into(), Code::EXISTS, "", true),
+            (Failure::internal("/etc/secret"), Code::INTERNAL, "", true),
+            (Error::Misuse("of something here").into(), Code::INTERNAL, "", true),
+            (Error::Missing("stream").into(), Code::BAD_REQUEST, "there is no stream", true),
+            (body().into(), Code::WRONG_TYPE, "expected u8, found text", true),
+            (Own.into(), Code::BUSY, "come back later", false),
+            (Code::BUSY.into(), Code::BUSY, "", false),
+        ];
+        for (failure, code, text, has_cause) in cases {
+            assert_eq!(
+                (failure.code, &*failure.text, failure.source().is_some()),
+                (code, text, has_cause),
+                "{failure:?}"
+            );
+        }
+    }
+}

@@ -10,14 +10,12 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use ropeway_core::{Code, Kind, MessageId};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::action::{Action, To};
-use crate::body::{Body, Octets};
-use crate::codec::{self, Content, Owned};
+use crate::body::{Body, FromBody, Octets, ToBody};
+use crate::codec::{Content, Owned};
 use crate::error::Error;
-use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
+use crate::file::{Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Terms, Waiting};
 use crate::slab::Key;
@@ -70,16 +68,16 @@ impl Reply {
     ///
     /// # Errors
     /// [`Error::Answered`] if the code is not [`Code::OK`]; [`Error::WrongType`].
-    pub fn decode<R: DeserializeOwned>(self, action: &Action) -> Result<R, Error> {
+    pub fn decode<R: FromBody>(self, action: &Action) -> Result<R, Error> {
         self.decode_for(action.into())
     }
 
-    pub(crate) fn decode_for<R: DeserializeOwned>(self, to: To<'_>) -> Result<R, Error> {
+    pub(crate) fn decode_for<R: FromBody>(self, to: To<'_>) -> Result<R, Error> {
         if !self.code.is_ok() {
             let body = Some(self.body).filter(|body| !body.is_empty());
             return Err(Error::Answered(self.code, body));
         }
-        codec::decode_owned(self.body).map_err(|cause| Error::WrongType { action: to.into(), cause })
+        R::from_body(self.body).map_err(|cause| Error::WrongType { action: to.into(), cause })
     }
 }
 
@@ -283,8 +281,8 @@ pub struct Open {
 }
 
 impl Open {
-    pub(crate) fn new<B: Serialize + ?Sized>(line: Line, action: Action, body: &B) -> Open {
-        let content = Owned::new(body);
+    pub(crate) fn new<B: ToBody + ?Sized>(line: Line, action: Action, body: &B) -> Open {
+        let content = body.owned();
         Open { line, action, content, timeout: None, files: Vec::new() }
     }
 
@@ -294,9 +292,9 @@ impl Open {
         self
     }
 
-    /// Offers a file along: from a path, from [`Bytes`](bytes::Bytes), or from [`Uploading`] for more.
-    pub fn file(mut self, source: impl IntoSource) -> Open {
-        self.files.push(source.into_source());
+    /// Offers a file along: a path, a name with its content, or an [`Uploading`] for more.
+    pub fn file(mut self, file: impl Into<Uploading>) -> Open {
+        self.files.push(file.into());
         self
     }
 
@@ -417,7 +415,7 @@ impl Exchange {
     ///
     /// # Cancel safety
     /// Safe.
-    pub async fn answer<R: DeserializeOwned>(&mut self) -> Result<R, Error> {
+    pub async fn answer<R: FromBody>(&mut self) -> Result<R, Error> {
         self.asking.answer().await?.decode(&self.action)
     }
 

@@ -4,7 +4,8 @@
 
 use std::any::type_name;
 
-/// The name of `T`, with every path cut to its last segment and references left out: `Vec<Entry>`.
+/// The name of `T`, with every path cut to its last segment, references left out, and text and rows called as who
+/// receives them owns them, for they travel alike: `Vec<Entry>`.
 pub(crate) fn label<T: ?Sized>() -> String {
     shorten(type_name::<T>())
 }
@@ -20,6 +21,8 @@ fn shorten(full: &str) -> String {
     let full = full.replace("<'_>", "").replace("'_, ", "");
     let mut short = String::with_capacity(full.len());
     let mut segment = 0;
+    // Where the brackets that stand open are, unless they turned out to be of an array.
+    let mut open: Vec<Option<usize>> = Vec::new();
     let mut rest = full.chars().peekable();
     while let Some(c) = rest.next() {
         match c {
@@ -30,13 +33,41 @@ fn shorten(full: &str) -> String {
             '&' => {}
             c if c.is_alphanumeric() || c == '_' => short.push(c),
             c => {
-                short.push(c);
+                own(&mut short, segment);
+                let closed = match c {
+                    '[' => {
+                        open.push(Some(short.len()));
+                        None
+                    }
+                    ';' => {
+                        open.pop();
+                        open.push(None);
+                        None
+                    }
+                    ']' => open.pop().flatten(),
+                    _ => None,
+                };
+                match closed {
+                    Some(at) => {
+                        short.replace_range(at..=at, "Vec<");
+                        short.push('>');
+                    }
+                    None => short.push(c),
+                }
                 segment = short.len();
             }
         }
     }
+    own(&mut short, segment);
     // What is left of `&mut T` and `&'a T` is no part of the shape.
     short.trim_start_matches("mut ").to_owned()
+}
+
+/// Text is called a string, whoever owns it.
+fn own(short: &mut String, segment: usize) {
+    if &short[segment..] == "str" {
+        short.replace_range(segment.., "String");
+    }
 }
 
 /// Whether `T` is a row of octets. Serde shows such types as rows of numbers; as a body they are raw octets.
@@ -70,11 +101,13 @@ mod tests {
         assert_eq!(label::<Entry>(), "Entry");
         assert_eq!(label::<&Entry>(), "Entry");
         assert_eq!(label::<Vec<Entry>>(), "Vec<Entry>");
-        assert_eq!(label::<(u8, Option<&str>)>(), "(u8, Option<str>)");
+        assert_eq!(label::<(u8, Option<&str>)>(), "(u8, Option<String>)");
         assert_eq!(label::<std::collections::BTreeMap<String, [Entry; 3]>>(), "BTreeMap<String, [Entry; 3]>");
         assert_eq!(label::<u64>(), "u64");
-        assert_eq!(label::<std::borrow::Cow<'_, str>>(), "Cow<str>");
+        assert_eq!(label::<std::borrow::Cow<'_, str>>(), "Cow<String>");
         assert_eq!(label::<std::slice::Iter<'_, Entry>>(), "Iter<Entry>");
+        assert_eq!(label::<&[(u32, &str)]>(), label::<Vec<(u32, String)>>());
+        assert_eq!(label::<[[&[[u8; 2]]; 3]; 4]>(), "[[Vec<[u8; 2]>; 3]; 4]");
         assert!(is_labelled::<Entry>("Entry") && is_labelled::<Vec<Entry>>("Vec<Entry>") && is_labelled::<u8>("u8"));
         assert!(!is_labelled::<Entry>("Entr") && !is_labelled::<Vec<Entry>>("Vec") && !is_labelled::<u8>("tests::u8"));
     }

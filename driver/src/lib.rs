@@ -19,12 +19,16 @@
 //! Bodies are text, [`Bytes`](bytes::Bytes), or any serde value; values travel in postcard's format, under the name of
 //! their type and with the names of their fields, so that a type that differs is an error and not nonsense. Serde's
 //! `alias` counts as a field of its own, and a field left out by `skip_serializing_if` can't be read back.
+//! A [`Body`] that came is sent on as it is.
+//!
+//! Handlers fail with a [`Failure`], which their peer is told; `?` makes one of every error here and, by a `From`, of yours.
 
 #![forbid(unsafe_code)]
 
 mod action;
 mod address;
 mod body;
+mod builder;
 mod client;
 mod codec;
 mod config;
@@ -48,20 +52,23 @@ mod shape;
 mod slab;
 mod state;
 mod stream;
+#[cfg(feature = "tokio")]
+mod tokio_io;
 mod unwind;
+mod verdict;
 mod waiters;
 
-pub use action::{Action, To};
+pub use action::{Action, ActionError, To};
 pub use address::{Address, AddressError, IntoAddress};
-pub use body::{Body, BodyKind};
+pub use body::{Body, BodyKind, FromBody, ToBody};
 pub use client::{Client, ClientBuilder};
 pub use config::Config;
 pub use driver::Driver;
 pub use error::{BodyError, Ended, Error, Failure};
 pub use exchange::{Exchange, Open, Reply};
 pub use file::{
-    Download, Existing, FileError, FileReader, IntoSource, NameError, Offered, Progress, ProgressStream, SafeName,
-    Save, Source, Target, Upload, Uploading, printable,
+    Download, Existing, FileError, FileReader, NameError, Offered, Progress, ProgressStream, SafeName, Save, Source,
+    Target, Upload, Uploading, printable,
 };
 pub use futures_io;
 pub use line::Line;
@@ -73,6 +80,8 @@ pub use router::Router;
 pub use runtime::{Clock, Endpoint, Endpoints, Runtime, SocketOptions, Spawn};
 pub use server::{Server, ServerBuilder, Shutdown};
 pub use stream::{StreamReader, StreamWriter};
+#[cfg(feature = "tokio")]
+pub use tokio_io::TokioIo;
 
 /// Thirty-two octets that nobody can guess.
 fn entropy() -> std::io::Result<[u8; 32]> {

@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_core::{CloseCode, Code, Connection, Limits, Send, Stats};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::action::To;
-use crate::codec::{Content, Value};
+use crate::body::{FromBody, ToBody};
+use crate::codec::Content;
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{Ended, Error};
@@ -121,9 +120,9 @@ impl Line {
     /// delivered as whole.
     pub async fn notify<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Result<(), Error>
     where
-        B: Serialize + Sync + ?Sized,
+        B: ToBody + ?Sized,
     {
-        let content = Value::new(body)?;
+        let content = body.value()?;
         match self.start(to.into(), &content, Terms::default()).await? {
             (None, _) => Ok(()),
             (Some(key), taken) => {
@@ -146,8 +145,8 @@ impl Line {
     /// Dropped early, the request is given up, and the peer is told.
     pub async fn request<'a, B, R>(&self, to: impl Into<To<'a>>, body: &B) -> Result<R, Error>
     where
-        B: Serialize + Sync + ?Sized,
-        R: DeserializeOwned,
+        B: ToBody + ?Sized,
+        R: FromBody,
     {
         let to = to.into();
         self.call(to, body).await?.decode_for(to)
@@ -155,9 +154,9 @@ impl Line {
 
     async fn call<B>(&self, to: To<'_>, body: &B) -> Result<Reply, Error>
     where
-        B: Serialize + Sync + ?Sized,
+        B: ToBody + ?Sized,
     {
-        let content = Value::new(body)?;
+        let content = body.value()?;
         let terms = Terms { wants_answer: true, ..Terms::default() };
         let (key, taken) = self.start(to, &content, terms).await?;
         let key = key.ok_or(Error::Misuse("the exchange is over"))?;
@@ -179,7 +178,7 @@ impl Line {
     /// Dropped early, the request is given up, and the peer is told.
     pub async fn ask<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Result<Code, Error>
     where
-        B: Serialize + Sync + ?Sized,
+        B: ToBody + ?Sized,
     {
         Ok(self.call(to.into(), body).await?.code())
     }
@@ -189,7 +188,7 @@ impl Line {
     /// Nothing is sent before one of the methods of [`Open`] is awaited.
     pub fn open<'a, B>(&self, to: impl Into<To<'a>>, body: &B) -> Open
     where
-        B: Serialize + Sync + ?Sized,
+        B: ToBody + ?Sized,
     {
         Open::new(self.clone(), to.into().into(), body)
     }
@@ -387,6 +386,7 @@ impl Line {
         content: &dyn Content,
         terms: Terms,
     ) -> Result<(Option<Key>, usize), Error> {
+        to.check()?;
         let Terms { attached, timeout, wants_answer } = terms;
         let mut waiting = Waiting::new(self, Turn::for_lane());
         poll_fn(|cx| {

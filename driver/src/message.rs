@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use ropeway_core::{Code, MessageId, Refused};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::action::Action;
-use crate::body::Body;
-use crate::codec::{self, Content, Owned, Value};
+use crate::body::{Body, FromBody, ToBody};
+use crate::codec::{Content, Owned};
 use crate::error::{BodyError, Error, Failure};
-use crate::file::{IntoSource, Offered, Upload, Uploading, Uploads};
+use crate::file::{Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
 use crate::line::{Line, Waiting};
 use crate::serving::{Serving, Terms};
@@ -128,9 +127,9 @@ impl Message {
         Ok(std::mem::replace(&mut self.body, Body::NONE))
     }
 
-    pub(crate) async fn take_value<T: DeserializeOwned>(&mut self) -> Result<T, Error> {
+    pub(crate) async fn take_value<T: FromBody>(&mut self) -> Result<T, Error> {
         let body = self.take_body().await?;
-        codec::decode_owned(body).map_err(|cause| self.wrong_type(cause))
+        T::from_body(body).map_err(|cause| self.wrong_type(cause))
     }
 
     /// If the handler has no other answer, that is it.
@@ -217,8 +216,8 @@ impl Message {
     ///
     /// # Cancel safety
     /// Dropped early, the answer is either sent whole or, if it is larger than a frame and had begun, given up.
-    pub async fn answer<B: Serialize + Sync + ?Sized>(mut self, body: &B) -> Result<(), Error> {
-        let content = Value::new(body)?;
+    pub async fn answer<B: ToBody + ?Sized>(mut self, body: &B) -> Result<(), Error> {
+        let content = body.value()?;
         self.serving.respond(self.wants_answer, Terms::LAST, &content).await
     }
 
@@ -230,13 +229,13 @@ impl Message {
     /// # Cancel safety
     /// As [`answer`](Message::answer).
     pub async fn fail(mut self, failure: impl Into<Failure>) -> Result<(), Error> {
-        let Failure { code, text } = failure.into();
+        let Failure { code, text, .. } = failure.into();
         if text.is_empty() || code.is_ok() {
             self.code(code);
             return Ok(());
         }
         let terms = Terms { code, ..Terms::LAST };
-        let content = Value::new(text.as_str())?;
+        let content = text.as_str().value()?;
         self.serving.respond(self.wants_answer, terms, &content).await
     }
 
@@ -247,8 +246,8 @@ impl Message {
     ///
     /// # Cancel safety
     /// Safe: sent whole or not at all.
-    pub async fn update<B: Serialize + Sync + ?Sized>(&mut self, body: &B) -> Result<(), Error> {
-        let content = Value::new(body)?;
+    pub async fn update<B: ToBody + ?Sized>(&mut self, body: &B) -> Result<(), Error> {
+        let content = body.value()?;
         let content: &dyn Content = &content;
         let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return Ok(()) };
         let mut turn = Waiting::new(&self.serving.line, Turn::default());
@@ -276,8 +275,8 @@ impl Message {
     /// An answer with all that it may bring: files, a stream, a code, and more answers after it.
     ///
     /// Nothing is sent before it, or one of its methods, is awaited.
-    pub fn respond<B: Serialize + Sync + ?Sized>(&mut self, body: &B) -> Responding<'_> {
-        let content = Owned::new(body);
+    pub fn respond<B: ToBody + ?Sized>(&mut self, body: &B) -> Responding<'_> {
+        let content = body.owned();
         Responding { message: self, content, code: Code::OK, more: false, files: Vec::new() }
     }
 }
@@ -306,8 +305,8 @@ impl<'m> Responding<'m> {
     }
 
     /// Offers a file along.
-    pub fn file(mut self, source: impl IntoSource) -> Responding<'m> {
-        self.files.push(source.into_source());
+    pub fn file(mut self, file: impl Into<Uploading>) -> Responding<'m> {
+        self.files.push(file.into());
         self
     }
 

@@ -8,24 +8,26 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use ropeway_core::Code;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::action::{Action, To};
-use crate::error::{Error, Failure};
+use crate::action::{Action, ActionError, To};
+use crate::body::{FromBody, ToBody};
+use crate::error::Failure;
 use crate::line::{Line, WeakLine};
 use crate::message::Message;
 use crate::messages::Messages;
 use crate::serving::Watch;
-use crate::unwind;
+use crate::{unwind, verdict};
 
 type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
-type Task = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+type Task = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 /// Handlers by action. A server and a client each have one.
 ///
 /// A message goes to the handler of its action; otherwise to the one with the longest matching pattern (`files.*`);
 /// otherwise to the fallback; otherwise it is answered with [`Code::NOT_IMPLEMENTED`].
+///
+/// A handler fails with a [`Failure`], which is what its peer is answered. An empty name, and a second handler for an
+/// action, are an [`ActionError`] of whoever serves or connects with the router.
 #[derive(Clone, Default)]
 pub struct Router {
     named: BTreeMap<Box<str>, Handler>,
@@ -33,6 +35,8 @@ pub struct Router {
     /// Longest first.
     patterns: Vec<(Box<str>, Handler)>,
     fallback: Option<Handler>,
+    /// The first thing that is wrong with the handlers.
+    fault: Option<ActionError>,
 }
 
 impl Router {
@@ -44,61 +48,50 @@ impl Router {
     /// Handles an action, or all that begin with what stands before a final `*`. The body is decoded to what the handler
     /// takes, and what it returns is the answer.
     ///
-    /// A body of another type is answered with [`Code::WRONG_TYPE`]. The last handler set for an action counts.
+    /// A body of another type is answered with [`Code::WRONG_TYPE`]. With [`Body`](crate::Body) it is handed over as it came.
     pub fn on<'a, T, R, F, Fut>(self, action: impl Into<To<'a>>, handler: F) -> Router
     where
-        T: DeserializeOwned + Send + 'static,
-        R: Serialize + Send + Sync + 'static,
+        T: FromBody + Send + 'static,
+        R: ToBody + Send + 'static,
         F: Fn(T) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, Failure>> + Send + 'static,
     {
         let handler = Arc::new(handler);
-        self.on_message(action, move |mut message| {
-            let handler = handler.clone();
-            async move {
-                match message.take_value::<T>().await {
-                    Ok(value) => match handler(value).await {
-                        Ok(answer) => message.answer(&answer).await,
-                        Err(failure) => message.fail(failure).await,
-                    },
-                    Err(error) => message.fail(error).await,
-                }
-            }
-        })
+        self.bind(
+            action.into(),
+            Arc::new(move |mut message| {
+                let handler = handler.clone();
+                Box::pin(async move {
+                    let failure = match message.take_value::<T>().await {
+                        Ok(value) => match handler(value).await {
+                            Ok(answer) => return Ok(message.answer(&answer).await?),
+                            Err(failure) => failure,
+                        },
+                        Err(error) => error.into(),
+                    };
+                    log(&failure);
+                    Ok(message.fail(failure).await?)
+                })
+            }),
+        )
     }
 
     /// Handles an action, or a pattern, with the message itself, for all that it may bring and be answered.
     ///
-    /// An error that the handler returns is logged: the message, dropped, has answered by itself.
-    pub fn on_message<'a, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Router
+    /// A failure is the answer, unless the handler has answered before or given the message away.
+    pub fn on_message<'a, F, Fut>(self, action: impl Into<To<'a>>, handler: F) -> Router
     where
         F: Fn(Message) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        let handler = wrap(handler);
-        match action.into() {
-            To::Number(number) => {
-                self.numbered.insert(number, handler);
-            }
-            To::Name(name) => match name.strip_suffix('*') {
-                Some(start) => {
-                    self.patterns.retain(|(pattern, _)| **pattern != *start);
-                    self.patterns.push((start.into(), handler));
-                    self.patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
-                }
-                None => {
-                    self.named.insert(name.into(), handler);
-                }
-            },
-        }
-        self
+        self.bind(action.into(), wrap(handler))
     }
 
-    /// Handles what no other handler does.
+    /// Handles what no other handler does, as [`on_message`](Router::on_message). The last one set counts.
     pub fn fallback<F, Fut>(mut self, handler: F) -> Router
     where
         F: Fn(Message) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
     {
         self.fallback = Some(wrap(handler));
         self
@@ -107,6 +100,29 @@ impl Router {
     /// Whether there is no handler at all.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty() && self.numbered.is_empty() && self.patterns.is_empty() && self.fallback.is_none()
+    }
+
+    /// Whether the handlers can be.
+    pub(crate) fn check(&self) -> Result<(), ActionError> {
+        self.fault.clone().map_or(Ok(()), Err)
+    }
+
+    fn bind(mut self, to: To<'_>, handler: Handler) -> Router {
+        let is_first = match to {
+            To::Number(number) => self.numbered.insert(number, handler).is_none(),
+            To::Name(name) => match name.strip_suffix('*') {
+                Some(start) => {
+                    let is_first = self.patterns.iter().all(|(pattern, _)| **pattern != *start);
+                    self.patterns.push((start.into(), handler));
+                    self.patterns.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.len()));
+                    is_first
+                }
+                None => self.named.insert(name.into(), handler).is_none(),
+            },
+        };
+        let fault = to.check().err().or_else(|| (!is_first).then(|| ActionError::Twice(to.into())));
+        self.fault = self.fault.or(fault);
+        self
     }
 
     fn find(&self, action: &Action) -> Option<&Handler> {
@@ -128,18 +144,19 @@ impl Router {
     ///
     /// It keeps the line open.
     ///
+    /// # Errors
+    /// What is wrong with the handlers, before anything is taken.
+    ///
     /// # Cancel safety
-    /// Dropped, handlers that run go on.
-    pub async fn serve(self: Arc<Self>, line: Line, most: usize) {
+    /// Dropped, handlers that run go on, and the messages that none has got wait for whoever asks next.
+    pub async fn serve(self: Arc<Self>, line: Line, most: usize) -> Result<(), ActionError> {
+        self.check()?;
         self.run(line, most, true).await;
+        Ok(())
     }
 
-    /// As [`serve`](Router::serve), but the line ends when all other handles of it are dropped.
-    pub(crate) async fn serve_while_held(self: Arc<Self>, line: Line, most: usize) {
-        self.run(line, most, false).await;
-    }
-
-    async fn run(self: Arc<Self>, line: Line, most: usize, keeps: bool) {
+    /// As [`serve`](Router::serve); if it does not keep the line, that ends when all other handles of it are dropped.
+    pub(crate) async fn run(self: Arc<Self>, line: Line, most: usize, keeps: bool) {
         let running = Arc::new(Running::default());
         let mut messages = Messages::corked(line.clone(), keeps);
         let spawn = line.spawn().clone();
@@ -147,7 +164,13 @@ impl Router {
         // The stream of messages keeps the line, or nobody here does.
         drop(line);
         let most = most.max(1);
-        while let Some(message) = messages.next().await {
+        loop {
+            // Before a message is taken: whoever drops this loses none.
+            if running.is_full(most) {
+                messages.uncork();
+                running.wait_below(most).await;
+            }
+            let Some(message) = messages.next().await else { return };
             let Some(handler) = self.find(message.action()) else {
                 tracing::debug!(action = %message.action(), "nobody handles this");
                 message.refuse(Code::NOT_IMPLEMENTED);
@@ -156,12 +179,8 @@ impl Router {
             let watched = message.exchange();
             let Some(mut task) = unwind::call(|| handler(message)) else { continue };
             if let Poll::Ready(outcome) = unwind::poll(task.as_mut(), &mut Context::from_waker(Waker::noop())) {
-                log(outcome);
+                log_outcome(outcome);
                 continue;
-            }
-            if running.is_full(most) {
-                messages.uncork();
-                running.wait_below(most).await;
             }
             let slot = running.enter(&weak);
             let mut watch = watched.map(|(key, id)| Watch::new(weak.clone(), key, id));
@@ -171,7 +190,7 @@ impl Router {
                     Some(Poll::Ready(())) => Poll::Ready(None),
                     _ => unwind::poll(task.as_mut(), cx),
                 });
-                log(done.await);
+                log_outcome(done.await);
             }));
         }
     }
@@ -180,15 +199,19 @@ impl Router {
 fn wrap<F, Fut>(handler: F) -> Handler
 where
     F: Fn(Message) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    Fut: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    Arc::new(move |message| Box::pin(handler(message)))
+    Arc::new(move |message| Box::pin(verdict::handled(&handler, message)))
 }
 
-fn log(outcome: Option<Result<(), Error>>) {
-    if let Some(Err(error)) = outcome {
-        tracing::debug!(%error, "a handler failed");
+fn log_outcome(outcome: Option<Result<(), Failure>>) {
+    if let Some(Err(failure)) = outcome {
+        log(&failure);
     }
+}
+
+fn log(failure: &Failure) {
+    tracing::debug!(%failure, cause = std::error::Error::source(failure), "a handler failed");
 }
 
 impl std::fmt::Debug for Router {

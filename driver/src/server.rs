@@ -10,16 +10,13 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use ropeway_core::CloseCode;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-use crate::action::To;
 use crate::address::{Address, AddressError, IntoAddress};
+use crate::builder::settings;
 use crate::client::within;
 use crate::config::Config;
 use crate::error::{Error, Failure};
 use crate::line::Line;
-use crate::message::Message;
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime, SocketOptions};
 use crate::unwind;
@@ -93,60 +90,12 @@ impl<R: Runtime + Default> Server<R> {
     }
 }
 
+settings!(ServerBuilder);
+
 impl<R: Runtime> ServerBuilder<R> {
-    /// Sizes and timeouts of each line.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// How accepted sockets are set up.
-    pub fn socket(mut self, socket: SocketOptions) -> Self {
-        self.socket = socket;
-        self
-    }
-
     /// How many lines there may be at once. Further ones wait to be accepted.
     pub fn max_lines(mut self, max: usize) -> Self {
         self.max_lines = max.max(1);
-        self
-    }
-
-    /// Handles an action; see [`Router::on`].
-    pub fn on<'a, T, A, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Self
-    where
-        T: DeserializeOwned + Send + 'static,
-        A: Serialize + Send + Sync + 'static,
-        F: Fn(T) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<A, Failure>> + Send + 'static,
-    {
-        self.router = self.router.on(action, handler);
-        self
-    }
-
-    /// Handles an action with the message itself; see [`Router::on_message`].
-    pub fn on_message<'a, F, Fut>(mut self, action: impl Into<To<'a>>, handler: F) -> Self
-    where
-        F: Fn(Message) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        self.router = self.router.on_message(action, handler);
-        self
-    }
-
-    /// Handles what no other handler does.
-    pub fn fallback<F, Fut>(mut self, handler: F) -> Self
-    where
-        F: Fn(Message) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        self.router = self.router.fallback(handler);
-        self
-    }
-
-    /// Uses these handlers instead of those set so far.
-    pub fn router(mut self, router: Router) -> Self {
-        self.router = router;
         self
     }
 
@@ -164,13 +113,15 @@ impl<R: Runtime> ServerBuilder<R> {
     /// Listens. Without a handler, what a line sends waits for [`Line::messages`] in an [`on_line`](Self::on_line).
     ///
     /// # Errors
-    /// [`Error::Address`]; [`Error::Io`] if the address can't be listened on.
+    /// [`Error::Address`]; [`Error::Action`] for handlers that can't be; [`Error::Io`] if the address can't be listened on.
     ///
     /// # Cancel safety
     /// Dropped early, nothing listens.
     pub async fn serve(self) -> Result<Server<R>, Error> {
         let ServerBuilder { runtime, address, config, socket, router, on_line, max_lines } = self;
-        let (listener, address) = runtime.listen(&address?).await?;
+        let address = address?;
+        router.check()?;
+        let (listener, address) = runtime.listen(&address).await?;
         let book = Mutex::new(Book { listening: true, ..Book::default() });
         let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config });
         let accept = accept(runtime.clone(), listener, socket, max_lines, shared.clone());
@@ -419,7 +370,7 @@ async fn serve(line: Line, number: u64, shared: Arc<Listening>) {
         return;
     }
     let most = shared.config.handlers;
-    shared.router.clone().serve(line, most).await;
+    shared.router.clone().run(line, most, true).await;
 }
 
 impl<R: Runtime> fmt::Debug for Server<R> {

@@ -12,6 +12,7 @@ use crate::flow::Incoming;
 use crate::line::{Line, Waiting, WeakLine};
 use crate::slab::Key;
 use crate::state::{State, Turn};
+use crate::verdict;
 
 /// The state of an exchange that the peer opened; answered when dropped.
 pub(crate) struct Serving {
@@ -187,7 +188,7 @@ impl Drop for Serving {
         let Some((_, key)) = self.lane else { return };
         let refused = self.refused.take().map(|refused| *refused);
         let refused = refused.or_else(|| std::thread::panicking().then(|| Code::INTERNAL.into()));
-        self.line.lock().drop_served(key, refused);
+        verdict::dropped(&self.line, key, refused);
     }
 }
 

@@ -95,6 +95,8 @@ pub(crate) struct State {
     pub(crate) peer_away: bool,
     actions: HashMap<Box<str>, u16>,
     types: HashMap<&'static str, u16>,
+    /// Types of values that are sent on as they came, by the name and the shape that their sender told.
+    passed: HashMap<(Arc<str>, Option<u64>), u16>,
     pub(crate) names: Names,
     pub(crate) ended: Option<Ended>,
 }
@@ -196,6 +198,7 @@ impl State {
             peer_away: false,
             actions: HashMap::new(),
             types: HashMap::new(),
+            passed: HashMap::new(),
             names: Names::default(),
             ended: None,
         }
@@ -272,6 +275,17 @@ impl State {
                     Kind::Typed(index)
                 }
             },
+            Encoded::Named(name) => {
+                let key = (name.clone(), content.shape());
+                match self.passed.get(&key) {
+                    Some(index) => Kind::Typed(*index),
+                    None => {
+                        let index = self.machine.define(Table::Types, name, key.1)?;
+                        self.passed.insert(key, index);
+                        Kind::Typed(index)
+                    }
+                }
+            }
         })
     }
 

@@ -146,7 +146,7 @@ async fn a_wrong_type_in_any_handler_is_told(world: World) {
         "log",
         |mut message: Message| async move {
             let entry: Entry = message.decode().await?;
-            message.answer(&entry).await
+            Ok(message.answer(&entry).await?)
         },
     );
     world.serve(&far, router);

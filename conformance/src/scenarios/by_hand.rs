@@ -158,13 +158,13 @@ pub(super) async fn echo(text: String) -> Result<String, Failure> {
 }
 
 /// A handler that answers a stream with what it brings, as it comes.
-pub(super) async fn mirror(mut message: Message) -> Result<(), Error> {
+pub(super) async fn mirror(mut message: Message) -> Result<(), Failure> {
     let mut reader = message.stream().await?;
     let mut writer = message.respond(&()).stream().await?;
     while let Some(chunk) = reader.chunk().await? {
         writer.send(&chunk).await?;
     }
-    writer.finish().await
+    Ok(writer.finish().await?)
 }
 
 /// A request that an echo answers.

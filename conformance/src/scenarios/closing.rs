@@ -49,7 +49,7 @@ async fn what_was_said_before_the_goodbye_arrives(world: World) {
     let line = near.clone();
     let speaker = world.spawn(async move {
         for number in 0..many {
-            line.notify("", &octets(4096, number)).await.expect("the line is up");
+            line.notify("any", &octets(4096, number)).await.expect("the line is up");
         }
         line.close(CloseCode::DONE, "").await
     });
@@ -77,10 +77,10 @@ async fn no_verb_works_behind_the_goodbye(world: World) {
     near.close(CloseCode::DONE, "").await;
     far.ended().await;
     for line in [&near, &far] {
-        assert!(matches!(line.notify("", "").await, Err(Error::Closed(_))));
-        assert!(matches!(line.request::<_, ()>("", "").await, Err(Error::Closed(_))));
-        assert!(matches!(line.open("", "").send().await, Err(Error::Closed(_))));
-        assert!(matches!(line.open("", "").into_stream().await, Err(Error::Closed(_))));
+        assert!(matches!(line.notify("any", "").await, Err(Error::Closed(_))));
+        assert!(matches!(line.request::<_, ()>("any", "").await, Err(Error::Closed(_))));
+        assert!(matches!(line.open("any", "").send().await, Err(Error::Closed(_))));
+        assert!(matches!(line.open("any", "").into_stream().await, Err(Error::Closed(_))));
         assert!(matches!(line.ping().await, Err(Error::Closed(_))));
         assert!(matches!(line.go_away().await, Err(Error::Closed(_))));
         assert!(line.messages().next().await.is_none());
@@ -117,27 +117,29 @@ async fn what_is_pending_when_the_line_dies_fails_at_once(world: World) {
         other => panic!("{other:?}"),
     };
     // All that a program can wait for.
-    let (writer, mut reader) = near.open("", &()).into_stream().await.expect("the line is up");
-    let mut second = near.open("", &()).into_stream().await.expect("the line is up").0;
+    let (writer, mut reader) = near.open("any", &()).into_stream().await.expect("the line is up");
+    let mut second = near.open("any", &()).into_stream().await.expect("the line is up").0;
     second.send(b"some").await.expect("there is credit");
     let (line, mut sides) = (own(), Vec::new());
-    sides.push(world.spawn(async move { line.request::<_, ()>("", &()).await.expect_err("nobody answers") }));
+    sides.push(world.spawn(async move { line.request::<_, ()>("any", &()).await.expect_err("nobody answers") }));
     let line = own();
     sides.push(world.spawn(async move {
-        let mut asked = line.open("", &()).send().await.expect("the line is up");
+        let mut asked = line.open("any", &()).send().await.expect("the line is up");
         asked.next().await.expect("it fails").expect_err("nobody answers")
     }));
     let line = own();
     sides.push(world.spawn(async move {
-        let mut asked = line.open("", &()).send().await.expect("the line is up");
+        let mut asked = line.open("any", &()).send().await.expect("the line is up");
         asked.stream().await.expect_err("nobody answers")
     }));
     let line = own();
-    sides.push(world.spawn(async move { line.request::<_, ()>("", &octets(800_000, 1)).await.expect_err("too much") }));
+    sides.push(
+        world.spawn(async move { line.request::<_, ()>("any", &octets(800_000, 1)).await.expect_err("too much") }),
+    );
     let line = own();
     sides.push(world.spawn(async move {
         loop {
-            if let Err(error) = line.notify("", &octets(1000, 1)).await {
+            if let Err(error) = line.notify("any", &octets(1000, 1)).await {
                 return error;
             }
         }
@@ -164,7 +166,7 @@ async fn what_is_pending_when_the_line_dies_fails_at_once(world: World) {
 async fn a_cut_ends_it_at_once_at_both_ends(world: World) {
     let (near, far) = world.pair().await;
     let line = far.clone();
-    let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
+    let asker = world.spawn(async move { line.request::<_, ()>("any", &()).await });
     let message = near.messages().next().await.expect("it comes");
     near.cut();
     assert_eq!(near.ended().await.reason, Reason::Eof);
@@ -181,7 +183,7 @@ async fn closing_returns_though_the_peer_does_not_read(world: World) {
     let gate = world.gate_near();
     let (near, far) = world.pair_with(config, patient()).await;
     gate.shut(Way::Write);
-    near.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    near.notify("any", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
     let line = near.clone();
     let closing = world.spawn(async move { line.close(CloseCode::DONE, "").await });
@@ -196,7 +198,7 @@ async fn a_cut_lets_go_of_a_peer_that_does_not_read(world: World) {
     let gate = world.gate_near();
     let (near, far) = world.pair_with(config, patient()).await;
     gate.shut(Way::Write);
-    near.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    near.notify("any", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
     near.cut();
     assert_eq!(near.ended().await.reason, Reason::Eof);
@@ -216,8 +218,8 @@ async fn a_transport_that_breaks_tears_nothing(world: World) {
         let line = near.clone();
         let speaker = world.spawn(async move {
             for number in 0.. {
-                let sent = line.notify("", &octets(number * 5, number)).await;
-                if let Err(error) = sent.and(line.request::<_, ()>("", &()).await) {
+                let sent = line.notify("any", &octets(number * 5, number)).await;
+                if let Err(error) = sent.and(line.request::<_, ()>("any", &()).await) {
                     return error;
                 }
             }
@@ -246,13 +248,13 @@ async fn a_transport_that_breaks_tears_nothing(world: World) {
 async fn going_away_stops_new_exchanges_and_no_others(world: World) {
     let (near, far) = world.pair().await;
     let line = far.clone();
-    let asker = world.spawn(async move { line.request::<_, u32>("", &()).await });
+    let asker = world.spawn(async move { line.request::<_, u32>("any", &()).await });
     let message = near.messages().next().await.expect("it comes");
     near.go_away().await.expect("the line is up");
     until(|| far.is_peer_away()).await;
-    assert!(matches!(far.notify("", "").await, Err(Error::Away)));
-    assert!(matches!(far.request::<_, ()>("", "").await, Err(Error::Away)));
-    assert!(matches!(far.open("", "").into_stream().await, Err(Error::Away)));
+    assert!(matches!(far.notify("any", "").await, Err(Error::Away)));
+    assert!(matches!(far.request::<_, ()>("any", "").await, Err(Error::Away)));
+    assert!(matches!(far.open("any", "").into_stream().await, Err(Error::Away)));
     assert!(!near.is_peer_away());
     // What is open goes on, and the other way is free.
     message.answer(&5u32).await.expect("it is waited for");
@@ -268,7 +270,7 @@ async fn idle_waits_for_what_is_open(world: World) {
     let (near, far) = world.pair().await;
     near.idle().await;
     // A request, and a stream that outlives it.
-    let (writer, mut reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (writer, mut reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let idle = [near.clone(), far.clone()].map(|line| world.spawn(async move { line.idle().await }));
     let mut stream = message.stream().await.expect("it brings one");
@@ -289,7 +291,7 @@ async fn idle_waits_for_what_nobody_took(world: World) {
     let (near, far) = world.pair().await;
     for many in 1..4 {
         for _ in 0..many {
-            near.notify("", "").await.expect("the line is up");
+            near.notify("any", "").await.expect("the line is up");
         }
         until(|| far.stats().received.notices == (1..=many).sum()).await;
         let line = far.clone();
@@ -358,7 +360,7 @@ async fn shutdown_returns_by_its_deadline_whatever_peers_do(world: World) {
     let (mut stranger, _) = world.connect(server.address()).await;
     strangers.held(Way::Read).await;
     gate.shut(Way::Write);
-    to_deaf.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    to_deaf.notify("any", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
     drop((to_deaf, to_waiter));
     let ending = world.spawn(async move { server.shutdown(10 * SECOND).await });

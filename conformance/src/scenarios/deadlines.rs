@@ -30,7 +30,7 @@ async fn a_request_without_a_sign_of_life_times_out(world: World) {
     let mut messages = far.messages();
     for _ in 0..3 {
         let line = near.clone();
-        let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
+        let asker = world.spawn(async move { line.request::<_, ()>("any", &()).await });
         let mut message = messages.next().await.expect("it comes");
         assert_eq!(message.timeout(), Some(5 * SECOND), "its deadline travels with it");
         world.time().pass(5 * SECOND - MOMENT).await;
@@ -50,7 +50,7 @@ async fn a_request_without_a_sign_of_life_times_out(world: World) {
 async fn a_request_has_a_timeout_of_its_own(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
-    let mut asked = near.open("", &()).timeout(2 * SECOND).send().await.expect("the line is up");
+    let mut asked = near.open("any", &()).timeout(2 * SECOND).send().await.expect("the line is up");
     let message = messages.next().await.expect("it comes");
     assert_eq!(message.timeout(), Some(2 * SECOND));
     let asker = world.spawn(async move { asked.next().await });
@@ -66,7 +66,7 @@ async fn a_request_has_a_timeout_of_its_own(world: World) {
 async fn an_update_prolongs_it(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
-    let mut asked = near.open("", &()).timeout(5 * SECOND).send().await.expect("the line is up");
+    let mut asked = near.open("any", &()).timeout(5 * SECOND).send().await.expect("the line is up");
     let mut message = messages.next().await.expect("it comes");
     for step in 0..5u32 {
         world.time().pass(4 * SECOND).await;
@@ -87,7 +87,7 @@ async fn an_update_prolongs_it(world: World) {
 async fn an_answer_prolongs_it_for_the_next(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
-    let mut asked = near.open("", &()).timeout(5 * SECOND).send().await.expect("the line is up");
+    let mut asked = near.open("any", &()).timeout(5 * SECOND).send().await.expect("the line is up");
     let mut message = messages.next().await.expect("it comes");
     for step in 0..5u32 {
         world.time().pass(4 * SECOND).await;
@@ -105,7 +105,7 @@ async fn an_answer_prolongs_it_for_the_next(world: World) {
 async fn none_waits_for_ever(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
-    let mut asked = near.open("", &()).timeout(Duration::ZERO).send().await.expect("the line is up");
+    let mut asked = near.open("any", &()).timeout(Duration::ZERO).send().await.expect("the line is up");
     let message = messages.next().await.expect("it comes");
     assert_eq!(message.timeout(), None);
     let asker = world.spawn(async move { asked.answer::<u32>().await });
@@ -124,7 +124,7 @@ async fn it_passes_though_the_peer_does_not_read(world: World) {
     let gate = world.gate_near();
     let (near, far) = world.pair().await;
     gate.shut(Way::Write);
-    near.notify("", &octets(1000, 1)).await.expect("there is room for it");
+    near.notify("any", &octets(1000, 1)).await.expect("there is room for it");
     gate.held(Way::Write).await;
     // It has armed its clock for what there was, and sleeps.
     world.time().pass(Duration::ZERO).await;
@@ -135,7 +135,7 @@ async fn it_passes_though_the_peer_does_not_read(world: World) {
     let wait = Duration::from_millis(500);
     let line = near.clone();
     let asker = world.spawn(async move {
-        let mut asked = line.open("", &()).timeout(wait).send().await.expect("there is room for it");
+        let mut asked = line.open("any", &()).timeout(wait).send().await.expect("there is room for it");
         asked.next().await
     });
     until(|| near.stats().sent.requests == 1).await;
@@ -152,7 +152,7 @@ async fn a_late_answer_is_dropped(world: World) {
     for late in 0..3u32 {
         let line = near.clone();
         let asker = world.spawn(async move {
-            let mut asked = line.open("", &late).timeout(SECOND).send().await.expect("the line is up");
+            let mut asked = line.open("any", &late).timeout(SECOND).send().await.expect("the line is up");
             asked.answer::<u32>().await
         });
         let message = messages.next().await.expect("it comes");
@@ -162,7 +162,7 @@ async fn a_late_answer_is_dropped(world: World) {
         // Whether the peer knows already or not: the answer is nobody else's.
         let _ = message.answer(&late).await;
         let line = near.clone();
-        let asker = world.spawn(async move { line.request::<_, u32>("", &77u32).await });
+        let asker = world.spawn(async move { line.request::<_, u32>("any", &77u32).await });
         let mut message = messages.next().await.expect("it comes");
         assert_eq!(message.decode::<u32>().await.expect("a number"), 77);
         message.answer(&78u32).await.expect("it is waited for");
@@ -177,7 +177,7 @@ async fn the_bindings_own_clock_keeps_it(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
     let begun = std::time::Instant::now();
-    let mut asked = near.open("", &()).timeout(Duration::from_millis(40)).send().await.expect("the line is up");
+    let mut asked = near.open("any", &()).timeout(Duration::from_millis(40)).send().await.expect("the line is up");
     let mut message = messages.next().await.expect("it comes");
     let answer = asked.next().await;
     assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");

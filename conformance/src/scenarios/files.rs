@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_io::AsyncRead;
-use ropeway_driver::{Code, Error, Existing, SafeName, Save, Target, Uploading};
+use ropeway_driver::{Code, Error, Existing, FileError, SafeName, Save, Source, Target, Uploading};
 
 use super::by_hand::octets;
 use super::files_by_hand::{Folder, Giving, Journal, file_error, follow, offered, read_file};
@@ -19,6 +19,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     of_one_message_come_side_by_side,
     come_with_requests_and_with_answers,
     are_read_by_range,
+    are_saved_and_written_by_range,
     that_are_declined_tell_why,
     are_continued_where_they_ended,
     outlive_their_line_in_part,
@@ -44,7 +45,8 @@ async fn come_from_every_source_to_every_target(world: World) {
         let reader = || Giving::new(content.clone(), 10_000).lazy();
         for source in [
             Uploading::from_path(&path),
-            Uploading::from_bytes(&name, content.clone()),
+            (&name, content.clone()).into(),
+            Uploading::from_source(&name, Source::open(&path).expect("it is there")),
             Uploading::from_reader(&name, reader()),
             Uploading::from_reader(&name, reader()).size(len as u64),
         ] {
@@ -141,7 +143,7 @@ async fn are_read_by_range(world: World) {
     let content = octets(len, 1);
     let upload = near.send_file(Uploading::from_bytes("r", content.clone())).await.expect("it is offered");
     let (_, file) = offered(&far).await;
-    let mut reader = file.read_range(5..6).await.expect("it is asked for");
+    let mut reader = file.range(5..6).read().await.expect("it is asked for");
     assert!(read_file(&mut reader).await.expect("it comes") == content[5..6]);
     let chunk = 262_144.min(len / 2);
     let ends = [(0, 1), (len - 1, len), (chunk, 2 * chunk), (chunk - 1, chunk + 1), (0, len), (7, len)];
@@ -166,12 +168,62 @@ async fn are_read_by_range(world: World) {
     // What has no beginning to go back to is given from its beginning, once.
     let source = Uploading::from_reader("u", Giving::new(content.clone(), 1000));
     let upload = near.send_file(source).await.expect("it is offered");
-    let mut reader = offered(&far).await.1.read_range(10..500).await.expect("it is asked for");
+    let mut reader = offered(&far).await.1.range(10..500).read().await.expect("it is asked for");
     assert!(read_file(&mut reader).await.expect("it comes") == content[10..500]);
     reader.range(0..10).await.expect("it is asked for");
     let again = read_file(&mut reader).await;
     assert!(matches!(again, Err(Error::Aborted(Code::BAD_RANGE))), "{again:?}");
     file_error(upload.finished().await);
+    world.part(near, far).await;
+}
+
+async fn are_saved_and_written_by_range(world: World) {
+    let (near, far) = world.pair().await;
+    let (folder, len) = (Folder::new(), world.much(600_000));
+    let content = octets(len, 1);
+    let reader = || Uploading::from_reader("r", Giving::new(content.clone(), 10_000));
+    for (start, end) in [(1, len / 2), (len - 1, len), (0, 1)] {
+        for source in [("r", content.clone()).into(), reader().size(len as u64), reader()] {
+            let upload = near.send_file(source).await.expect("it is offered");
+            let (_, file) = offered(&far).await;
+            let total = file.size().map(|_| (end - start) as u64);
+            let save = Save::in_folder(folder.path()).replace().max_size((end - start) as u64);
+            let saving = file.range(start as u64..end as u64).save(save).await.expect("it has room");
+            assert_eq!(saving.progress().next().await.and_then(|progress| progress.total), total);
+            assert_eq!(saving.finished().await.expect("it comes"), folder.at("r"));
+            assert!(folder.read("r") == content[start..end], "{start}..{end}");
+            upload.finished().await.expect("it is told");
+        }
+        for source in [("r", content.clone()).into(), reader().size(len as u64), reader()] {
+            let upload = near.send_file(source).await.expect("it is offered");
+            let file = offered(&far).await.1.range(start as u64..end as u64);
+            let writing = file.write_to(Vec::new()).await.expect("it is asked for");
+            assert!(writing.finished().await.expect("it comes") == content[start..end], "{start}..{end}");
+            upload.finished().await.expect("it is told");
+        }
+    }
+    // A partial file is of all of a file, and no range goes on from it.
+    let safe = SafeName::new("p").expect("it is harmless");
+    let mut target = Target::create(folder.path(), &safe, Existing::Refuse).expect("it is alone");
+    target.write_at_end(&content[..2]).expect("there is room");
+    drop(target);
+    near.send_file(("p", content.clone())).await.expect("it is offered");
+    let saving = offered(&far).await.1.range(1..).save_in(folder.path()).await.expect("it has room");
+    saving.finished().await.expect("it comes");
+    assert!(folder.read("p") == content[1..]);
+    // What there is none of.
+    for written in [true, false] {
+        let upload = near.send_file(("n", content.clone())).await.expect("it is offered");
+        let file = offered(&far).await.1.range(1..=len as u64);
+        let error = match written {
+            true => file_error(file.write_to(Vec::new()).await),
+            false => file_error(file.save_in(folder.path()).await),
+        };
+        assert!(matches!(*error, FileError::Range), "{error:?}");
+        let told = upload.finished().await;
+        assert!(matches!(told, Err(Error::Aborted(Code::BAD_RANGE))), "{told:?}");
+    }
+    assert_eq!(folder.names(), ["p", "r"]);
     world.part(near, far).await;
 }
 

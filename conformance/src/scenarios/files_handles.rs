@@ -154,7 +154,7 @@ async fn a_dropped_reader_stops_the_sender(world: World) {
     }
     // Between two ranges it stops nothing: all that was asked for has come.
     let upload = near.send_file(Uploading::from_bytes("x", content.clone())).await.expect("it is offered");
-    let mut reader = offered(&far).await.1.read_range(1..2).await.expect("it is asked for");
+    let mut reader = offered(&far).await.1.range(1..2).read().await.expect("it is asked for");
     read_file(&mut reader).await.expect("it comes");
     drop(reader);
     upload.finished().await.expect("it is told");
@@ -239,7 +239,7 @@ async fn an_answer_cut_short_at_every_poll_is_told(world: World) {
                     "save" => Asked::Saved(file.save_in(path).await?),
                     "write" => Asked::Written(file.write_to(Vec::new()).await?),
                     "read" => Asked::Reading(Box::new(file.read().await?)),
-                    _ => Asked::Reading(Box::new(file.read_range(0..len).await?)),
+                    _ => Asked::Reading(Box::new(file.range(0..len).read().await?)),
                 })
             });
             let Some(asked) = cut_short(polls, answer).await else {
@@ -304,7 +304,7 @@ async fn waiting_cut_short_at_every_poll_loses_nothing(world: World) {
         assert!(persist!(polls, download.finished()).expect("it comes") == content);
 
         let len = content.len() as u64;
-        let mut reader = second.read_range(0..len).await.expect("it is asked for");
+        let mut reader = second.range(0..len).read().await.expect("it is asked for");
         let mut read = Vec::new();
         while let Some(chunk) = persist!(polls, reader.chunk()).expect("it comes") {
             read.extend_from_slice(&chunk);

@@ -255,13 +255,13 @@ async fn ranges_outside_the_content_are_told_at_both_ends(world: World) {
     let wrong = [5..5, 0..0, 6..5, 0..LEN + 1, LEN..LEN + 1, LEN..LEN, u64::MAX - 1..u64::MAX, u64::MAX..0];
     for range in wrong.clone() {
         let upload = send().await;
-        let error = file_error(offered(&far).await.1.read_range(range.clone()).await);
+        let error = file_error(offered(&far).await.1.range(range.clone()).read().await);
         assert!(matches!(*error, FileError::Range), "{range:?}: {error:?}");
         let told = upload.finished().await;
         assert!(matches!(told, Err(Error::Aborted(Code::BAD_RANGE))), "{range:?}: {told:?}");
     }
     let upload = send().await;
-    let mut reader = offered(&far).await.1.read_range(0..10).await.expect("it is asked for");
+    let mut reader = offered(&far).await.1.range(0..10).read().await.expect("it is asked for");
     assert!(matches!(reader.range(20..30).await, Err(Error::Misuse(_))), "one after the other");
     read_file(&mut reader).await.expect("it comes");
     for range in wrong {

@@ -20,6 +20,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     an_announced_size_takes_no_room,
     a_partial_file_of_a_lost_sender_is_continued,
     ranges_that_are_not_there_are_refused,
+    a_range_is_published_if_it_is_what_its_digest_says,
 ];
 
 /// F11.
@@ -39,7 +40,7 @@ async fn lies_are_not_published(world: World) {
                     "folder" => file.save_in(path).await?.finished().await.map(|_| ()),
                     "writer" => file.write_to(Vec::new()).await?.finished().await.map(|_| ()),
                     "reader" => read_file(&mut file.read().await?).await.map(|_| ()),
-                    _ => read_file(&mut file.read_range(0..len).await?).await.map(|_| ()),
+                    _ => read_file(&mut file.range(0..len).read().await?).await.map(|_| ()),
                 }
             })
         };
@@ -202,6 +203,38 @@ async fn ranges_that_are_not_there_are_refused(world: World) {
         let told = upload.finished().await;
         assert!(told.is_err(), "{start} {end:?}");
         drop(server);
+    }
+}
+
+async fn a_range_is_published_if_it_is_what_its_digest_says(world: World) {
+    let (folder, content) = (Folder::new(), octets(1000, 1));
+    let source = Source::from(Bytes::from(content.clone()));
+    let digest = |start, end| Some(source.digest_of(start..end).expect("within"));
+    // Where the sender begins: one that can't go to the start gives all before it, too.
+    for (start, digest, fine) in [
+        (10, digest(10, 20), true),
+        (0, digest(0, 20), true),
+        (10, digest(11, 20), false),
+        (10, None, false),
+        (0, digest(10, 20), false),
+    ] {
+        let (_server, mut peer, line) = stranger(&world).await;
+        offer(&mut peer, Some(1000)).await;
+        let download = offered(&line).await.1.range(10..20).save_in(folder.path()).await.expect("it is asked for");
+        let accept = accepted(&mut peer).await;
+        assert_eq!((accept.start, accept.end, accept.prefix), (10, Some(20), None));
+        peer.say(&Frame::Begin { flow: 0, start }).await.expect("it reads");
+        data(&mut peer, &content[start as usize..20]).await;
+        peer.say(&Frame::Finish { flow: 0, digest }).await.expect("it reads");
+        match download.finished().await {
+            Ok(path) => {
+                assert!(fine && fs::read(&path).expect("it is there") == content[10..20], "{start} {digest:?}");
+                fs::remove_file(path).expect("it is there");
+            }
+            Err(Error::File(error)) => assert!(!fine && matches!(*error, FileError::Digest), "{error:?}"),
+            Err(error) => panic!("{error:?}"),
+        }
+        assert!(!folder.names().contains(&"x".into()), "{:?}", folder.names());
     }
 }
 

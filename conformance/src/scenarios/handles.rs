@@ -59,7 +59,7 @@ async fn any_handle_keeps_the_line(world: World) {
 async fn messages_put_back_what_was_fetched(world: World) {
     let (near, far) = world.pair().await;
     for number in 0..100u32 {
-        near.notify("", &number).await.expect("the line is up");
+        near.notify("any", &number).await.expect("the line is up");
     }
     until(|| far.stats().received.notices == 100).await;
     for number in 0..100u32 {
@@ -74,7 +74,7 @@ async fn an_exchange_gives_the_request_up(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
     for _ in 0..5 {
-        let exchange = near.open("", &()).send().await.expect("the line is up");
+        let exchange = near.open("any", &()).send().await.expect("the line is up");
         let mut message = messages.next().await.expect("it comes");
         drop(exchange);
         assert_eq!(message.aborted().await, Code::CANCELLED);
@@ -91,7 +91,7 @@ async fn a_pending_request_gives_it_up(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
     for _ in 0..5 {
-        assert!(cut_short(1, near.request::<_, ()>("", &())).await.is_none());
+        assert!(cut_short(1, near.request::<_, ()>("any", &())).await.is_none());
         let mut message = messages.next().await.expect("it was sent");
         assert_eq!(message.aborted().await, Code::CANCELLED);
     }
@@ -119,7 +119,7 @@ async fn a_message_of_which_not_all_was_answered_gives_up(world: World) {
 async fn a_writer_that_did_not_finish_is_no_end(world: World) {
     let (near, far) = world.pair().await;
     for len in [0, 10, 5000] {
-        let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+        let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
         let mut message = far.messages().next().await.expect("it comes");
         let mut stream = message.stream().await.expect("it brings one");
         writer.send(&octets(len, 1)).await.expect("there is credit");
@@ -140,7 +140,7 @@ async fn a_writer_that_did_not_finish_is_no_end(world: World) {
 async fn a_reader_stops_the_writer(world: World) {
     let (near, far) = world.pair().await;
     for read in [false, true] {
-        let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+        let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
         let mut message = far.messages().next().await.expect("it comes");
         let mut stream = message.stream().await.expect("it brings one");
         if read {
@@ -180,10 +180,10 @@ async fn a_message_declines_what_it_brought(world: World) {
 
 async fn an_open_that_was_not_sent_is_nothing(world: World) {
     let (near, far) = world.pair().await;
-    drop(near.open("", &octets(100_000, 1)));
-    drop(near.open("", &()).into_stream());
-    drop(near.request::<_, ()>("", &()));
-    drop(near.notify("", &()));
+    drop(near.open("any", &octets(100_000, 1)));
+    drop(near.open("any", &()).into_stream());
+    drop(near.request::<_, ()>("any", &()));
+    drop(near.notify("any", &()));
     assert_eq!(near.stats().sent.frames, 0);
     world.part(near, far).await;
 }
@@ -198,7 +198,7 @@ async fn a_server_closes_its_lines_behind_what_was_sent(world: World) {
     let client = world.client(server.address()).connect().await.expect("it listens");
     let line = take.next().await;
     for number in 0..50u32 {
-        line.notify("", &number).await.expect("the line is up");
+        line.notify("any", &number).await.expect("the line is up");
     }
     drop((server, line));
     let mut messages = client.messages();
@@ -222,7 +222,7 @@ async fn a_driver_ends_the_line(world: World) {
     near.ready().await.expect("both are there");
     far.ready().await.expect("both are there");
     let line = near.clone();
-    let asker = world.spawn(async move { line.request::<_, ()>("", &()).await });
+    let asker = world.spawn(async move { line.request::<_, ()>("any", &()).await });
     let message = far.messages().next().await.expect("it comes");
     drops.put(());
     match asker.await {

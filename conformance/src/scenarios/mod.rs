@@ -6,6 +6,7 @@ mod by_hand;
 mod cancellation;
 mod closing;
 mod deadlines;
+mod failures;
 mod files;
 mod files_by_hand;
 mod files_handles;
@@ -20,6 +21,7 @@ mod requests;
 mod routing;
 mod sockets;
 mod streams;
+mod values;
 mod wakeups;
 
 use std::future::Future;
@@ -33,6 +35,8 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("handshake", handshake::LIST),
     ("notices", notices::LIST),
     ("requests", requests::LIST),
+    ("failures", failures::LIST),
+    ("values", values::LIST),
     ("bodies", bodies::LIST),
     ("streams", streams::LIST),
     ("files", files::LIST),

@@ -1,7 +1,7 @@
 //! Messages that want no answer.
 
 use bytes::Bytes;
-use ropeway_driver::{BodyKind, Error, Line};
+use ropeway_driver::{ActionError, BodyKind, Error, Line, To};
 use serde::{Deserialize, Serialize};
 
 use super::by_hand::octets;
@@ -15,6 +15,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     large_ones_arrive_whole_among_small_ones,
     what_nobody_takes_stops_the_sender,
     each_goes_to_one_of_several_takers,
+    an_action_that_cannot_be_is_refused_at_once,
 ];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,7 +183,7 @@ async fn what_nobody_takes_stops_the_sender(world: World) {
     let line = near.clone();
     let speaker = world.spawn(async move {
         for number in 0..MANY as usize {
-            line.notify("", &octets(SIZE as usize, number)).await.expect("the line is up");
+            line.notify("any", &octets(SIZE as usize, number)).await.expect("the line is up");
         }
     });
     let line = far.clone();
@@ -234,5 +235,29 @@ async fn each_goes_to_one_of_several_takers(world: World) {
     }
     all.sort_unstable();
     assert!(all.into_iter().eq(0..MANY), "each message once");
+    world.part(near, far).await;
+}
+
+async fn an_action_that_cannot_be_is_refused_at_once(world: World) {
+    let (near, far) = world.pair().await;
+    let before = near.stats();
+    for (to, expected) in [
+        (To::Name(""), ActionError::Empty),
+        (To::Number(1 << 31), ActionError::TooLarge(1 << 31)),
+        (To::Number(u32::MAX), ActionError::TooLarge(u32::MAX)),
+    ] {
+        let file = ("x", "content");
+        for refused in [
+            near.notify(to, "text").await.err(),
+            near.request::<_, ()>(to, "text").await.err(),
+            near.ask(to, "text").await.err(),
+            near.open(to, "text").file(file).send().await.err(),
+            near.open(to, "text").file(file).notify().await.err(),
+            near.open(to, "text").into_stream().await.err(),
+        ] {
+            assert!(matches!(&refused, Some(Error::Action(error)) if *error == expected), "{refused:?}");
+        }
+    }
+    assert_eq!(near.stats().sent, before.sent, "nothing was sent");
     world.part(near, far).await;
 }

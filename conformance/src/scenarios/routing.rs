@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ropeway_driver::{CloseCode, Code, Error, Failure, Reason, Router};
+use ropeway_driver::{Action, ActionError, CloseCode, Code, Error, Failure, Reason, Router};
 
-use super::by_hand::{echo, octets, queue, still_works, turn, until};
+use super::by_hand::{cut_short, echo, octets, queue, still_works, turn, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     the_closest_match_is_taken,
+    handlers_that_cannot_be_are_refused,
+    a_dropped_router_leaves_what_it_has_not_begun,
     a_client_handles_what_the_server_asks,
     handlers_beyond_the_limit_wait,
     a_slow_handler_holds_nobody_up,
@@ -30,8 +32,6 @@ async fn the_closest_match_is_taken(world: World) {
         .on("files.*", is("files"))
         .on("files.deep.*", is("deep"))
         .on(7, is("seven"))
-        .on("replaced", is("old"))
-        .on("replaced", is("new"))
         .on("*", is("any"))
         .serve()
         .await
@@ -44,8 +44,6 @@ async fn the_closest_match_is_taken(world: World) {
         ("files.deep.er", "deep"),
         ("files.deep", "files"),
         ("file", "any"),
-        ("replaced", "new"),
-        ("", "any"),
     ] {
         assert_eq!(client.request::<_, String>(action, &()).await.expect("it is handled"), handler, "{action}");
     }
@@ -54,12 +52,84 @@ async fn the_closest_match_is_taken(world: World) {
     assert!(matches!(other, Err(Error::Answered(Code::NOT_IMPLEMENTED, None))), "a pattern is of names: {other:?}");
     // A fallback takes what is left.
     let router =
-        Router::new().on("exact", is("exact")).fallback(|message| async move { message.answer("fallback").await });
+        Router::new().on("exact", is("exact")).fallback(|message| async move { Ok(message.answer("fallback").await?) });
     let server = world.server().router(router).serve().await.expect("the address is free");
     let client = world.client(server.address()).connect().await.expect("it listens");
     assert_eq!(client.request::<_, String>("exact", &()).await.expect("it is handled"), "exact");
     assert_eq!(client.request::<_, String>("other", &()).await.expect("it is handled"), "fallback");
     assert_eq!(client.request::<_, String>(8, &()).await.expect("it is handled"), "fallback");
+}
+
+async fn handlers_that_cannot_be_are_refused(world: World) {
+    let (near, far) = world.pair().await;
+    let server = world.server().serve().await.expect("the address is free");
+    let is = |(): ()| async { Ok(()) };
+    let twice = |name: &str| ActionError::Twice(Action::Name(name.into()));
+    for (router, expected) in [
+        (Router::new().on("", is), ActionError::Empty),
+        (Router::new().on_message("", |_| async { Ok(()) }), ActionError::Empty),
+        (Router::new().on(1 << 31, is), ActionError::TooLarge(1 << 31)),
+        (Router::new().on("a", is).on("b", is).on("a", is), twice("a")),
+        (Router::new().on("a.*", is).on("a.", is).on("a.*", is), twice("a.*")),
+        (Router::new().on("*", is).on("*", is), twice("*")),
+        (Router::new().on(7, is).on("7", is).on(7, is), ActionError::Twice(Action::Number(7))),
+        (Router::new().on("a", is).on("a", is).on("", is), twice("a")),
+    ] {
+        let is_expected = |error: Option<Error>| assert!(matches!(error, Some(Error::Action(e)) if e == expected));
+        is_expected(world.server().router(router.clone()).serve().await.err());
+        is_expected(world.client(server.address()).router(router.clone()).connect().await.err());
+        assert_eq!(Arc::new(router).serve(far.clone(), 1).await, Err(expected));
+    }
+    assert!(server.lines().is_empty(), "nobody connected");
+    world.part(near, far).await;
+}
+
+/// Handlers that run go on; what none has got goes to whoever asks next.
+async fn a_dropped_router_leaves_what_it_has_not_begun(world: World) {
+    let (near, far) = world.pair().await;
+    let (go, goes) = queue();
+    let (begin, begun) = queue();
+    let goes = Arc::new(goes);
+    let router = Router::new().on("work", move |number: u32| {
+        begin.put(number);
+        let goes = goes.clone();
+        async move {
+            let () = goes.next().await;
+            Ok(number)
+        }
+    });
+    let mut run = Box::pin(Arc::new(router).serve(far.clone(), 1));
+    let asked: Vec<_> = (0..3u32)
+        .map(|number| {
+            let line = near.clone();
+            world.spawn(async move { line.request::<_, u32>("work", &number).await })
+        })
+        .collect();
+    until(|| far.stats().received.requests == 3).await;
+    // One runs, the others have come and wait for its place.
+    while cut_short(1, &mut run).await.is_none() && begun.is_empty() {
+        turn().await;
+    }
+    assert!(cut_short(1, &mut run).await.is_none());
+    let first = begun.next().await;
+    drop(run);
+    assert!(begun.is_empty());
+
+    go.put(());
+    let mut messages = far.messages();
+    for _ in 0..2 {
+        let mut message = messages.next().await.expect("it has come");
+        let number: u32 = message.decode().await.expect("a number");
+        message.answer(&(number + 100)).await.expect("it is waited for");
+    }
+    let mut answers = Vec::new();
+    for asker in asked {
+        answers.push(asker.await.expect("it is answered"));
+    }
+    let expected = |number| if number == first { number } else { number + 100 };
+    assert_eq!(answers, [0, 1, 2].map(expected));
+    drop(messages);
+    world.part(near, far).await;
 }
 
 async fn a_client_handles_what_the_server_asks(world: World) {
@@ -190,14 +260,14 @@ async fn the_hook_runs_before_the_first_message(world: World) {
                 Ok(())
             }
         })
-        .on("", move |text: String| {
+        .on("any", move |text: String| {
             give.put(text);
             let before = seen.load(Ordering::SeqCst);
             async move { Ok(before as u64) }
         });
     let server = server.serve().await.expect("the address is free");
     let client = world.client(server.address()).connect().await.expect("it listens");
-    assert_eq!(client.request::<_, u64>("", "message").await.expect("it is answered"), 1);
+    assert_eq!(client.request::<_, u64>("any", "message").await.expect("it is answered"), 1);
     assert_eq!(take.next().await, "hook");
     assert_eq!(take.next().await, "message");
     let mut welcome = client.messages().next().await.expect("it was sent before all");

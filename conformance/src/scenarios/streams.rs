@@ -91,7 +91,7 @@ async fn a_slow_reader_stops_its_writer_and_no_other_lane(world: World) {
 
 async fn finishing_waits_until_all_was_taken(world: World) {
     let (near, far) = world.pair().await;
-    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let mut stream = message.stream().await.expect("it brings one");
     writer.send(&octets(1000, 1)).await.expect("there is credit");
@@ -145,7 +145,7 @@ async fn halves_on_tasks_of_their_own_answer_each_other(world: World) {
 async fn a_paused_one_waits_and_goes_on(world: World) {
     let (near, far) = world.pair().await;
     world.serve(&near, Router::new().on("echo", echo));
-    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let mut stream = message.stream().await.expect("it brings one");
     // By the reader: the writer is told.
@@ -271,7 +271,7 @@ async fn the_reader_can_stop_it_with_a_code(world: World) {
 async fn the_writer_can_give_it_up_with_a_code(world: World) {
     let (near, far) = world.pair().await;
     let own = Code::new(100).expect("below 4096");
-    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let mut stream = message.stream().await.expect("it brings one");
     writer.send(&octets(10, 1)).await.expect("there is credit");

@@ -37,7 +37,7 @@ async fn who_waits_for_room_is_woken_when_there_is_some(world: World) {
     let line = near.clone();
     let speaker = world.spawn(async move {
         for number in 0..300 {
-            line.notify("", &octets(1000, number)).await.expect("the line is up");
+            line.notify("any", &octets(1000, number)).await.expect("the line is up");
         }
     });
     gate.held(Way::Write).await;
@@ -68,7 +68,7 @@ async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
         &far,
         router.on_message("drain", |mut message| async move {
             let all = read_stream(&mut message.stream().await?).await?;
-            message.answer(&(all.len() as u64)).await
+            Ok(message.answer(&(all.len() as u64)).await?)
         }),
     );
     gate.shut(Way::Write);
@@ -112,7 +112,7 @@ async fn a_flood_from_both_ends_drains(world: World) {
             line,
             router.on_message("drain", |mut message| async move {
                 let all = read_stream(&mut message.stream().await?).await?;
-                message.answer(&all).await
+                Ok(message.answer(&all).await?)
             }),
         );
         let flood = line.clone();
@@ -247,18 +247,18 @@ async fn a_driver_that_sleeps_is_woken_by_any_verb(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
     quiet(&near).await;
-    near.notify("", &()).await.expect("the line is up");
+    near.notify("any", &()).await.expect("the line is up");
     assert!(!messages.next().await.expect("it comes").wants_answer());
     quiet(&near).await;
     near.ping().await.expect("the line is up");
     quiet(&near).await;
-    let asked = near.open("", &()).send().await.expect("the line is up");
+    let asked = near.open("any", &()).send().await.expect("the line is up");
     let mut message = messages.next().await.expect("it comes");
     drop(asked);
     message.aborted().await;
     drop(message);
     quiet(&near).await;
-    let (mut writer, mut reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (mut writer, mut reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = messages.next().await.expect("it comes");
     let mut stream = message.stream().await.expect("it brings one");
     for _ in 0..3 {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use futures_core::Stream;
 use ropeway_core::Code;
 
+use super::reader::FileReader;
 use crate::error::Error;
 use crate::flow::{Incoming, Outgoing};
 
@@ -295,6 +296,12 @@ impl Flow for Outgoing {
 impl Flow for Incoming {
     fn pause(&self, on: bool) {
         let _ = Incoming::pause(self, on);
+    }
+}
+
+impl Flow for FileReader {
+    fn pause(&self, on: bool) {
+        let _ = FileReader::pause(self, on);
     }
 }
 

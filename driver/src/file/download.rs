@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_io::AsyncWrite;
-use ropeway_core::Code;
+use ropeway_core::{Accept, Code};
 
 use super::blocking::Errand;
-use super::control::{Control, Ends, Progress, ProgressStream, Steered, Waits, code_of, outcome};
+use super::control::{Control, Ends, Flow, Progress, ProgressStream, Steered, Waits, code_of, outcome};
+use super::reader::FileReader;
 use super::{FileError, Target};
 use crate::error::Error;
 use crate::flow::Incoming;
@@ -83,27 +84,97 @@ impl<T> fmt::Debug for Download<T> {
     }
 }
 
-/// Receives what was asked for to go on where the target ends; more than `most` octets are refused.
-pub(super) fn to_folder(flow: Incoming, target: Target, size: Option<u64>, most: u64) -> Download<PathBuf> {
+/// Receives what was asked for: what the target does not have of a file, or a range, to a target that has nothing. More
+/// than `most` octets are refused.
+pub(super) fn to_folder(
+    flow: Incoming,
+    accept: &Accept,
+    target: Target,
+    size: Option<u64>,
+    most: u64,
+) -> Download<PathBuf> {
     let spawn = flow.line().spawn().clone();
-    let (ends, waits) = outcome(Control::new(size));
+    let (at, total) = (target.length(), total(accept, size));
+    let (ends, waits) = outcome(Control::new(total));
     let control = waits.control.clone();
-    control.set(Progress { done: target.length(), total: size });
-    let disk = Disk { at: target.length(), errand: Errand::new(spawn.clone(), target), most, size };
-    spawn.spawn(Box::pin(disk.run(Steered { flow, control }, ends)));
+    control.set(Progress { done: at, total });
+    let disk = Disk { at, errand: Errand::new(spawn.clone(), target), most, total };
+    let coming = match accept.end {
+        None => Coming::Rest(flow),
+        Some(_) => Coming::Range(Box::new(FileReader::new(flow, size, accept.start, true))),
+    };
+    spawn.spawn(Box::pin(disk.run(Steered { flow: coming, control }, ends)));
     Download { size, waits }
 }
 
-/// Receives all of what was asked for from its beginning.
-pub(super) fn to_writer<W>(flow: Incoming, writer: W, size: Option<u64>) -> Download<W>
+/// Receives all of what was asked for.
+pub(super) fn to_writer<W>(flow: Incoming, accept: &Accept, writer: W, size: Option<u64>) -> Download<W>
 where
     W: AsyncWrite + Unpin + Send + 'static,
 {
     let spawn: Arc<dyn Spawn> = flow.line().spawn().clone();
-    let (ends, waits) = outcome(Control::new(size));
+    let (ends, waits) = outcome(Control::new(total(accept, size)));
     let control = waits.control.clone();
-    spawn.spawn(Box::pin(write(Steered { flow, control }, writer, ends)));
+    // The last word waits until all of it is written.
+    let reader = FileReader::new(flow, size, accept.start, true);
+    spawn.spawn(Box::pin(write(Steered { flow: reader, control }, writer, ends)));
     Download { size, waits }
+}
+
+/// How many octets there will be, if that is known.
+fn total(accept: &Accept, size: Option<u64>) -> Option<u64> {
+    size.map(|size| accept.end.map_or(size, |end| end.saturating_sub(accept.start)))
+}
+
+/// What comes for a folder.
+enum Coming {
+    /// What is not there yet of a file, whose digest is of all of it.
+    Rest(Incoming),
+    /// A range, which is checked as it comes.
+    Range(Box<FileReader>),
+}
+
+impl Coming {
+    /// Where in the target it begins.
+    fn poll_began(&mut self, cx: &mut Context<'_>) -> Poll<Result<u64, Error>> {
+        match self {
+            Coming::Rest(flow) => flow.poll_began(cx),
+            Coming::Range(_) => Poll::Ready(Ok(0)),
+        }
+    }
+
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        match self {
+            Coming::Rest(flow) => flow.poll_chunk(cx),
+            Coming::Range(reader) => reader.poll_chunk(cx),
+        }
+    }
+
+    /// What the digest of the target is to be, unless that is of no interest.
+    fn digest(&self) -> Option<[u8; 32]> {
+        match self {
+            // Without a digest nothing is verified, so nothing is published: no content has this one.
+            Coming::Rest(flow) => Some(flow.digest().unwrap_or_default()),
+            Coming::Range(_) => None,
+        }
+    }
+
+    /// Says the last word.
+    fn done(self, code: Code) {
+        match self {
+            Coming::Rest(flow) => flow.done(code),
+            Coming::Range(reader) => reader.stop(code),
+        }
+    }
+}
+
+impl Flow for Coming {
+    fn pause(&self, on: bool) {
+        match self {
+            Coming::Rest(flow) => Flow::pause(flow, on),
+            Coming::Range(reader) => Flow::pause(&**reader, on),
+        }
+    }
 }
 
 /// The task that receives into a folder.
@@ -111,20 +182,19 @@ struct Disk {
     errand: Errand<Target, Result<Vec<Bytes>, FileError>>,
     /// How many octets are written.
     at: u64,
-    size: Option<u64>,
+    total: Option<u64>,
     most: u64,
 }
 
 impl Disk {
-    async fn run(mut self, mut steered: Steered<Incoming>, ends: Ends<PathBuf>) {
+    async fn run(mut self, mut steered: Steered<Coming>, ends: Ends<PathBuf>) {
         let received = self.receive(&mut steered).await;
         let Steered { flow, .. } = steered;
         let result = match received {
             // From here on it is no longer given up: nobody could tell whether the file has its name.
             Ok(()) => {
-                // Without a digest nothing is verified, so nothing is published: no content has this one.
-                let digest = flow.digest().unwrap_or_default();
-                match self.errand.finish(move |target| target.publish(Some(&digest))).await {
+                let digest = flow.digest();
+                match self.errand.finish(move |target| target.publish(digest.as_ref())).await {
                     Ok(published) => published.map_err(Error::from),
                     Err(error) => Err(error),
                 }
@@ -138,17 +208,18 @@ impl Disk {
                 Err(error)
             }
         };
-        end(flow, result, ends);
+        flow.done(last_word(&result));
+        ends.end(result);
     }
 
-    async fn receive(&mut self, steered: &mut Steered<Incoming>) -> Result<(), Error> {
+    async fn receive(&mut self, steered: &mut Steered<Coming>) -> Result<(), Error> {
         let start = steered.step(|flow, cx| flow.poll_began(cx)).await?;
         if start != self.at {
             // The sender's content differs from what is here.
             self.errand.send(|target| target.restart().map(|()| Vec::new()));
             steered.step(|_, cx| self.errand.poll_back(cx)).await??;
             self.at = start;
-            steered.control.set(Progress { done: start, total: self.size });
+            steered.control.set(Progress { done: start, total: self.total });
         }
         let mut batch = Vec::new();
         while steered.step(|flow, cx| poll_gather(flow, cx, &mut batch)).await? {
@@ -173,10 +244,10 @@ impl Disk {
 }
 
 /// Waits for octets and takes what else has come; whether there are any before the end.
-fn poll_gather(flow: &mut Incoming, cx: &mut Context<'_>, batch: &mut Vec<Bytes>) -> Poll<Result<bool, Error>> {
+fn poll_gather(coming: &mut Coming, cx: &mut Context<'_>, batch: &mut Vec<Bytes>) -> Poll<Result<bool, Error>> {
     let mut octets = 0;
     while octets < GATHER {
-        match flow.poll_chunk(cx) {
+        match coming.poll_chunk(cx) {
             Poll::Ready(Ok(Some(chunk))) => {
                 octets += chunk.len();
                 batch.push(chunk);
@@ -192,18 +263,15 @@ fn poll_gather(flow: &mut Incoming, cx: &mut Context<'_>, batch: &mut Vec<Bytes>
 }
 
 /// The task that receives to a writer.
-async fn write<W: AsyncWrite + Unpin>(mut steered: Steered<Incoming>, mut writer: W, ends: Ends<W>) {
+async fn write<W: AsyncWrite + Unpin>(mut steered: Steered<FileReader>, mut writer: W, ends: Ends<W>) {
     let result = copy(&mut steered, &mut writer).await;
-    end(steered.flow, result.map(|()| writer), ends);
+    steered.flow.stop(last_word(&result));
+    ends.end(result.map(|()| writer));
 }
 
-async fn copy<W: AsyncWrite + Unpin>(steered: &mut Steered<Incoming>, writer: &mut W) -> Result<(), Error> {
-    let mut hasher = blake3::Hasher::new();
-    // Nothing but the beginning was asked for, so it begins there.
-    steered.step(|flow, cx| flow.poll_began(cx)).await?;
+async fn copy<W: AsyncWrite + Unpin>(steered: &mut Steered<FileReader>, writer: &mut W) -> Result<(), Error> {
     let mut since_turn = 0;
-    while let Some(chunk) = steered.step(|flow, cx| flow.poll_chunk(cx)).await? {
-        hasher.update(&chunk);
+    while let Some(chunk) = steered.step(|reader, cx| reader.poll_chunk(cx)).await? {
         let mut rest = &*chunk;
         while !rest.is_empty() {
             let wrote = steered.step(|_, cx| poll_io(|| Pin::new(&mut *writer).poll_write(cx, rest))).await?;
@@ -218,9 +286,6 @@ async fn copy<W: AsyncWrite + Unpin>(steered: &mut Steered<Incoming>, writer: &m
             since_turn = 0;
             turn().await;
         }
-    }
-    if steered.flow.digest() != Some(*hasher.finalize().as_bytes()) {
-        return Err(FileError::Digest.into());
     }
     steered.step(|_, cx| poll_io(|| Pin::new(&mut *writer).poll_flush(cx))).await?;
     steered.control.complete();
@@ -254,11 +319,10 @@ async fn turn() {
     .await;
 }
 
-/// Says the last word to the peer, and then how it ended.
-fn end<T>(flow: Incoming, result: Result<T, Error>, ends: Ends<T>) {
-    flow.done(match &result {
+/// What the peer is told about how it ended.
+fn last_word<T>(result: &Result<T, Error>) -> Code {
+    match result {
         Ok(_) => Code::OK,
         Err(error) => code_of(error),
-    });
-    ends.end(result);
+    }
 }

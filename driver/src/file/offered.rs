@@ -1,7 +1,7 @@
 //! Files that the peer offers, and what can be done with them.
 
 use std::fmt;
-use std::ops::Range;
+use std::ops::RangeBounds;
 use std::path::{Path, PathBuf};
 
 use futures_io::AsyncWrite;
@@ -10,6 +10,7 @@ use ropeway_core::{Accept, Code};
 use super::blocking::blocking;
 use super::control::code_of;
 use super::download::{self, Download};
+use super::part::Part;
 use super::reader::FileReader;
 use super::{Existing, FileError, SafeName, Target, printable};
 use crate::error::Error;
@@ -23,13 +24,14 @@ pub struct Offered {
     name: Box<str>,
     media: Box<str>,
     size: Option<u64>,
+    part: Part,
 }
 
 impl Offered {
     pub(crate) fn new(mut flow: Incoming) -> Offered {
         let (name, media, size) = flow.offer();
         flow.set_last_word(Code::REJECTED);
-        Offered { flow, name, media, size }
+        Offered { flow, name, media, size, part: Part::default() }
     }
 
     /// Its name, as the peer says. It is any text, not a path: [`SafeName`] tells whether it can be one, and [`printable`]
@@ -48,6 +50,15 @@ impl Offered {
         self.size
     }
 
+    /// Wants only some of it, which is what is then saved, written or read: `file.range(1000..2000).read()`.
+    ///
+    /// It must not be empty, nor reach past the size; otherwise that fails with [`FileError::Range`]. Where the size is not
+    /// known, what there is comes.
+    pub fn range(mut self, range: impl RangeBounds<u64>) -> Offered {
+        self.part = Part::new(&range);
+        self
+    }
+
     /// Declines it.
     pub fn decline(self, code: Code) {
         self.flow.done(code);
@@ -56,7 +67,8 @@ impl Offered {
     /// Asks for it, into a folder that exists, by its own name if that is a [`SafeName`].
     ///
     /// It grows under a hidden name and gets its own when all of it is there, checked and on the disk. What an earlier
-    /// transfer of the name left is continued, if it is the beginning of this file.
+    /// transfer of the name left is continued, if it is the beginning of this file. A [`range`](Offered::range) becomes a file
+    /// of its own, and continues nothing.
     ///
     /// # Errors
     /// [`Error::Name`]; [`Error::File`] if a file of the name exists ([`FileError::Exists`]) or none can be made. The peer is told
@@ -78,7 +90,7 @@ impl Offered {
     pub async fn save(mut self, save: Save) -> Result<Download<PathBuf>, Error> {
         let most = save.most;
         match self.ask(save).await {
-            Ok(target) => Ok(download::to_folder(self.flow, target, self.size, most)),
+            Ok((target, accept)) => Ok(download::to_folder(self.flow, &accept, target, self.size, most)),
             Err(error) => {
                 self.flow.done(code_of(&error));
                 Err(error)
@@ -91,45 +103,36 @@ impl Offered {
     /// What was written can't be taken back: if the content turns out wrong the download fails at its end.
     ///
     /// # Errors
-    /// [`Error::Aborted`] if the peer gave it up; [`Error::Closed`].
+    /// [`FileError::Range`]; [`Error::Aborted`] if the peer gave it up; [`Error::Closed`].
     ///
     /// # Cancel safety
     /// Dropped early, the file is declined.
-    pub async fn write_to<W>(mut self, writer: W) -> Result<Download<W>, Error>
+    pub async fn write_to<W>(self, writer: W) -> Result<Download<W>, Error>
     where
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        self.accept(&Accept::default()).await?;
-        Ok(download::to_writer(self.flow, writer, self.size))
+        let (flow, size, accept) = self.accept_part().await?;
+        Ok(download::to_writer(flow, &accept, writer, size))
     }
 
-    /// Asks for it, to be read.
+    /// Asks for it, to be read. If only a [`range`](Offered::range) is wanted, the reader can ask for another after it.
     ///
     /// # Errors
-    /// [`Error::Aborted`] if the peer gave it up; [`Error::Closed`].
+    /// As [`write_to`](Offered::write_to).
     ///
     /// # Cancel safety
     /// Dropped early, the file is declined.
-    pub async fn read(mut self) -> Result<FileReader, Error> {
-        self.accept(&Accept::default()).await?;
-        Ok(FileReader::new(self.flow, self.size, 0, None))
+    pub async fn read(self) -> Result<FileReader, Error> {
+        let (flow, size, accept) = self.accept_part().await?;
+        Ok(FileReader::new(flow, size, accept.start, accept.end.is_some()))
     }
 
-    /// Asks for some of it, to be read. The reader can ask for another range after it.
-    ///
-    /// The range must not be empty. Of a file of unknown size it may reach past the end; what there is comes.
-    ///
-    /// # Errors
-    /// [`FileError::Range`] if it is empty or not within the size; [`Error::Aborted`] if the peer gave it up;
-    /// [`Error::Closed`].
-    ///
-    /// # Cancel safety
-    /// Dropped early, the file is declined.
-    pub async fn read_range(mut self, range: Range<u64>) -> Result<FileReader, Error> {
-        match range_of(self.size, &range) {
+    /// Asks for what is wanted of it, or declines it.
+    async fn accept_part(mut self) -> Result<(Incoming, Option<u64>, Accept), Error> {
+        match self.part.within(self.size) {
             Ok(accept) => {
                 self.accept(&accept).await?;
-                Ok(FileReader::new(self.flow, self.size, range.start, Some(range.end)))
+                Ok((self.flow, self.size, accept))
             }
             Err(error) => {
                 self.flow.done(code_of(&error));
@@ -146,20 +149,23 @@ impl Offered {
     }
 
     /// Finds a place for it, and asks for what is not there yet.
-    async fn ask(&mut self, save: Save) -> Result<Target, Error> {
+    async fn ask(&mut self, save: Save) -> Result<(Target, Accept), Error> {
         let Save { folder, name, existing, anew, most } = save;
         let name = SafeName::new(name.as_deref().unwrap_or(&self.name))?;
-        let size = self.size;
+        let mut accept = self.part.within(self.size)?;
+        let size = accept.end.filter(|end| *end < u64::MAX).or(self.size).map(|end| end - accept.start);
         if size.is_some_and(|size| size > most) {
             return Err(FileError::TooLarge { most }.into());
         }
+        let anew = anew || !self.part.is_all();
         let spawn = self.flow.line().spawn().clone();
         let place = move || open(&folder, &name, existing, anew, size.unwrap_or(most));
         let target = blocking(&*spawn, place).await??;
-        let start = target.length();
-        let prefix = (start > 0).then(|| target.digest());
-        self.accept(&Accept { start, end: None, prefix }).await?;
-        Ok(target)
+        if target.length() > 0 {
+            accept = Accept { start: target.length(), end: None, prefix: Some(target.digest()) };
+        }
+        self.accept(&accept).await?;
+        Ok((target, accept))
     }
 }
 
@@ -240,14 +246,6 @@ fn open(folder: &Path, name: &SafeName, existing: Existing, anew: bool, most: u6
     Target::create(folder, name, existing)
 }
 
-/// What is asked for to get a range of content of that size.
-pub(super) fn range_of(size: Option<u64>, range: &Range<u64>) -> Result<Accept, Error> {
-    if range.is_empty() || size.is_some_and(|size| range.end > size) {
-        return Err(FileError::Range.into());
-    }
-    Ok(Accept { start: range.start, end: Some(range.end), prefix: None })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,22 +284,5 @@ mod tests {
         let target = open(folder.path(), &name, Existing::Refuse, false, 9).expect("opened");
         assert_eq!(target.length(), 0);
         assert_eq!(std::fs::read(second).expect("read"), b"0123");
-    }
-
-    #[test]
-    fn asks_for_ranges_within_the_size_alone() {
-        #[expect(clippy::reversed_empty_ranges)]
-        for (size, range, fine) in [
-            (Some(10), 0..10, true),
-            (Some(10), 9..10, true),
-            (Some(10), 9..11, false),
-            (Some(10), 4..4, false),
-            (Some(10), 5..4, false),
-            (Some(0), 0..0, false),
-            (None, 4..u64::MAX, true),
-            (None, 4..4, false),
-        ] {
-            assert_eq!(range_of(size, &range).is_ok(), fine, "{size:?} {range:?}");
-        }
     }
 }

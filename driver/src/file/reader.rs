@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::ops::Range;
+use std::ops::RangeBounds;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -14,7 +14,7 @@ use ropeway_core::Code;
 
 use super::FileError;
 use super::control::code_of;
-use super::offered::range_of;
+use super::part::Part;
 use crate::error::Error;
 use crate::flow::Incoming;
 
@@ -30,8 +30,8 @@ pub struct FileReader {
     flow: Option<Incoming>,
     size: Option<u64>,
     state: State,
-    /// Whether only a range was asked for.
-    is_range: bool,
+    /// The last word waits until this is dropped: it may ask for another range, or have more to do.
+    holds: bool,
     hasher: blake3::Hasher,
     /// What came and was not read.
     chunk: Bytes,
@@ -47,12 +47,13 @@ enum State {
 }
 
 impl FileReader {
-    pub(super) fn new(flow: Incoming, size: Option<u64>, start: u64, end: Option<u64>) -> FileReader {
+    /// Of what was asked for from `start` on.
+    pub(super) fn new(flow: Incoming, size: Option<u64>, start: u64, holds: bool) -> FileReader {
         FileReader {
             flow: Some(flow),
             size,
             state: State::Asked(start),
-            is_range: end.is_some(),
+            holds,
             hasher: blake3::Hasher::new(),
             chunk: Bytes::new(),
         }
@@ -83,8 +84,8 @@ impl FileReader {
     ///
     /// # Cancel safety
     /// Safe: the range was either asked for, and comes, or not.
-    pub async fn range(&mut self, range: Range<u64>) -> Result<(), Error> {
-        let accept = range_of(self.size, &range)?;
+    pub async fn range(&mut self, range: impl RangeBounds<u64>) -> Result<(), Error> {
+        let accept = Part::new(&range).within(self.size)?;
         let Some(flow) = &mut self.flow else { return Err(Error::Misuse("the file is read to its end")) };
         match &self.state {
             State::Ended => {}
@@ -93,8 +94,7 @@ impl FileReader {
         }
         flow.accept(&accept).await?;
         flow.set_last_word(Code::CANCELLED);
-        self.state = State::Asked(range.start);
-        self.is_range = true;
+        self.state = State::Asked(accept.start);
         self.hasher.reset();
         Ok(())
     }
@@ -114,7 +114,7 @@ impl FileReader {
         }
     }
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         if !self.chunk.is_empty() {
             return Poll::Ready(Ok(Some(std::mem::take(&mut self.chunk))));
         }
@@ -167,7 +167,7 @@ impl FileReader {
             return Err(FileError::Digest.into());
         }
         self.state = State::Ended;
-        if self.is_range {
+        if self.holds {
             self.open()?.set_last_word(Code::OK);
         } else if let Some(flow) = self.flow.take() {
             flow.done(Code::OK);

@@ -163,7 +163,7 @@ impl Target {
         self.file.sync_all().map_err(FileError::failed_to("write the file to disk"))?;
         self.place.check_published()?;
         match self.place.existing {
-            Existing::Refuse => publish_new(&partial, &published, link)?,
+            Existing::Refuse => publish_new(&self.file, &partial, &published, link)?,
             Existing::Replace => {
                 fs::rename(&partial, &published).map_err(FileError::failed_to("rename the partial file"))?
             }
@@ -182,11 +182,7 @@ impl Target {
 
     /// Who holds the lock is alone in removing the file, so nobody else's can come under its name between look and removal.
     fn remove(&self) -> io::Result<()> {
-        let partial = self.place.partial();
-        match is_at(&self.file, &partial)? {
-            true => fs::remove_file(partial),
-            false => Ok(()),
-        }
+        remove_own(&self.file, &self.place.partial())
     }
 }
 
@@ -228,8 +224,9 @@ impl Place {
         let path = self.folder.join(self.name.probe());
         // One may be left of a crash; anything else in this place is in nobody's right.
         let _ = fs::remove_file(&path);
-        let usual = File::create_new(&path)?.metadata().map(|found| found.permissions());
-        fs::remove_file(&path)?;
+        let probe = File::create_new(&path)?;
+        let usual = probe.metadata().map(|found| found.permissions());
+        remove_own(&probe, &path)?;
         file.set_permissions(usual?)
     }
 
@@ -278,6 +275,7 @@ fn lock(file: &File, partial: &Path) -> Result<(), FileError> {
 
 /// Names the file without ever replacing another.
 fn publish_new(
+    file: &File,
     partial: &Path,
     published: &Path,
     link: impl FnOnce(&Path, &Path) -> io::Result<()>,
@@ -289,16 +287,16 @@ fn publish_new(
     match link(partial, published) {
         Ok(()) => {
             // The file has its name; a second one that stays is cleared away by the next transfer.
-            let _ = fs::remove_file(partial);
+            let _ = remove_own(file, partial);
             Ok(())
         }
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Err(FileError::Exists),
         // Many file systems have no second names, each with its own way to say so. An empty file reserves the name, and is all
         // that is replaced.
         Err(_) => {
-            File::create_new(published).map_err(|e| exists_or(e, "create the file"))?;
+            let reserved = File::create_new(published).map_err(|e| exists_or(e, "create the file"))?;
             fs::rename(partial, published).map_err(|e| {
-                let _ = fs::remove_file(published);
+                let _ = remove_own(&reserved, published);
                 FileError::failed_to("rename the partial file")(e)
             })
         }
@@ -308,6 +306,14 @@ fn publish_new(
 /// Never replaces what is there, and follows no link.
 fn second_name(path: &Path, second: &Path) -> io::Result<()> {
     fs::hard_link(path, second)
+}
+
+/// Removes the file from its path, unless another has taken its place there.
+fn remove_own(file: &File, path: &Path) -> io::Result<()> {
+    match is_at(file, path)? {
+        true => fs::remove_file(path),
+        false => Ok(()),
+    }
 }
 
 /// Whether the path leads to this very file, not through a link.

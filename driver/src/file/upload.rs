@@ -31,13 +31,15 @@ impl Line {
     ///
     /// # Cancel safety
     /// Dropped early, the file is either not offered or given up.
-    pub async fn send_file(&self, source: impl IntoSource) -> Result<Upload, Error> {
-        let uploads = self.open(FILE, &()).file(source).notify().await?;
+    pub async fn send_file(&self, file: impl Into<Uploading>) -> Result<Upload, Error> {
+        let uploads = self.open(FILE, &()).file(file).notify().await?;
         uploads.into_iter().next().ok_or(Error::Misuse("the exchange is over"))
     }
 }
 
 /// A file to send: where its content comes from, and what the peer is told about it.
+///
+/// Where one is asked for a path will do, and so will a name with its content: `line.send_file(("notes.txt", "no news"))`.
 ///
 /// Nothing is read before the peer asks for it; but a path is opened when it is sent, so that a missing file fails early.
 pub struct Uploading {
@@ -64,7 +66,12 @@ impl Uploading {
 
     /// A file whose content is in memory.
     pub fn from_bytes(name: impl Into<String>, bytes: impl Into<Bytes>) -> Uploading {
-        Uploading::new(name.into(), Content::Source(bytes.into().into()))
+        Uploading::from_source(name, bytes.into().into())
+    }
+
+    /// A file that is open already.
+    pub fn from_source(name: impl Into<String>, source: Source) -> Uploading {
+        Uploading::new(name.into(), Content::Source(source))
     }
 
     /// A file whose content a reader gives, of unknown size unless [`size`](Uploading::size) tells.
@@ -140,54 +147,40 @@ async fn open(line: &Line, path: PathBuf) -> Result<Source, Error> {
     Ok(blocking(&**line.spawn(), move || Source::open(&path)).await??)
 }
 
-/// What can be sent as a file.
-pub trait IntoSource {
-    /// The file.
-    fn into_source(self) -> Uploading;
-}
-
-impl IntoSource for Uploading {
-    fn into_source(self) -> Uploading {
-        self
+impl From<&str> for Uploading {
+    fn from(path: &str) -> Uploading {
+        Uploading::from_path(path)
     }
 }
 
-/// A path.
-impl IntoSource for &str {
-    fn into_source(self) -> Uploading {
-        Uploading::from_path(self)
+impl From<String> for Uploading {
+    fn from(path: String) -> Uploading {
+        Uploading::from_path(path)
     }
 }
 
-/// A path.
-impl IntoSource for String {
-    fn into_source(self) -> Uploading {
-        Uploading::from_path(self)
+impl From<&Path> for Uploading {
+    fn from(path: &Path) -> Uploading {
+        Uploading::from_path(path)
     }
 }
 
-impl IntoSource for &Path {
-    fn into_source(self) -> Uploading {
-        Uploading::from_path(self)
+impl From<PathBuf> for Uploading {
+    fn from(path: PathBuf) -> Uploading {
+        Uploading::from_path(path)
     }
 }
 
-impl IntoSource for PathBuf {
-    fn into_source(self) -> Uploading {
-        Uploading::from_path(self)
+impl From<&PathBuf> for Uploading {
+    fn from(path: &PathBuf) -> Uploading {
+        Uploading::from_path(path)
     }
 }
 
-impl IntoSource for &PathBuf {
-    fn into_source(self) -> Uploading {
-        Uploading::from_path(self)
-    }
-}
-
-/// Content without a name.
-impl IntoSource for Bytes {
-    fn into_source(self) -> Uploading {
-        Uploading::from_bytes("", self)
+/// A name, and the content.
+impl<N: Into<String>, B: Into<Bytes>> From<(N, B)> for Uploading {
+    fn from((name, bytes): (N, B)) -> Uploading {
+        Uploading::from_bytes(name, bytes)
     }
 }
 

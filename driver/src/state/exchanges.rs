@@ -305,7 +305,7 @@ impl State {
 
     /// Answers a request that nobody answers; whether there was one.
     fn refuse(&mut self, lane: LaneId, refused: Option<Failure>) -> bool {
-        let Failure { code, text } = refused.unwrap_or(Code::NO_ANSWER.into());
+        let Failure { code, text, .. } = refused.unwrap_or(Code::NO_ANSWER.into());
         let said = Respond { code, ..Respond::text(&text) };
         // The text is a courtesy that waits for no room.
         let with_text = !text.is_empty() && !code.is_ok() && self.machine.respond(lane, &said).is_ok();

@@ -61,7 +61,7 @@ async fn of_what_a_line_waits_for(world: World) {
 async fn of_a_goodbye(world: World) {
     for polls in 1..ENDLESS {
         let (near, far) = world.pair().await;
-        near.notify("", "before").await.expect("the line is up");
+        near.notify("any", "before").await.expect("the line is up");
         let done = cut_short(polls, near.close(CloseCode::DONE, "")).await;
         // It closes all the same.
         let mut messages = far.messages();

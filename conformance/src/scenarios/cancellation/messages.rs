@@ -116,7 +116,7 @@ async fn of_an_exchange(world: World) {
             message.respond(&Bytes::from(numbered(number, number * 700))).more().await?;
             message.update(&number).await?;
         }
-        message.answer("over").await
+        Ok(message.answer("over").await?)
     });
     world.serve(&far, router);
     let mut exchange = near.open("many", &()).send().await.expect("the line is up");
@@ -162,7 +162,7 @@ async fn of_messages(world: World) {
     let line = near.clone();
     let speaker = world.spawn(async move {
         for number in 0..MANY {
-            line.notify("", &numbered(number, number % 90)).await.expect("the line is up");
+            line.notify("any", &numbered(number, number % 90)).await.expect("the line is up");
         }
     });
     let line = far.clone();
@@ -193,7 +193,7 @@ async fn of_a_body(world: World) {
     let (near, far) = world.pair_with(narrow(), narrow()).await;
     for number in 0..3 {
         let line = near.clone();
-        let speaker = world.spawn(async move { line.notify("", &numbered(number, len)).await });
+        let speaker = world.spawn(async move { line.notify("any", &numbered(number, len)).await });
         let mut message = far.messages().next().await.expect("it comes");
         let mut tried = 0;
         loop {
@@ -223,7 +223,7 @@ async fn of_an_answer(world: World) {
         let mut messages = far.messages();
         for polls in 0..ENDLESS {
             let line = near.clone();
-            let asker = world.spawn(async move { line.request::<_, Bytes>("", &()).await });
+            let asker = world.spawn(async move { line.request::<_, Bytes>("any", &()).await });
             let message = messages.next().await.expect("it comes");
             let content = numbered(polls, len);
             let done = cut_short(polls, message.answer(&content)).await;
@@ -241,7 +241,7 @@ async fn of_an_answer(world: World) {
         }
         for polls in 0..ENDLESS {
             let line = near.clone();
-            let asker = world.spawn(async move { line.request::<_, Bytes>("", &()).await });
+            let asker = world.spawn(async move { line.request::<_, Bytes>("any", &()).await });
             let message = messages.next().await.expect("it comes");
             let done = cut_short(polls, message.fail(Failure::new(Code::BUSY, "come back"))).await;
             match asker.await {
@@ -264,7 +264,7 @@ async fn of_updates_and_responses(world: World) {
     let (near, far) = world.pair_with(narrow(), narrow()).await;
     let line = near.clone();
     let asker = world.spawn(async move {
-        let mut exchange = line.open("", &()).send().await.expect("the line is up");
+        let mut exchange = line.open("any", &()).send().await.expect("the line is up");
         let mut numbers = Vec::new();
         while let Some(reply) = exchange.next().await {
             let reply = reply.expect("it is an answer");
@@ -301,7 +301,7 @@ async fn of_waiting_for_an_abort(world: World) {
     let (near, far) = world.pair().await;
     let mut messages = far.messages();
     for polls in 0..ENDLESS {
-        let exchange = near.open("", &()).send().await.expect("the line is up");
+        let exchange = near.open("any", &()).send().await.expect("the line is up");
         let mut message = messages.next().await.expect("it comes");
         assert!(cut_short(polls.min(1), message.aborted()).await.is_none());
         drop(exchange);

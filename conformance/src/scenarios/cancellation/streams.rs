@@ -34,7 +34,7 @@ async fn of_a_stream_in_an_answer(world: World) {
     let (near, far) = world.pair_with(narrow(), narrow()).await;
     let mut messages = far.messages();
     for polls in 0..ENDLESS {
-        let mut exchange = near.open("", &()).send().await.expect("the line is up");
+        let mut exchange = near.open("any", &()).send().await.expect("the line is up");
         let mut message = messages.next().await.expect("it comes");
         let done = cut_short(polls, message.respond(&octets(3000, polls)).stream()).await;
         drop(message);
@@ -67,7 +67,7 @@ async fn of_a_stream_in_an_answer(world: World) {
 
 async fn of_writing(world: World) {
     let (near, far) = world.pair_with(narrow(), narrow()).await;
-    let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let mut stream = message.stream().await.expect("it brings one");
     let reading = world.spawn(async move { read_stream(&mut stream).await });
@@ -99,7 +99,7 @@ async fn of_writing(world: World) {
 async fn of_finishing(world: World) {
     let (near, far) = world.pair_with(narrow(), narrow()).await;
     for polls in 0..ENDLESS {
-        let (mut writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+        let (mut writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
         let mut message = far.messages().next().await.expect("it comes");
         let mut stream = message.stream().await.expect("it brings one");
         let reading = world.spawn(async move { read_stream(&mut stream).await });
@@ -122,7 +122,7 @@ async fn of_finishing(world: World) {
 
 async fn of_reading(world: World) {
     let (near, far) = world.pair_with(narrow(), narrow()).await;
-    let (writer, reader) = near.open("", &()).into_stream().await.expect("the line is up");
+    let (writer, reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let mut tried = 0;
     let mut stream = loop {

@@ -89,6 +89,7 @@ fn a_file_exchanged_while_publishing_is_told() {
     };
     assert!(matches!(refused(scene.target("content").publish_by(exchange)), FileError::NotOurs));
     assert_eq!(fs::read_to_string(scene.path(VICTIM.0)).expect("read"), VICTIM.1);
+    assert!(scene.path(PARTIAL).is_symlink(), "it is not ours to remove");
 }
 
 #[test]

@@ -1,0 +1,30 @@
+//! The examples run to their end.
+
+#[path = "../examples/echo.rs"]
+mod echo;
+#[path = "../examples/files.rs"]
+mod files;
+#[path = "../examples/search.rs"]
+mod search;
+#[path = "../examples/tail.rs"]
+mod tail;
+
+#[test]
+fn echo_runs() {
+    echo::main().expect("it answers");
+}
+
+#[test]
+fn files_runs() {
+    files::main().expect("they come and go");
+}
+
+#[test]
+fn search_runs() {
+    search::main().expect("it finds something");
+}
+
+#[test]
+fn tail_runs() {
+    tail::main().expect("it comes back");
+}
