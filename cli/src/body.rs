@@ -1,22 +1,35 @@
 //! What the command line says of messages: actions, bodies and times; and how the bodies of others are shown.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use bytes::Bytes;
 use ropeway_tokio::{Action, Body, BodyKind, printable};
 use serde::{Serialize, Serializer};
-use tokio::sync::oneshot;
 
+use crate::client::Peer;
 use crate::exit::Failed;
+use crate::input::StandardInput;
 use crate::output::{Output, hex};
 
 /// The largest number of an action.
 const LAST_ACTION: u32 = i32::MAX as u32;
 
+/// A message to send, and to whom.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Told {
+    #[command(flatten)]
+    pub(crate) peer: Peer,
+    /// What it is for: a name, or a number up to 2147483647
+    #[arg(value_parser = action)]
+    pub(crate) action: Action,
+    /// Text to send, or - for standard input
+    pub(crate) body: Option<String>,
+}
+
 /// For clap: a name, or a number.
-pub(crate) fn action(text: &str) -> Result<Action, String> {
+fn action(text: &str) -> Result<Action, String> {
     if text.is_empty() {
         return Err("an action has a name or a number".into());
     }
@@ -49,7 +62,7 @@ impl Content {
         match argument.as_deref() {
             None => Ok(Content::None),
             Some("-") => {
-                let octets = standard_input().await.map_err(Failed::file("can't read standard input"))?;
+                let octets = StandardInput::open().all().await.map_err(Failed::file("can't read standard input"))?;
                 Ok(match String::from_utf8(octets) {
                     Ok(text) => Content::Text(text),
                     Err(error) => Content::Bytes(error.into_bytes().into()),
@@ -79,18 +92,6 @@ impl Serialize for Content {
     }
 }
 
-/// Reads it on a thread that the end of the program does not wait for: nobody may ever type.
-async fn standard_input() -> io::Result<Vec<u8>> {
-    let (done, input) = oneshot::channel();
-    std::thread::spawn(move || {
-        let mut octets = Vec::new();
-        let read = io::stdin().lock().read_to_end(&mut octets).map(|_| octets);
-        // Interrupted meanwhile: nobody wants it.
-        let _ = done.send(read);
-    });
-    input.await.unwrap_or_else(|_| Err(io::ErrorKind::BrokenPipe.into()))
-}
-
 /// A body that came, for JSON: its kind, and its text or its octets as hexadecimal digits.
 #[derive(Debug, Serialize)]
 pub(crate) struct Received {
@@ -114,6 +115,11 @@ impl Received {
             BodyKind::Typed(name) => Received { kind: "typed", name: Some(name.to_string()), hex, ..empty },
             _ => Received { kind: "bytes", hex, ..empty },
         }
+    }
+
+    /// Whether there is nothing to show.
+    pub(crate) fn is_none(&self) -> bool {
+        self.kind == "none"
     }
 
     /// Shows it alone: text and octets as they are where a program reads them, harmlessly where a person does; a value

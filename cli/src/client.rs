@@ -15,7 +15,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 const HASTY_GOODBYE: Duration = Duration::from_millis(500);
 
 /// Where the peer is.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Peer {
     /// Where the peer listens: tcp://HOST:PORT or unix:///PATH
     #[arg(value_name = "ADDRESS")]

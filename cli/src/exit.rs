@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use ropeway_tokio::{Code, Error, FileError};
+use ropeway_tokio::{Code, Error, FileError, printable};
+use tokio::task::JoinError;
 
 /// Exit codes. The help text lists them: [`LIST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) enum Exit {
     Lost = 8,
     /// What a shell reports of a program that a Ctrl-C ended.
     Interrupted = 130,
+    /// What a shell reports of a program that wrote to a pipe nobody reads any more.
+    Pipe = 141,
 }
 
 /// For the help text.
@@ -41,7 +44,8 @@ Exit codes:
   6    what arrived is not what was sent
   7    timed out
   8    the line was lost
-  130  interrupted";
+  130  interrupted
+  141  nobody reads standard output any more";
 
 /// Why the program ends early.
 #[derive(Debug)]
@@ -57,6 +61,29 @@ impl Failed {
 
     pub(crate) fn interrupted() -> Failed {
         Failed::new(Exit::Interrupted, "interrupted")
+    }
+
+    /// For `map_err`: what can't happen, and did.
+    pub(crate) fn internal(error: impl fmt::Display) -> Failed {
+        Failed::new(Exit::Internal, error.to_string())
+    }
+
+    /// What clap says, in one line.
+    pub(crate) fn usage(error: &clap::Error) -> Failed {
+        let text = error.render().to_string();
+        let said = ["\n\nUsage:", "\n\nFor more"].iter().filter_map(|behind| text.find(behind)).min();
+        let said = text.get(..said.unwrap_or(text.len())).unwrap_or_default();
+        let parts = said.strip_prefix("error: ").unwrap_or(said).split("\n\n");
+        let parts: Vec<_> = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        Failed::new(Exit::Usage, format!("{}; --help tells more", printable(&parts.join("; "))))
+    }
+
+    /// For `map_err`: standard output can't be written to.
+    pub(crate) fn output(error: io::Error) -> Failed {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failed::new(Exit::Pipe, "nobody reads standard output any more"),
+            _ => Failed::file("can't write to standard output")(error),
+        }
     }
 
     /// For `map_err`: what was being done when the system refused.
@@ -81,7 +108,7 @@ impl Failed {
 impl From<Error> for Failed {
     fn from(error: Error) -> Failed {
         let exit = match &error {
-            Error::Address(_) => Exit::Usage,
+            Error::Address(_) | Error::Action(_) => Exit::Usage,
             Error::Closed(_) => Exit::Lost,
             Error::TimedOut | Error::Aborted(Code::TIMEOUT) => Exit::TimedOut,
             Error::Aborted(Code::DIGEST) => Exit::Verify,
@@ -91,7 +118,22 @@ impl From<Error> for Failed {
             Error::Encode(_) | Error::Misuse(_) => Exit::Internal,
             _ => Exit::Refused,
         };
-        Failed::new(exit, chain(&error))
+        match error {
+            Error::Answered(..) => Failed::new(exit, format!("the peer {}", chain(&error))),
+            _ => Failed::new(exit, chain(&error)),
+        }
+    }
+}
+
+impl From<FileError> for Failed {
+    fn from(error: FileError) -> Failed {
+        Error::from(error).into()
+    }
+}
+
+impl From<JoinError> for Failed {
+    fn from(error: JoinError) -> Failed {
+        Failed::internal(error)
     }
 }
 

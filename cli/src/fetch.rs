@@ -1,32 +1,41 @@
 //! `ropeway fetch`: a file of the peer's, or a range of it.
 
-use std::fmt;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod destination;
+mod span;
+mod unfinished;
 
-use indicatif::HumanBytes;
-use ropeway_tokio::{Error, Existing, FileError, FileReader, Line, Offered, SafeName, Save, Target, printable};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use bytes::Bytes;
+use indicatif::ProgressBar;
+use ropeway_tokio::{FileReader, Line, Offered, printable};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
-use tokio::task::spawn_blocking;
 
+use self::destination::{Destination, Place};
+use self::span::Span;
+use self::unfinished::Unfinished;
 use crate::client::Peer;
+use crate::disk::blocking;
 use crate::exit::{Exit, Failed};
-use crate::output::{Output, micros, rate};
+use crate::output::Output;
+use crate::transfer::Transfer;
 
 /// Fetch a file, or a range of it
 ///
-/// It appears under its name when all of it is there and verified. What was cut off is continued by fetching it again.
-#[derive(clap::Args, Debug)]
+/// It appears under its name when all of it is there and verified. What was cut off is continued by fetching it again;
+/// a range is not, nor what went to standard output.
+#[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
     peer: Peer,
     /// What the peer calls it
     name: String,
-    /// Only the octets from A up to, but not including, B; saved as NAME.A-B
-    #[arg(short, long, value_name = "A..B", value_parser = range)]
-    range: Option<Range<u64>>,
+    /// Only the octets from A up to, but not including, B; A.. to its end, ..B from its beginning; saved as NAME.A-B
+    #[arg(short, long, value_name = "A..B")]
+    range: Option<Span>,
     /// The folder to save it in
     #[arg(short, long, value_name = "DIR", default_value = ".", conflicts_with = "output")]
     to: PathBuf,
@@ -43,68 +52,33 @@ pub(crate) struct Args {
 struct Fetched {
     name: String,
     path: String,
-    octets: u64,
-    #[serde(rename = "micros", serialize_with = "micros")]
-    time: Duration,
-}
-
-/// Where it goes.
-enum Destination {
-    StandardOutput,
-    File { folder: PathBuf, name: String },
+    #[serde(flatten)]
+    transfer: Transfer,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
-    let destination = args.destination()?;
-    let began = Instant::now();
+    let wanted = args.clone();
+    let destination = blocking(move || Destination::new(&wanted)).await?;
     let about = |failed: Failed| failed.about(printable(&args.name));
-    let bring = async |line: &Line| bring(line, &args, &destination, out).await.map_err(about);
-    let (octets, path) = args.peer.with_line(bring).await?;
+    let bring = async |line: &Line| bring(line, &args, destination, out).await.map_err(about);
     // What went to standard output stays alone there.
-    let Some(path) = path else { return Ok(()) };
-    let (name, path, time) = (args.name, path.display().to_string(), began.elapsed());
-    out.result("fetched", &Fetched { name, path, octets, time })
+    let Some((path, transfer)) = args.peer.with_line(bring).await? else { return Ok(()) };
+    out.result("fetched", &Fetched { name: args.name.clone(), path: path.display().to_string(), transfer })
 }
 
-impl Args {
-    fn destination(&self) -> Result<Destination, Failed> {
-        let Some(output) = &self.output else {
-            let name = match &self.range {
-                None => self.name.clone(),
-                Some(Range { start, end }) => format!("{}.{start}-{end}", self.name),
-            };
-            return Ok(Destination::File { folder: self.to.clone(), name });
-        };
-        if output.as_os_str() == "-" {
-            return Ok(Destination::StandardOutput);
-        }
-        let folder = output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let name = output.file_name().and_then(|name| name.to_str());
-        let name = name.ok_or_else(|| Failed::new(Exit::Usage, "--output needs the name of a file"))?;
-        Ok(Destination::File { folder: folder.to_owned(), name: name.to_owned() })
-    }
-
-    fn existing(&self) -> Existing {
-        if self.force { Existing::Replace } else { Existing::Refuse }
-    }
-}
-
-/// Brings the file to where it goes: how many octets, and its path if it has one.
+/// Brings the file to where it goes: its path, if it has one.
 async fn bring(
     line: &Line,
     args: &Args,
-    destination: &Destination,
+    destination: Destination,
     out: &Output,
-) -> Result<(u64, Option<PathBuf>), Failed> {
+) -> Result<Option<(PathBuf, Transfer)>, Failed> {
     let offered = ask(line, &args.name).await?;
-    let (octets, path) = match (destination, &args.range) {
-        (Destination::StandardOutput, _) => return Ok((print(offered, args, out).await?, None)),
-        (Destination::File { folder, name }, None) => save(offered, args, folder, name, out).await?,
-        (Destination::File { folder, name }, Some(range)) => {
-            save_range(offered, range, args, folder, name, out).await?
-        }
-    };
-    Ok((octets, Some(path)))
+    match (destination, &args.range) {
+        (Destination::StandardOutput, _) => print(offered, args, out).await.map(|()| None),
+        (Destination::File(place), None) => save(line, offered, args, &place, out).await.map(Some),
+        (Destination::File(place), Some(_)) => save_range(offered, args, place, out).await.map(Some),
+    }
 }
 
 /// Asks for a file by its name.
@@ -117,93 +91,80 @@ async fn ask(line: &Line, name: &str) -> Result<Offered, Failed> {
 
 /// All of it into a folder. By the name that was asked for: another one is not the peer's to choose.
 async fn save(
+    line: &Line,
     offered: Offered,
     args: &Args,
-    folder: &Path,
-    name: &str,
+    place: &Place,
     out: &Output,
-) -> Result<(u64, PathBuf), Failed> {
-    let mut save = Save::in_folder(folder).name(name);
-    if args.force {
-        save = save.replace();
-    }
-    let download = offered.save(save).await?;
-    out.follow(&printable(name).to_string(), download.progress()).await;
+) -> Result<(PathBuf, Transfer), Failed> {
+    let name = printable(&args.name).to_string();
+    let (began, before) = (Instant::now(), line.stats().received.flow_octets);
+    let download = offered.save(place.save()).await?;
+    let octets = out.follow(&name, download.progress()).await;
     let path = download.finished().await?;
-    let octets = download.size().unwrap_or_default();
-    Ok((octets, path))
+    // Nothing else comes over this line.
+    let travelled = line.stats().received.flow_octets - before;
+    Ok((path, Transfer::new(octets, Some(travelled), began.elapsed())))
 }
 
 /// A range into a file of its own.
-async fn save_range(
-    offered: Offered,
-    range: &Range<u64>,
-    args: &Args,
-    folder: &Path,
-    name: &str,
-    out: &Output,
-) -> Result<(u64, PathBuf), Failed> {
-    let name = SafeName::new(name).map_err(Error::from)?;
-    let mut reader = offered.read_range(range.clone()).await?;
-    let (folder, existing) = (folder.to_owned(), args.existing());
-    let mut target = blocking(move || Target::create(&folder, &name, existing)).await?;
-    let bar = out.bar(&printable(&args.name).to_string(), Some(range.end - range.start));
-    let mut octets = 0;
-    while let Some(chunk) = reader.chunk().await? {
-        octets += chunk.len() as u64;
-        bar.set_position(octets);
-        target = blocking(move || target.write_at_end(&chunk).map(|()| target)).await?;
+async fn save_range(offered: Offered, args: &Args, place: Place, out: &Output) -> Result<(PathBuf, Transfer), Failed> {
+    let began = Instant::now();
+    let mut content = Content::read(offered, args, out).await?;
+    let mut file = blocking(move || place.create().map(Unfinished::new)).await?;
+    while let Some(chunk) = content.chunk().await? {
+        file = blocking(move || file.write(&chunk)).await?;
     }
-    bar.finish_and_clear();
-    let path = blocking(move || target.publish(None)).await?;
-    Ok((octets, path))
+    let octets = content.end();
+    let path = blocking(move || file.publish()).await?;
+    Ok((path, Transfer::new(octets, Some(octets), began.elapsed())))
 }
 
 /// To standard output, as it comes.
-async fn print(offered: Offered, args: &Args, out: &Output) -> Result<u64, Failed> {
-    let total = args.range.as_ref().map(|range| range.end - range.start).or(offered.size());
-    let mut reader: FileReader = match &args.range {
-        None => offered.read().await?,
-        Some(range) => offered.read_range(range.clone()).await?,
-    };
-    let bar = out.bar(&printable(&args.name).to_string(), total);
+async fn print(offered: Offered, args: &Args, out: &Output) -> Result<(), Failed> {
+    let mut content = Content::read(offered, args, out).await?;
     let mut to = tokio::io::stdout();
-    let failed = || Failed::file("can't write to standard output");
-    let mut octets = 0;
-    while let Some(chunk) = reader.chunk().await? {
-        to.write_all(&chunk).await.map_err(failed())?;
-        octets += chunk.len() as u64;
-        bar.set_position(octets);
+    while let Some(chunk) = content.chunk().await? {
+        to.write_all(&chunk).await.map_err(Failed::output)?;
     }
-    to.flush().await.map_err(failed())?;
-    bar.finish_and_clear();
-    Ok(octets)
+    to.flush().await.map_err(Failed::output)?;
+    content.end();
+    Ok(())
 }
 
-/// Work on files, off the threads that run tasks.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
-) -> Result<T, Failed> {
-    match spawn_blocking(work).await {
-        Ok(done) => done.map_err(|error| Error::from(error).into()),
-        Err(error) => Err(Failed::new(Exit::Internal, error.to_string())),
-    }
+/// What is wanted of a file, as it comes, with a bar.
+struct Content {
+    reader: FileReader,
+    bar: ProgressBar,
 }
 
-/// For clap: two numbers.
-fn range(text: &str) -> Result<Range<u64>, String> {
-    let numbers = text.split_once("..").and_then(|(start, end)| Some(start.parse().ok()?..end.parse().ok()?));
-    match numbers {
-        Some(range) if !range.is_empty() => Ok(range),
-        Some(_) => Err("the range is empty".into()),
-        None => Err("a range is two numbers, such as 0..1024".into()),
+impl Content {
+    async fn read(offered: Offered, args: &Args, out: &Output) -> Result<Content, Failed> {
+        let (name, size) = (printable(&args.name).to_string(), offered.size());
+        let Some(span) = &args.range else {
+            return Ok(Content { reader: offered.read().await?, bar: out.bar(&name, size) });
+        };
+        let range = span.within(size)?;
+        let total = size.map(|_| range.end - range.start);
+        Ok(Content { reader: offered.range(range).read().await?, bar: out.bar(&name, total) })
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Failed> {
+        let chunk = self.reader.chunk().await?;
+        self.bar.inc(chunk.as_ref().map_or(0, |chunk| chunk.len() as u64));
+        Ok(chunk)
+    }
+
+    /// How many octets there were. The peer hears that all is well.
+    fn end(self) -> u64 {
+        self.bar.finish_and_clear();
+        self.bar.position()
     }
 }
 
 impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fetched { name, path, octets, time } = self;
-        write!(f, "fetched {} to {}", printable(name), printable(path))?;
-        write!(f, ": {}, {}, verified", HumanBytes(*octets), rate(*octets, *time))
+        let Fetched { name, path, transfer } = self;
+        write!(f, "fetched {} to {}: {transfer}", printable(name), printable(path))
     }
 }

@@ -8,8 +8,10 @@
 mod body;
 mod client;
 mod demo;
+mod disk;
 mod exit;
 mod fetch;
+mod input;
 mod notify;
 mod output;
 mod ping;
@@ -17,17 +19,21 @@ mod request;
 mod send;
 mod serve;
 mod signal;
+mod transfer;
 
+use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::exit::{Exit, Failed};
+use crate::exit::Failed;
 use crate::output::Output;
 
 /// How long work that blocks, such as a write to a slow disk, may hold up the end of the program.
 const LAST_WORK: Duration = Duration::from_secs(2);
+/// Where help shows what all subcommands share: behind their own.
+const LAST: usize = 100;
 
 /// Messages, streams and files between two programs over one line.
 ///
@@ -35,41 +41,36 @@ const LAST_WORK: Duration = Duration::from_secs(2);
 #[derive(Debug, Parser)]
 #[command(name = "ropeway", version, after_help = exit::LIST)]
 struct Cli {
-    /// Show results as JSON, one object a line
-    #[arg(long, global = true)]
+    /// Show results as JSON, one object a line; and on standard error, if it fails, one that says why
+    #[arg(long, global = true, display_order = LAST)]
     json: bool,
     /// Show results only, and no progress
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, display_order = LAST)]
     quiet: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
-/// An address is `tcp://HOST:PORT` or `unix:///PATH`.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show all of it on real data, and verify it: server and client in one process
     Demo(demo::Args),
-    /// Answer echo and time, take files into a folder and offer those in it
     Serve(serve::Args),
-    /// Send files
     Send(send::Args),
-    /// Fetch a file, or a range of it
     Fetch(fetch::Args),
-    /// Ask, and show the answers
     Request(request::Args),
-    /// Send a message that wants no answer
     Notify(notify::Args),
-    /// Measure round trips
     Ping(ping::Args),
 }
 
 fn main() -> ExitCode {
-    let Cli { json, quiet, command } = Cli::parse();
+    let Cli { json, quiet, command } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error),
+    };
     let out = Output::new(json, quiet);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return end(&out, Failed::new(Exit::Internal, format!("no runtime: {error}"))),
+        Err(error) => return end(&out, Failed::internal(error).about("no runtime")),
     };
     let outcome = runtime.block_on(async {
         match command.unwrap_or_else(|| Command::Demo(demo::Args::default())) {
@@ -87,6 +88,17 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => end(&out, failed),
     }
+}
+
+/// Help and the version are what was asked for; anything else is bad usage.
+fn unparsed(error: &clap::Error) -> ExitCode {
+    if error.use_stderr() {
+        let json = env::args_os().any(|argument| argument == "--json");
+        return end(&Output::new(json, true), Failed::usage(error));
+    }
+    // Nobody may read it to its end.
+    let _ = error.print();
+    ExitCode::SUCCESS
 }
 
 fn end(out: &Output, failed: Failed) -> ExitCode {

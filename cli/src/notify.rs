@@ -2,11 +2,9 @@
 
 use std::fmt;
 
-use ropeway_tokio::Action;
 use serde::Serialize;
 
-use crate::body::{Content, action};
-use crate::client::Peer;
+use crate::body::{Content, Told};
 use crate::exit::Failed;
 use crate::output::Output;
 
@@ -14,12 +12,7 @@ use crate::output::Output;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    peer: Peer,
-    /// What it is for: a name, or a number up to 2147483647
-    #[arg(value_parser = action)]
-    action: Action,
-    /// Text to send, or - for standard input
-    body: Option<String>,
+    told: Told,
 }
 
 /// It is on its way, and all before it.
@@ -30,7 +23,7 @@ struct Sent {
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
-    let Args { peer, action, body } = args;
+    let Told { peer, action, body } = args.told;
     let content = Content::of(body).await?;
     let octets = content.len();
     peer.with_line(async |line| {
@@ -45,6 +38,11 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
 
 impl fmt::Display for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "sent {} with {} octets", self.action, self.octets)
+        write!(f, "sent {}", self.action)?;
+        match self.octets {
+            0 => Ok(()),
+            1 => f.write_str(" with 1 octet"),
+            octets => write!(f, " with {octets} octets"),
+        }
     }
 }

@@ -12,6 +12,8 @@ use crate::exit::{Exit, Failed};
 
 /// How often a spinner turns.
 const TICK: Duration = Duration::from_millis(100);
+/// Octets that have a rate: of less, what is measured is how long it takes to ask.
+const ENOUGH: u64 = 1024 * 1024;
 
 /// How everything is shown.
 #[derive(Clone, Debug)]
@@ -44,8 +46,7 @@ impl Output {
     pub(crate) fn result<R: Serialize + Display>(&self, event: &str, record: &R) -> Result<(), Failed> {
         if self.json {
             let record = Tagged { event, record };
-            let line =
-                serde_json::to_string(&record).map_err(|error| Failed::new(Exit::Internal, error.to_string()))?;
+            let line = serde_json::to_string(&record).map_err(Failed::internal)?;
             return self.raw(line.as_bytes(), true);
         }
         self.raw(record.to_string().as_bytes(), true)
@@ -66,25 +67,32 @@ impl Output {
             }
             out.flush()
         });
-        written.map_err(Failed::file("can't write to standard output"))
+        written.map_err(Failed::output)
     }
 
-    /// Shows why the program ends.
+    /// Shows why the program ends, on standard error: what was asked for may be on its way to standard output.
     pub(crate) fn failed(&self, failed: &Failed) {
-        #[derive(Serialize)]
-        struct Last<'a> {
-            event: &'a str,
-            exit: u8,
-            message: String,
+        if failed.exit == Exit::Pipe {
+            return;
         }
-        let message = failed.to_string();
+        let (exit, message) = (failed.exit as u8, &failed.text);
+        let line = match self.json {
+            true => serde_json::json!({ "event": "error", "exit": exit, "message": message }).to_string(),
+            false => format!("ropeway: {message}"),
+        };
+        self.aside(&line);
+    }
+
+    /// Tells a person what the results don't.
+    pub(crate) fn hint(&self, hint: &str) {
+        if !self.json && !self.quiet {
+            self.aside(&format!("ropeway: {hint}"));
+        }
+    }
+
+    fn aside(&self, line: &str) {
         // There is nobody left to be told that this can't be shown.
-        let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "ropeway: {message}"));
-        if self.json
-            && let Ok(line) = serde_json::to_string(&Last { event: "error", exit: failed.exit as u8, message })
-        {
-            let _ = self.raw(line.as_bytes(), true);
-        }
+        let _ = self.bars.suspend(|| writeln!(io::stderr().lock(), "{line}"));
     }
 
     /// A bar for octets, of an unknown number if there is no total.
@@ -106,9 +114,10 @@ impl Output {
         spinner
     }
 
-    /// Moves a bar with a transfer until it is over.
-    pub(crate) async fn follow(&self, name: &str, mut progress: ProgressStream) {
+    /// Moves a bar with a transfer until it is over; how far it came.
+    pub(crate) async fn follow(&self, name: &str, mut progress: ProgressStream) -> u64 {
         let bar = self.bar(name, None);
+        let mut before = 0;
         while let Some(Progress { done, total, .. }) = progress.next().await {
             if bar.length() != total
                 && let Some(total) = total
@@ -117,17 +126,20 @@ impl Output {
                 bar.set_style(style(true));
             }
             bar.set_position(done);
+            if before == 0 || done < before {
+                // What was there before is no part of the rate.
+                bar.reset_eta();
+            }
+            before = done;
         }
         bar.finish_and_clear();
+        before
     }
 }
 
-/// A rate for people, such as `1.25 GiB/s`; nothing for no time.
-pub(crate) fn rate(octets: u64, time: Duration) -> String {
-    match per_second(octets, time) {
-        0 => "-".into(),
-        rate => format!("{}/s", HumanBytes(rate)),
-    }
+/// A rate for people, such as `1.25 GiB/s`; none where it was too little to tell.
+pub(crate) fn rate(octets: u64, time: Duration) -> Option<String> {
+    (octets >= ENOUGH).then(|| format!("{}/s", HumanBytes(per_second(octets, time))))
 }
 
 /// How many a second, rounded down.

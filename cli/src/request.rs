@@ -3,11 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use ropeway_tokio::{Action, Error, Reply};
+use ropeway_tokio::{Error, Reply};
 use serde::Serialize;
 
-use crate::body::{Content, Received, action, seconds};
-use crate::client::Peer;
+use crate::body::{Content, Received, Told, seconds};
 use crate::exit::Failed;
 use crate::output::Output;
 
@@ -15,12 +14,7 @@ use crate::output::Output;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    peer: Peer,
-    /// What it is for: a name, or a number up to 2147483647
-    #[arg(value_parser = action)]
-    action: Action,
-    /// Text to send, or - for standard input
-    body: Option<String>,
+    told: Told,
     /// Seconds to wait for a sign of life; 0 for ever
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
@@ -37,7 +31,7 @@ struct Answer {
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
-    let Args { peer, action, body, timeout } = args;
+    let Args { told: Told { peer, action, body }, timeout } = args;
     let content = Content::of(body).await?;
     peer.with_line(async |line| {
         let mut exchange = line.open(&action, &content).timeout(timeout).send().await?;
@@ -62,7 +56,14 @@ fn show(reply: &Reply, out: &Output) -> Result<(), Failed> {
         let body = Some(reply.body().clone()).filter(|body| !body.is_empty());
         return Err(Error::Answered(reply.code(), body).into());
     }
-    if out.is_json() { Ok(()) } else { answer.body.show(reply.body(), out) }
+    if out.is_json() {
+        return Ok(());
+    }
+    answer.body.show(reply.body(), out)?;
+    if answer.attached > 0 {
+        out.hint("a stream or file came with the answer and was left; files are fetched with: ropeway fetch");
+    }
+    Ok(())
 }
 
 impl fmt::Display for Answer {

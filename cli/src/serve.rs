@@ -8,22 +8,41 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use ropeway_tokio::{
-    Address, BodyKind, Code, Error, Failure, Line, Message, Server, ServerBuilder, Shutdown, Tokio, printable,
+    Address, Body, Code, Endpoint, Failure, Line, Message, Server, ServerBuilder, Shutdown, Tokio, printable,
 };
 use serde::Serialize;
 
 use crate::body::{Received, seconds};
-use crate::exit::{Exit, Failed};
-use crate::output::Output;
+use crate::disk::{blocking, check_folder};
+use crate::exit::Failed;
+use crate::output::{Output, micros};
 use crate::signal::Interrupts;
 
+/// For the help text: the actions, what they take and what they return.
+const ACTIONS: &str = "\
+Actions:
+  ACTION      TAKES                       RETURNS
+  echo        anything                    the same
+  time        nothing                     text: the time of day, such as 2026-11-20T10:14:00Z (UTC)
+
+With --dir:
+  ACTION      TAKES                       RETURNS
+  file        any number of files         code 0 once all are in the folder, else 1 (rejected)
+  files.list  nothing                     text: a line for each file, with its size in octets and its name
+  files.get   text: the name of a file    the file, attached to an answer without a body
+
+A file is refused that exists, is hidden, or has a name that leads elsewhere. Anything else that comes is shown, and
+answered with code 2 (not implemented).
+
+For example, against a server on tcp://127.0.0.1:7000:
+  ropeway request tcp://127.0.0.1:7000 echo hello
+  ropeway send tcp://127.0.0.1:7000 FILE              the action is file
+  ropeway fetch tcp://127.0.0.1:7000 NAME             the action is files.get";
+
 /// Answer echo and time, take files into a folder and offer those in it
-///
-/// Actions: echo answers text and octets as they came, time the time of day (UTC), files.list the files of the folder,
-/// files.get NAME one of them; file drops files into the folder. Anything else is shown, and answered "not implemented".
 #[derive(clap::Args, Debug)]
+#[command(after_help = ACTIONS)]
 pub(crate) struct Args {
     /// Where to listen: tcp://HOST:PORT, port 0 for any, or unix:///PATH
     address: Address,
@@ -38,8 +57,11 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Args { address, dir, grace } = args;
     let mut interrupts = Interrupts::listen()?;
-    let server = with_folder(Server::bind(&address), dir, out)?
-        .on_message("echo", echo)
+    if let Some(dir) = dir.clone() {
+        blocking(move || check_folder(&dir)).await?;
+    }
+    let server = with_folder(Server::bind(&address), dir, out)
+        .on("echo", |body: Body| async { Ok(body) })
         .on("time", |()| async { Ok(clock::now()) })
         .fallback({
             let out = out.clone();
@@ -53,50 +75,30 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let server = server.map_err(|error| Failed::unconnected(error).about(format_args!("can't listen on {address}")))?;
     out.result("listening", &Listening { address: server.address().to_string() })?;
     interrupts.next().await;
+    shrug(out.note("stopping", &Stopping { lines: server.lines().len(), grace }));
     tokio::select! {
         Shutdown { closed, cut, .. } = server.shutdown(grace) => out.note("stopped", &Stopped { closed, cut }),
         () = interrupts.next() => Err(Failed::interrupted()),
     }
 }
 
-fn with_folder(
-    server: ServerBuilder<Tokio>,
-    dir: Option<PathBuf>,
-    out: &Output,
-) -> Result<ServerBuilder<Tokio>, Failed> {
-    let Some(dir) = dir else { return Ok(server) };
-    if !dir.is_dir() {
-        return Err(Failed::new(Exit::File, format!("{}: not a folder", printable(&dir.to_string_lossy()))));
-    }
+fn with_folder(server: ServerBuilder<Tokio>, dir: Option<PathBuf>, out: &Output) -> ServerBuilder<Tokio> {
+    let Some(dir) = dir else { return server };
     let folder = Arc::new(folder::Folder::new(dir, out.clone()));
     let [take, list, offer] = [folder.clone(), folder.clone(), folder];
-    Ok(server
+    server
         .on_message("file", move |message| take.clone().take(message))
         .on("files.list", move |()| list.clone().list())
-        .on_message("files.get", move |message| offer.clone().offer(message)))
-}
-
-/// Text and octets go back as what they are. A value of a type is not known here.
-async fn echo(mut message: Message) -> Result<(), Error> {
-    let body = message.body().await?.clone();
-    match body.kind() {
-        BodyKind::None => message.answer(&()).await,
-        BodyKind::Text => match body.decode::<String>() {
-            Ok(text) => message.answer(&text).await,
-            Err(error) => message.fail(Failure::new(Code::BAD_REQUEST, error.to_string())).await,
-        },
-        BodyKind::Bytes => message.answer::<Bytes>(&body.into_bytes()).await,
-        _ => message.fail(Code::WRONG_TYPE).await,
-    }
+        .on_message("files.get", move |message| offer.clone().offer(message))
 }
 
 /// Shows what nobody handles.
-async fn unknown(mut message: Message, out: Output) -> Result<(), Error> {
+async fn unknown(mut message: Message, out: Output) -> Result<(), Failure> {
     let body = Received::new(message.body().await?);
     let from = peer(message.line());
     let shown = Unknown { from, action: message.action().to_string(), request: message.wants_answer(), body };
     shrug(out.note("message", &shown));
-    message.fail(Code::NOT_IMPLEMENTED).await
+    Err(Code::NOT_IMPLEMENTED.into())
 }
 
 /// Shows a line come and go.
@@ -111,7 +113,12 @@ async fn greet(line: Line, out: Output) -> Result<(), Failure> {
 
 /// Where a line's peer is.
 fn peer(line: &Line) -> String {
-    line.endpoints().peer.as_ref().map_or_else(|| "unknown".into(), |peer| printable(&peer.to_string()).to_string())
+    match &line.endpoints().peer {
+        // A client of a Unix socket has no path of its own.
+        Some(Endpoint::Unix(None)) => "local peer".into(),
+        Some(peer) => printable(&peer.to_string()).to_string(),
+        None => "unknown peer".into(),
+    }
 }
 
 /// A server goes on when nobody reads what it shows any more.
@@ -143,6 +150,13 @@ struct Unknown {
 }
 
 #[derive(Serialize)]
+struct Stopping {
+    lines: usize,
+    #[serde(rename = "grace_micros", serialize_with = "micros")]
+    grace: Duration,
+}
+
+#[derive(Serialize)]
 struct Stopped {
     closed: usize,
     cut: usize,
@@ -169,12 +183,24 @@ impl fmt::Display for Went {
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.request { "request" } else { "notice" };
-        write!(f, "{}: {kind} {} {}", self.from, self.action, self.body)
+        write!(f, "{}: {kind} {}", self.from, self.action)?;
+        if self.body.is_none() { Ok(()) } else { write!(f, " {}", self.body) }
+    }
+}
+
+impl fmt::Display for Stopping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (lines, grace) = (lines(self.lines), self.grace);
+        write!(f, "stopping: {lines} open, open work has {grace:?}; another Ctrl-C ends it at once")
     }
 }
 
 impl fmt::Display for Stopped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "stopped: {} lines closed, {} cut", self.closed, self.cut)
+        write!(f, "stopped: {} closed, {} cut", lines(self.closed), self.cut)
     }
+}
+
+fn lines(count: usize) -> String {
+    if count == 1 { "1 line".into() } else { format!("{count} lines") }
 }

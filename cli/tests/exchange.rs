@@ -53,12 +53,11 @@ fn shows_answers_to_machines() {
 fn what_nobody_handles_is_refused_with_its_code() {
     check(|served| {
         let refused = served.client("request", &["nothing", "x"]);
-        assert_eq!(refused.failed(4), "answered: not implemented (2)");
+        assert_eq!(refused.failed(4), "the peer answered: not implemented (2)");
         let refused = served.client("request", &["2147483647", "--json"]);
-        assert_eq!(refused.failed(4), "answered: not implemented (2)");
-        let [answer, error] = refused.json().try_into().expect("two");
+        assert_eq!(refused.failed_json(4), "the peer answered: not implemented (2)");
+        let [answer] = refused.json().try_into().expect("one");
         assert_eq!(answer["code"], 2);
-        assert_eq!((&error["event"], &error["exit"]), (&"error".into(), &4.into()));
     });
 }
 
@@ -69,6 +68,8 @@ fn a_notice_arrives_before_the_program_ends() {
         assert!(served.running.line_with("notice").ends_with("notice log some text"));
         assert_eq!(served.client_in(Path::new("."), b"more\x1b", "notify", &["7", "-", "-q"]).fine(), "");
         assert!(served.running.line_with("notice").ends_with("notice 7 more\\u{1b}"));
+        assert_eq!(served.client("notify", &["log"]).fine(), "sent log\n");
+        assert!(served.running.line_with("notice").ends_with("notice log"));
     });
 }
 
@@ -85,5 +86,58 @@ fn pings_are_counted_and_measured() {
         let [min, avg, max] =
             ["min_micros", "avg_micros", "max_micros"].map(|key| summary[key].as_u64().expect("a number"));
         assert!(0 < min && min <= avg && avg <= max, "a round trip takes time: {summary}");
+    });
+}
+
+#[test]
+fn a_server_answers_what_its_help_says() {
+    check(|served| {
+        let help = support::ropeway(["help", "serve"]);
+        assert_eq!(help.fine(), support::ropeway(["serve", "--help"]).fine());
+        let tables = help.fine().split("ACTION ").skip(1);
+        let rows = tables.flat_map(|table| table.lines().skip(1).map_while(|row| row.split_whitespace().next()));
+        let actions: Vec<_> = rows.collect();
+        assert_eq!(actions, ["echo", "time", "file", "files.list", "files.get"]);
+        for action in actions {
+            assert!(!served.client("request", &[action]).stderr.contains("not implemented"), "{action}");
+        }
+    });
+}
+
+#[test]
+fn an_attached_file_is_not_passed_over_in_silence() {
+    check(|served| {
+        std::fs::write(served.folder.path().join("name"), "content").expect("written");
+        let answer = served.client("request", &["files.get", "name"]);
+        assert!(answer.code == Some(0) && answer.stderr.contains("ropeway fetch"), "{answer:?}");
+        assert_eq!(served.client("request", &["files.get", "name", "--quiet"]).fine(), "");
+        assert_eq!(served.client("request", &["files.get", "name", "--json"]).json()[0]["attached"], 1);
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn peers_on_a_unix_socket_are_shown_as_what_they_are() {
+    let served = Served::unix();
+    let pong = served.client("ping", &["-c", "1"]);
+    assert!(pong.fine().starts_with(&format!("pong from {}: seq 1", served.address)), "{pong:?}");
+    assert_eq!(served.running.line(), "local peer: line open");
+    served.client("notify", &["log", "x"]).fine();
+    assert_eq!(served.running.line_with("notice"), "local peer: notice log x");
+}
+
+#[cfg(unix)]
+#[test]
+fn ends_quietly_when_nobody_reads_any_more() {
+    check(|served| {
+        let folder = served.folder.path();
+        std::fs::write(folder.join("large"), vec![7; 9_000_000]).expect("written");
+        for arguments in [
+            &["fetch", &served.address, "large", "-o", "-"][..],
+            &["fetch", &served.address, "large", "-o", "-", "--range", "1..", "--json"],
+            &["ping", &served.address, "--count", "1000000", "--interval", "0"],
+        ] {
+            assert_eq!(support::ropeway_head(arguments), (Some(141), String::new()), "{arguments:?}");
+        }
     });
 }

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
-use ropeway_tokio::{Code, Error, Failure, Message, Server, ServerBuilder, Tokio};
+use ropeway_tokio::{Code, Failure, Message, Server, ServerBuilder, Tokio};
 use serde::Serialize;
 use support::{Outcome, ropeway};
 
@@ -30,21 +30,44 @@ fn bad_usage_is_2() {
         &["request", "tcp://host:1", "echo", "--timeout", "-1"],
         &["request", "tcp://host:1", ""],
         &["fetch", "tcp://host:1", "name", "--range", "5..5"],
+        &["fetch", "tcp://host:1", "name", "--range", "5..1"],
         &["fetch", "tcp://host:1", "name", "--range", "5"],
+        &["fetch", "tcp://host:1", "name", "--range", ".."],
+        &["fetch", "tcp://host:1", "name", "--range", "a..5"],
+        &["fetch", "tcp://host:1", "name", "--output", "."],
         &["fetch", "tcp://host:1", "name", "--to", ".", "-o", "-"],
         &["send", "tcp://host:1"],
+        &["send", "tcp://host:1", "-", "Cargo.toml", "-"],
+        &["send", "tcp://host:1", "Cargo.toml", "--name", "x"],
         &["ping", "tcp://host:1", "--count", "0"],
         &["unheard-of"],
+        &["send-\x1b[2J\n"],
     ] {
         let outcome = ropeway(arguments);
-        assert_eq!((outcome.code, outcome.text()), (Some(2), ""), "{arguments:?}: {}", outcome.stderr);
+        assert!(!outcome.failed(2).contains('\x1b') && outcome.text().is_empty(), "{arguments:?}: {outcome:?}");
+        let told = ropeway([&["--json"], arguments].concat()).failed_json(2);
+        assert_eq!(told, outcome.failed(2), "{arguments:?}");
     }
+}
+
+#[test]
+fn bad_usage_says_what_is_wrong() {
+    for (range, says) in [
+        ("5..1", "the range ends before it begins"),
+        ("5..5", "the range is empty"),
+        ("x..1", "a range is A..B, A.. or ..B, such as 0..1024"),
+    ] {
+        let outcome = ropeway(["fetch", "tcp://host:1", "name", "--range", range]);
+        assert!(outcome.failed(2).contains(says), "{outcome:?}");
+    }
+    let missing = "the following required arguments were not provided: <ADDRESS> <FILE>...; --help tells more";
+    assert_eq!(ropeway(["send"]).failed(2), missing);
 }
 
 #[test]
 fn help_names_every_command_and_exit_code() {
     let help = ropeway(["--help"]);
-    for word in ["demo", "serve", "send", "fetch", "request", "notify", "ping", "Exit codes", "130"] {
+    for word in ["demo", "serve", "send", "fetch", "request", "notify", "ping", "Exit codes", "130", "141"] {
         assert!(help.fine().contains(word), "{word}");
     }
 }
@@ -59,7 +82,9 @@ fn no_line_is_3() {
         let line = refused.failed(3);
         assert!(line.contains(&format!("no line to {address}: ")) && line.contains("refused"), "{line}");
     }
-    assert!(ropeway(["ping", "unix:///nowhere/socket"]).failed(3).starts_with("no line to unix:///nowhere/socket: "));
+    let nowhere = "no line to unix:///nowhere/socket: No such file or directory (os error 2)";
+    assert_eq!(ropeway(["ping", "unix:///nowhere/socket"]).failed(3), nowhere);
+    assert_eq!(ropeway(["ping", "unix:///nowhere/socket", "--json"]).failed_json(3), nowhere);
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("tcp://{}", taken.local_addr().expect("it has one"));
     assert!(ropeway(["serve", &address]).failed(3).starts_with(&format!("can't listen on {address}: ")));
@@ -116,7 +141,7 @@ fn what_the_peer_says_can_do_no_harm() {
         server.on("x", |()| async { Err::<(), _>(Failure::new(Code::REJECTED, "\x1b[2J\nropeway: fine")) })
     };
     let refused = check(nasty, "request", &["x"]);
-    assert_eq!(refused.failed(4), "answered: rejected (1): \\u{1b}[2J\\nropeway: fine");
+    assert_eq!(refused.failed(4), "the peer answered: rejected (1): \\u{1b}[2J\\nropeway: fine");
 }
 
 #[test]
@@ -139,7 +164,8 @@ fn every_answer_and_every_report_is_shown() {
             message.update("counting").await?;
             message.respond("one").more().await?;
             message.respond("two").more().await?;
-            message.answer("three").await
+            message.answer("three").await?;
+            Ok(())
         })
     };
     assert_eq!(check(several, "request", &["count"]).fine(), "counting\none\ntwo\nthree\n");
@@ -152,7 +178,7 @@ fn every_answer_and_every_report_is_shown() {
 #[test]
 fn a_file_that_arrives_wrong_is_6() {
     let picky = |server: ServerBuilder<Tokio>| {
-        server.on_message("file", async |mut message: Message| -> Result<(), Error> {
+        server.on_message("file", async |mut message: Message| {
             if let Some(offered) = message.file().await? {
                 offered.decline(Code::DIGEST);
             }
@@ -160,12 +186,25 @@ fn a_file_that_arrives_wrong_is_6() {
         })
     };
     let wrong = check(picky, "send", &["Cargo.toml"]);
-    assert_eq!(wrong.failed(6), "Cargo.toml: given up by the peer: digest mismatch (12)");
+    assert_eq!(wrong.failed(6), "Cargo.toml: not taken by the peer: digest mismatch (12)");
 }
 
 #[test]
 fn a_server_without_a_folder_takes_and_gives_no_files() {
     let bare = |server: ServerBuilder<Tokio>| server.on("echo", |text: String| async { Ok(text) });
     assert_eq!(check(bare, "send", &["Cargo.toml"]).code, Some(4));
-    assert_eq!(check(bare, "fetch", &["name"]).failed(4), "name: answered: not implemented (2)");
+    assert_eq!(check(bare, "fetch", &["name"]).failed(4), "name: the peer answered: not implemented (2)");
+}
+
+#[test]
+fn a_folder_that_is_none_is_told_before_anything_is_done() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let [missing, file] = ["missing", "file"].map(|name| folder.path().join(name).display().to_string());
+    std::fs::write(&file, "").expect("written");
+    for command in [&["serve", "tcp://127.0.0.1:0", "--dir"][..], &["fetch", "tcp://127.0.0.1:1", "name", "--to"]] {
+        let refused = |folder: &str| ropeway([command, &[folder]].concat()).failed(5).to_owned();
+        let says = "the folder does not exist: No such file or directory (os error 2)";
+        assert_eq!(refused(&missing), format!("{missing}: {says}"));
+        assert_eq!(refused(&file), format!("{file}: not a folder"));
+    }
 }

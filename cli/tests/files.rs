@@ -78,8 +78,121 @@ fn a_range_is_those_octets_alone() {
             assert!(fs::read(here.join(name)).expect("read") == all[1000..2_500_000]);
         }
         let outside = served.client("fetch", &["all", "-r", "0..3000001", "-o", "-"]);
-        assert!(outside.failed(5).ends_with("reaches past the end of the file"), "{outside:?}");
+        assert!(outside.failed(5).ends_with("reaches past the end of the file at octet 3000000"), "{outside:?}");
+        let behind = served.client("fetch", &["all", "-r", "3000000..", "-o", "-"]);
+        assert!(behind.failed(5).ends_with("reaches past the end of the file at octet 3000000"), "{behind:?}");
     });
+}
+
+#[test]
+fn a_range_may_be_open_at_either_end() {
+    check(|served, here| {
+        let all = octets(300_000);
+        fs::write(served.folder.path().join("all"), &all).expect("written");
+        for (range, name, expected) in [
+            ("1000..", "all.1000-end", &all[1000..]),
+            ("..1000", "all.0-1000", &all[..1000]),
+            ("0..", "all.0-end", &all),
+        ] {
+            served.client_in(here, b"", "fetch", &["all", "--range", range]).fine();
+            assert!(fs::read(here.join(name)).expect("read") == expected, "{range}");
+            assert!(served.client("fetch", &["all", "-r", range, "-o", "-"]).stdout == expected, "{range}");
+        }
+        assert_eq!(names(here), ["all.0-1000", "all.0-end", "all.1000-end"]);
+    });
+}
+
+#[test]
+fn standard_input_is_sent_as_a_file() {
+    check(|served, here| {
+        fs::write(here.join("small"), "small").expect("written");
+        let large = octets(3_000_000);
+        let sent = served.client_in(here, &large, "send", &["-", "small", "--name", "piped"]);
+        assert!(sent.fine().lines().any(|line| line == "sent piped: 2.86 MiB, verified"), "{sent:?}");
+        let sent = served.client_in(here, b"", "send", &["-", "--json"]);
+        sent.fine();
+        assert_eq!((&sent.json()[0]["name"], &sent.json()[0]["octets"]), (&"stdin".into(), &0.into()));
+        let sent = served.client_in(here, &large, "send", &["-", "--name", "alone", "--json"]);
+        assert_eq!((&sent.json()[0]["octets"], &sent.json()[0]["continued_at"]), (&3_000_000.into(), &0.into()));
+        assert_eq!(names(served.folder.path()), ["alone", "piped", "small", "stdin"]);
+        for (name, expected) in [("alone", &large[..]), ("piped", &large), ("small", b"small"), ("stdin", b"")] {
+            assert!(fs::read(served.folder.path().join(name)).expect("read") == expected, "{name}");
+        }
+        assert_eq!(served.client_in(here, b"x", "send", &["-", "-n", "../x"]).code, Some(4));
+    });
+}
+
+/// The beginning of a file, as a transfer leaves it that was cut off.
+const PARTIAL: &str = ".ropeway-name.part";
+
+#[test]
+fn what_is_continued_says_where() {
+    check(|served, here| {
+        let all = octets(3_000_000);
+        for (there, at) in [(&all[..1_000_000], 1_000_000), (&all[1..1_000_001], 0), (&all, 3_000_000)] {
+            fs::write(here.join("name"), &all).expect("written");
+            let says = |text: &str| match at {
+                0 => assert!(!text.contains("continued"), "{text}"),
+                _ => assert!(text.contains(&format!(", continued at octet {at}, ")), "{text}"),
+            };
+            let leave = |folder: &Path| {
+                let _ = fs::remove_file(folder.join("name"));
+                fs::write(folder.join(PARTIAL), there).expect("written");
+            };
+            for json in [&[][..], &["--json"]] {
+                let said = |outcome: &support::Outcome| match json {
+                    [] => says(outcome.fine()),
+                    _ => assert_eq!(outcome.json()[0]["continued_at"], at, "{}", outcome.fine()),
+                };
+                leave(served.folder.path());
+                said(&served.client_in(here, b"", "send", &[&["name"], json].concat()));
+                let back = tempfile::tempdir().expect("a folder");
+                leave(back.path());
+                said(&served.client_in(back.path(), b"", "fetch", &[&["name"], json].concat()));
+                assert!(fs::read(back.path().join("name")).expect("read") == all);
+                assert!(fs::read(served.folder.path().join("name")).expect("read") == all);
+            }
+        }
+    });
+}
+
+#[test]
+fn of_several_files_it_is_told_what_was_there_before() {
+    check(|served, here| {
+        for name in ["name", "other"] {
+            fs::write(here.join(name), octets(3_000_000)).expect("written");
+        }
+        fs::write(served.folder.path().join(PARTIAL), octets(1_048_576)).expect("written");
+        let sent = served.client_in(here, b"", "send", &["name", "other"]);
+        let total = sent.fine().lines().last().expect("a line");
+        assert!(total.starts_with("sent 2 files: 5.72 MiB, 1.00 MiB of it there before, "), "{total}");
+        assert_eq!(names(served.folder.path()), ["name", "other"]);
+    });
+}
+
+#[test]
+fn a_server_shows_what_became_of_each_file() {
+    check(|served, here| {
+        fs::write(here.join("name"), "12345").expect("written");
+        served.client_in(here, b"", "send", &["name"]).fine();
+        assert!(served.running.line_with("name").ends_with(": received name, 5 B"));
+        served.client("fetch", &["name", "-o", "-"]).fine();
+        assert!(served.running.line_with("name").ends_with(": sent name, 5 B"));
+        assert_eq!(served.client_in(here, b"", "send", &["name"]).code, Some(4));
+        assert!(served.running.line_with("name").ends_with(": refused name, the file exists"));
+    });
+}
+
+#[test]
+fn a_server_shows_what_the_system_said() {
+    let Served { running, address, folder } = Served::tcp();
+    folder.close().expect("removed");
+    assert_eq!(support::ropeway(["send", &address, "Cargo.toml"]).code, Some(4));
+    let refused = running.line_with("refused");
+    assert!(
+        refused.ends_with("could not create the partial file: No such file or directory (os error 2)"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -88,11 +201,11 @@ fn an_existing_file_is_left_alone_unless_it_is_to_be_replaced() {
         fs::write(here.join("name"), "new").expect("written");
         fs::write(served.folder.path().join("name"), "old").expect("written");
         let refused = served.client_in(here, b"", "send", &["name"]);
-        assert_eq!(refused.failed(4), "name: given up by the peer: exists already (13)");
+        assert_eq!(refused.failed(4), "name: not taken by the peer: exists already (13)");
         assert_eq!(fs::read(served.folder.path().join("name")).expect("read"), b"old");
 
         let refused = served.client_in(here, b"", "fetch", &["name"]);
-        assert_eq!(refused.failed(5), "name: the file exists");
+        assert_eq!(refused.failed(5), "./name: the file exists; --force replaces it");
         assert_eq!(served.client_in(here, b"", "fetch", &["name", "-r", "0..1", "-o", "name"]).code, Some(5));
         assert_eq!(fs::read(here.join("name")).expect("read"), b"new");
         served.client_in(here, b"", "fetch", &["name", "--force"]).fine();
@@ -109,7 +222,7 @@ fn one_refused_file_does_not_stop_the_others() {
         }
         fs::write(served.folder.path().join("b"), "old").expect("written");
         let sent = served.client_in(here, b"", "send", &["a", "b", "c", "--json"]);
-        assert_eq!(sent.failed(4), "b: given up by the peer: exists already (13)");
+        assert_eq!(sent.failed_json(4), "b: not taken by the peer: exists already (13)");
         assert_eq!(sent.json().iter().filter(|object| object["event"] == "sent").count(), 2);
         assert_eq!(names(served.folder.path()), ["a", "b", "c"]);
         assert_eq!(fs::read(served.folder.path().join("b")).expect("read"), b"old");
@@ -133,13 +246,13 @@ fn names_lead_nowhere_else() {
         }
         for name in [".hidden", "sub", "missing", "link"] {
             let refused = served.client_in(here, b"", "fetch", &[name, "-o", "-"]);
-            assert!(refused.failed(4).ends_with("answered: not found (19)"), "{name}: {refused:?}");
+            assert!(refused.failed(4).ends_with("the peer answered: not found (19)"), "{name}: {refused:?}");
         }
         assert_eq!(served.client("request", &["files.list"]).fine(), "");
 
         fs::write(here.join(".hidden"), "mine").expect("written");
         let refused = served.client_in(here, b"", "send", &[".hidden"]);
-        assert_eq!(refused.failed(4), ".hidden: given up by the peer: bad name (17)");
+        assert_eq!(refused.failed(4), ".hidden: not taken by the peer: bad name (17)");
         assert_eq!(fs::read(folder.join(".hidden")).expect("read"), b"secret");
         assert_eq!(names(here), [".hidden"]);
     });
@@ -150,7 +263,7 @@ fn a_file_that_can_not_be_sent_is_told_before_anything_is() {
     check(|served, here| {
         fs::write(here.join("fine"), "fine").expect("written");
         let refused = served.client_in(here, b"", "send", &["fine", "missing"]);
-        assert!(refused.failed(5).starts_with("missing: could not open the file"), "{refused:?}");
+        assert_eq!(refused.failed(5), "missing: can't open the file: No such file or directory (os error 2)");
         assert_eq!(served.client_in(here, b"", "send", &["."]).failed(5), ".: not a regular file");
         assert_eq!(names(served.folder.path()), [""; 0]);
     });

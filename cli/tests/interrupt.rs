@@ -33,7 +33,7 @@ fn a_server_says_goodbye_and_ends_with_0() {
         }
         assert_eq!(runtime.block_on(line.ended()).to_string(), "closed by the peer: going away (1)");
         let Served { running, .. } = served;
-        assert!(running.end().fine().ends_with("stopped: 1 lines closed, 0 cut\n"));
+        assert!(running.end().fine().ends_with("stopped: 1 line closed, 0 cut\n"));
     }
 }
 
@@ -60,6 +60,15 @@ fn a_client_that_waits_ends_at_once() {
     assert_eq!(running.end().failed(130), "interrupted");
 }
 
+#[test]
+fn a_client_between_two_pings_ends_at_once() {
+    let served = Served::tcp();
+    let running = Running::start(["ping", &served.address, "--interval", "1000"], ".".as_ref(), b"");
+    running.line_with("seq 1");
+    running.interrupt();
+    assert_eq!(running.end().failed(130), "interrupted");
+}
+
 /// So many octets, and then none for ever.
 struct Stalling(usize);
 
@@ -71,10 +80,10 @@ impl AsyncRead for Stalling {
     }
 }
 
-#[test]
-fn a_server_gives_open_work_its_grace_and_leaves_no_half_file() {
+/// A server with this grace that has got all of a file but its end, and will never get that.
+fn check_stalled(grace: &str, promise: impl FnOnce(Running)) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let arguments = ["serve", "tcp://127.0.0.1:0", "--dir", ".", "--grace", "0.2"];
+    let arguments = ["serve", "tcp://127.0.0.1:0", "--dir", ".", "--grace", grace];
     let running = Running::start(arguments, folder.path(), b"");
     let address = running.line().replace("listening on ", "");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -84,11 +93,29 @@ fn a_server_gives_open_work_its_grace_and_leaves_no_half_file() {
     let mut progress = upload.progress();
     while runtime.block_on(progress.next()).is_some_and(|progress| progress.done < LENGTH as u64) {}
     running.interrupt();
-    assert!(running.line_with("stopped").starts_with("stopped: 0 lines closed, 1 cut"));
-    assert_eq!(running.end().code, Some(0));
+    promise(running);
     assert!(runtime.block_on(upload.finished()).is_err());
     assert!(!folder.path().join("large.bin").exists(), "no half file under its name");
+    folder
+}
+
+#[test]
+fn a_server_gives_open_work_its_grace_and_leaves_no_half_file() {
+    let folder = check_stalled("0.2", |running| {
+        assert!(running.line_with("stopped").starts_with("stopped: 0 lines closed, 1 cut"));
+        assert_eq!(running.end().code, Some(0));
+    });
     assert!(folder.path().join(PARTIAL).exists());
+}
+
+#[test]
+fn a_server_that_is_interrupted_twice_ends_at_once() {
+    check_stalled("1000", |running| {
+        let stopping = running.line_with("stopping");
+        assert_eq!(stopping, "stopping: 1 line open, open work has 1000s; another Ctrl-C ends it at once");
+        running.interrupt();
+        assert_eq!(running.end().failed(130), "interrupted");
+    });
 }
 
 #[test]
@@ -98,7 +125,7 @@ fn a_demo_removes_its_folder() {
     running.line_with("kept alive");
     assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 1);
     running.interrupt();
-    assert_eq!(running.end().failed(130), "interrupted");
+    assert_eq!(running.end().failed_json(130), "interrupted");
     assert_eq!(fs::read_dir(folder.path()).expect("read").count(), 0);
 }
 
@@ -143,18 +170,17 @@ fn a_send_that_is_interrupted_is_continued_by_the_next() {
     assert!((1_000_000..LENGTH as u64).contains(&kept), "{kept}");
 
     let served = Served::on("tcp://127.0.0.1:0", to);
-    served.client_in(from.path(), b"", "send", &["large.bin"]).fine();
+    let sent = served.client_in(from.path(), b"", "send", &["large.bin"]);
+    assert!(sent.fine().contains(&format!(", continued at octet {kept}, ")), "{sent:?}");
     same(&from, &served.folder);
 }
 
-#[test]
-fn a_fetch_that_is_interrupted_is_continued_by_the_next() {
-    let (from, to) = folders();
+/// Serves the file, half of it and then no more, to a program that is then interrupted.
+fn interrupt_fetch(from: &tempfile::TempDir, to: &tempfile::TempDir, arguments: &[&str]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let (half, mut there) = mpsc::unbounded_channel();
     let uploads = Arc::new(Mutex::new(Vec::new()));
     let file = from.path().join("large.bin");
-    // Gives some of the file and then no more.
     let stalling = Server::bind("tcp://127.0.0.1:0").on_message("files.get", move |mut message: Message| {
         let (half, uploads, file) = (half.clone(), uploads.clone(), file.clone());
         async move {
@@ -169,17 +195,47 @@ fn a_fetch_that_is_interrupted_is_continued_by_the_next() {
         }
     });
     let server = runtime.block_on(stalling.serve()).expect("it listens");
-    let running = Running::start(["fetch", &server.address().to_string(), "large.bin"], to.path(), b"");
+    let fetch = ["fetch", &server.address().to_string(), "large.bin"];
+    let running = Running::start([&fetch[..], arguments].concat(), to.path(), b"");
     runtime.block_on(there.recv()).expect("half of it");
     running.interrupt();
     assert_eq!(running.end().failed(130), "interrupted");
     assert!(!to.path().join("large.bin").exists(), "no half file under its name");
+}
+
+#[test]
+fn a_fetch_that_is_interrupted_is_continued_by_the_next() {
+    let (from, to) = folders();
+    interrupt_fetch(&from, &to, &[]);
     let kept = fs::metadata(to.path().join(PARTIAL)).expect("the partial file").len();
     assert!((1_000_000..LENGTH as u64).contains(&kept), "{kept}");
 
     let served = Served::on("tcp://127.0.0.1:0", from);
-    served.client_in(to.path(), b"", "fetch", &["large.bin"]).fine();
+    let fetched = served.client_in(to.path(), b"", "fetch", &["large.bin"]);
+    assert!(fetched.fine().contains(&format!(", continued at octet {kept}, ")), "{fetched:?}");
     same(&served.folder, &to);
+}
+
+#[test]
+fn a_fetch_that_can_not_be_continued_leaves_nothing() {
+    for arguments in [&["--range", "1.."][..], &["--range", "1..", "-o", "part"], &["-o", "-"]] {
+        let (from, to) = folders();
+        interrupt_fetch(&from, &to, arguments);
+        assert_eq!(fs::read_dir(to.path()).expect("read").count(), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_send_of_standard_input_that_is_interrupted_leaves_no_half_file() {
+    let served = Served::tcp();
+    let arguments = ["send", &served.address, "-", "--name", "large.bin"];
+    // More than what pipes and windows hold, so that some has come.
+    let (running, open) = Running::start_open(arguments, ".".as_ref(), &vec![7; LENGTH]);
+    running.interrupt();
+    assert_eq!(running.end().failed(130), "interrupted");
+    drop(open);
+    assert!(served.running.line_with("large.bin").contains(": refused large.bin, "));
+    assert!(!served.folder.path().join("large.bin").exists(), "no half file under its name");
 }
 
 /// The file is there and is the same, and nothing else is left.

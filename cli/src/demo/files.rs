@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use ropeway_tokio::{ProgressStream, Upload};
 use tokio::sync::oneshot;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::material::{Content, Material};
 use super::stage::Stage;
 use super::table::{Measure, Row, Table};
+use crate::disk::blocking;
 use crate::exit::{Exit, Failed};
 use crate::output::Output;
 
@@ -68,7 +69,7 @@ pub(super) async fn at_once(stage: &Stage, material: Material, table: &mut Table
 
 async fn all_of(mut sending: JoinSet<Result<Row, Failed>>, table: &mut Table<'_>) -> Result<(), Failed> {
     while let Some(row) = sending.join_next().await {
-        table.push(row.map_err(|error| Failed::new(Exit::Internal, error.to_string()))??)?;
+        table.push(row??)?;
     }
     Ok(())
 }
@@ -82,7 +83,7 @@ async fn send(upload: Upload, expected: Expected, pause: Option<Pause>, out: Out
             None => None,
         }
     };
-    let ((), stood) = tokio::join!(out.follow(upload.name(), upload.progress()), pausing);
+    let (_, stood) = tokio::join!(out.follow(upload.name(), upload.progress()), pausing);
     upload.finished().await?;
     let row = measure.bulk(1, expected.octets, false);
     let verified = expected.arrived().await? && stood != Some(false);
@@ -133,11 +134,11 @@ impl Expected {
     /// Whether the file is there, and is what was sent: by its octets on the disk.
     async fn arrived(self) -> Result<bool, Failed> {
         let Expected { path, octets, digest } = self;
-        let hashed = spawn_blocking(move || {
+        let hash = move || {
             let mut hasher = blake3::Hasher::new();
             hasher.update_reader(File::open(path)?).map(|hasher| (hasher.count(), hasher.finalize()))
-        });
-        let hashed = hashed.await.map_err(|error| Failed::new(Exit::Internal, error.to_string()))?;
-        Ok(hashed.map_err(Failed::file("can't read what was received"))? == (octets, digest))
+        };
+        let hashed = blocking(move || hash().map_err(Failed::file("can't read what was received"))).await?;
+        Ok(hashed == (octets, digest))
     }
 }

@@ -10,10 +10,10 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use ropeway_tokio::futures_io::AsyncRead;
-use ropeway_tokio::{SafeName, Uploading, printable};
+use ropeway_tokio::{Error, SafeName, Uploading};
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
+use crate::disk::{self, blocking};
 use crate::exit::{Exit, Failed};
 
 /// How much of the first file streams are made of.
@@ -41,16 +41,15 @@ pub(super) struct Content {
 
 impl Material {
     pub(super) async fn new(files: Vec<PathBuf>) -> Result<Material, Failed> {
-        let made = spawn_blocking(|| if files.is_empty() { Material::own() } else { Material::given(files) });
-        made.await.map_err(|error| Failed::new(Exit::Internal, error.to_string()))?
+        blocking(|| if files.is_empty() { Material::own() } else { Material::given(files) }).await
     }
 
     fn given(files: Vec<PathBuf>) -> Result<Material, Failed> {
         let mut names = HashSet::new();
         let mut material = Material { files: Vec::new(), base: Bytes::new() };
         for path in files {
-            let about = |failed: Failed| failed.about(printable(&path.to_string_lossy()));
-            let content = Content::of_path(&path).map_err(about)?;
+            let content = Content::of_path(&path)?;
+            let about = |failed: Failed| failed.about(disk::shown(&path));
             if !names.insert(content.name.clone()) {
                 return Err(about(Failed::new(Exit::Usage, "another file has the same name")));
             }
@@ -83,17 +82,17 @@ impl Material {
 
 impl Content {
     fn of_path(path: &Path) -> Result<Content, Failed> {
+        let about = |failed: Failed| failed.about(disk::shown(path));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let file = File::open(path).map_err(Failed::file("can't open the file"))?;
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(file).map_err(Failed::file("can't read the file"))?;
-        Content::new(&name, &hasher, Uploading::from_path(path))
+        let source = disk::open(path)?;
+        let digest = source.digest_of(0..source.len()).map_err(|error| about(error.into()))?;
+        let digest = (source.len(), blake3::Hash::from_bytes(digest));
+        Content::new(&name, digest, Uploading::from_path(path)).map_err(about)
     }
 
     fn of_bytes(name: &str, bytes: Bytes) -> Result<Content, Failed> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&bytes);
-        Content::new(name, &hasher, Uploading::from_bytes(name, bytes))
+        let digest = (bytes.len() as u64, blake3::hash(&bytes));
+        Content::new(name, digest, Uploading::from_bytes(name, bytes))
     }
 
     fn woven(base: Bytes) -> Result<Content, Failed> {
@@ -106,13 +105,14 @@ impl Content {
         }
         let (gate, closed) = oneshot::channel();
         let reader = Woven { at: 0, gate: Some(closed), ..woven };
-        let content = Content::new(name, &hasher, Uploading::from_reader(name, reader))?;
+        let digest = (hasher.count(), hasher.finalize());
+        let content = Content::new(name, digest, Uploading::from_reader(name, reader))?;
         Ok(Content { gate: Some(gate), ..content })
     }
 
-    fn new(name: &str, hasher: &blake3::Hasher, source: Uploading) -> Result<Content, Failed> {
-        let name = SafeName::new(name).map_err(|error| Failed::new(Exit::File, error.to_string()))?;
-        Ok(Content { name, octets: hasher.count(), digest: hasher.finalize(), source, gate: None })
+    fn new(name: &str, (octets, digest): (u64, blake3::Hash), source: Uploading) -> Result<Content, Failed> {
+        let name = SafeName::new(name).map_err(Error::from)?;
+        Ok(Content { name, octets, digest, source, gate: None })
     }
 }
 

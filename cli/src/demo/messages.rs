@@ -130,7 +130,7 @@ where
     }
     let mut right = true;
     while let Some(asked) = askers.join_next().await {
-        right &= asked.map_err(|error| Failed::new(Exit::Internal, error.to_string()))??;
+        right &= asked??;
     }
     Ok((REQUESTS.into(), right))
 }

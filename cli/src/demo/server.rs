@@ -71,7 +71,7 @@ pub(super) async fn serve(base: Bytes, folder: PathBuf) -> Result<Server, Error>
 }
 
 /// A response for each word.
-async fn words(mut message: Message) -> Result<(), Error> {
+async fn words(mut message: Message) -> Result<(), Failure> {
     let text: String = message.decode().await?;
     let mut words = text.split_whitespace().peekable();
     while let Some(word) = words.next() {
@@ -83,29 +83,31 @@ async fn words(mut message: Message) -> Result<(), Error> {
 }
 
 /// Takes longer than anybody waits, but tells that it gets on.
-async fn work(mut message: Message) -> Result<(), Error> {
+async fn work(mut message: Message) -> Result<(), Failure> {
     let (pause, times) = REPORTS;
     for done in 1..=times {
         sleep(pause).await;
         message.update(&done).await?;
     }
-    message.answer("done").await
+    message.answer("done").await?;
+    Ok(())
 }
 
 /// Asks the client in return.
-async fn ask_back(message: Message) -> Result<(), Error> {
+async fn ask_back(message: Message) -> Result<(), Failure> {
     let name: String = message.line().request("who are you", &()).await?;
-    message.answer(&format!("you are {name}")).await
+    message.answer(&format!("you are {name}")).await?;
+    Ok(())
 }
 
-async fn file_of(mut message: Message, base: Bytes) -> Result<(), Error> {
+async fn file_of(mut message: Message, base: Bytes) -> Result<(), Failure> {
     let name: String = message.decode().await?;
     message.respond("here it is").file(Uploading::from_bytes(name, base)).await?;
     Ok(())
 }
 
 /// Asks for all files of a message before it waits for any.
-async fn receive(mut message: Message, folder: Arc<Path>) -> Result<(), Error> {
+async fn receive(mut message: Message, folder: Arc<Path>) -> Result<(), Failure> {
     while let Some(offered) = message.file().await? {
         // Its sender hears how it ends, and so does the demo.
         offered.save_in(&folder).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use indicatif::ProgressBar;
-use ropeway_tokio::{Error, Message, StreamReader, StreamWriter};
+use ropeway_tokio::{Error, Failure, Message, StreamReader, StreamWriter};
 use tokio::sync::Mutex;
 
 use super::material::Material;
@@ -71,7 +71,7 @@ pub(super) async fn both_ways(stage: &Stage, material: &Material, out: &Output) 
 }
 
 /// The server's side; what it read it tells when it is asked, which waits for the lock.
-pub(super) async fn serve(mut message: Message, endless: Endless, piped: Arc<Mutex<String>>) -> Result<(), Error> {
+pub(super) async fn serve(mut message: Message, endless: Endless, piped: Arc<Mutex<String>>) -> Result<(), Failure> {
     let mut piped = piped.lock().await;
     let reader = message.stream().await?;
     let writer = message.respond(&()).stream().await?;

@@ -122,7 +122,7 @@ impl fmt::Display for Aligned<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Aligned { row: Row { what, count, octets, time, bulk, verified }, width } = self;
         let rate = match (bulk, count) {
-            (true, _) => rate(*octets, *time),
+            (true, _) => rate(*octets, *time).unwrap_or_else(|| "-".into()),
             // A few say how long they took, not how many there could be.
             (false, 0..100) => "-".into(),
             (false, _) => format!("{}/s", HumanCount(per_second(*count, *time))),

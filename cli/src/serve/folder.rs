@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::HumanBytes;
-use ropeway_tokio::{Code, Error, Failure, Message, Offered, SafeName, printable};
+use ropeway_tokio::{Code, Failure, Message, Offered, ProgressStream, SafeName, Upload, printable};
 use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{peer, shrug};
+use crate::exit::{Exit, Failed};
 use crate::output::Output;
 
 pub(super) struct Folder {
@@ -27,7 +28,7 @@ impl Folder {
     }
 
     /// Takes the files that a message brings, all at once.
-    pub(super) async fn take(self: Arc<Self>, mut message: Message) -> Result<(), Error> {
+    pub(super) async fn take(self: Arc<Self>, mut message: Message) -> Result<(), Failure> {
         let from = peer(message.line());
         let mut under_way = JoinSet::new();
         while let Some(offered) = message.file().await? {
@@ -44,22 +45,27 @@ impl Folder {
         let name = printable(offered.name()).to_string();
         let saved = self.save(offered).await;
         let taken = saved.is_ok();
-        shrug(match saved {
-            Ok(octets) => self.out.note("received", &Received { from, name, octets }),
-            Err(reason) => self.out.note("refused", &Refused { from, name, reason }),
-        });
+        self.tell(["received", "refused"], from, name, saved);
         taken
     }
 
-    async fn save(&self, offered: Offered) -> Result<u64, String> {
+    /// How many octets it has.
+    async fn save(&self, offered: Offered) -> Result<u64, Failed> {
         if offered.name().starts_with('.') {
             offered.decline(Code::BAD_NAME);
-            return Err("hidden files are not taken".into());
+            return Err(Failed::new(Exit::Refused, "hidden files are not taken"));
         }
-        let download = offered.save_in(&self.path).await.map_err(|error| error.to_string())?;
-        let path = download.finished().await.map_err(|error| error.to_string())?;
-        let octets = spawn_blocking(move || fs::metadata(path).map(|found| found.len()));
-        octets.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        let download = offered.save_in(&self.path).await?;
+        download.finished().await?;
+        Ok(done(download.progress()).await)
+    }
+
+    /// Shows what became of a file: its octets, or why it is not where it should be.
+    fn tell(&self, [well, badly]: [&'static str; 2], from: String, name: String, became: Result<u64, Failed>) {
+        shrug(match became {
+            Ok(octets) => self.out.note(well, &Moved { what: well, from, name, octets }),
+            Err(Failed { text: reason, .. }) => self.out.note(badly, &Stayed { what: badly, from, name, reason }),
+        });
     }
 
     /// The files there are, one a line: size and name.
@@ -86,18 +92,20 @@ impl Folder {
     }
 
     /// Answers with a file.
-    pub(super) async fn offer(self: Arc<Self>, mut message: Message) -> Result<(), Error> {
-        let name: String = match message.decode().await {
-            Ok(name) => name,
-            Err(error) => return message.fail(error).await,
-        };
-        match self.find(name).await {
-            Ok(path) => {
-                message.respond(&()).file(path).await?;
-                Ok(())
-            }
-            Err(failure) => message.fail(failure).await,
+    pub(super) async fn offer(self: Arc<Self>, mut message: Message) -> Result<(), Failure> {
+        let path = self.find(message.decode().await?).await?;
+        let from = peer(message.line());
+        for upload in message.respond(&()).file(path).await? {
+            // The peer may say goodbye with its last word on the file, which ends this handler.
+            tokio::spawn(self.clone().follow(upload, from.clone()));
         }
+        Ok(())
+    }
+
+    async fn follow(self: Arc<Self>, upload: Upload, from: String) {
+        let sent = upload.finished().await.map_err(Failed::from);
+        let octets = done(upload.progress()).await;
+        self.tell(["sent", "unsent"], from, upload.name().to_owned(), sent.map(|()| octets));
     }
 
     async fn find(&self, name: String) -> Result<PathBuf, Failure> {
@@ -115,28 +123,37 @@ fn offerable(name: &str) -> Option<SafeName> {
     SafeName::new(name).ok().filter(|name| !name.as_str().starts_with('.'))
 }
 
+/// How far a transfer came that is over.
+async fn done(mut progress: ProgressStream) -> u64 {
+    progress.next().await.map_or(0, |progress| progress.done)
+}
+
 #[derive(Serialize)]
-struct Received {
+struct Moved {
+    #[serde(skip)]
+    what: &'static str,
     from: String,
     name: String,
     octets: u64,
 }
 
 #[derive(Serialize)]
-struct Refused {
+struct Stayed {
+    #[serde(skip)]
+    what: &'static str,
     from: String,
     name: String,
     reason: String,
 }
 
-impl fmt::Display for Received {
+impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: received {}, {}", self.from, self.name, HumanBytes(self.octets))
+        write!(f, "{}: {} {}, {}", self.from, self.what, self.name, HumanBytes(self.octets))
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for Stayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: refused {}, {}", self.from, self.name, self.reason)
+        write!(f, "{}: {} {}, {}", self.from, self.what, self.name, self.reason)
     }
 }

@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -34,12 +34,27 @@ impl Outcome {
         self.text()
     }
 
-    /// One line on standard error, if it ended with this code.
+    /// What is told on standard error, if it ended with this code: one line that says nothing twice.
     pub fn failed(&self, code: i32) -> &str {
+        let told = self.last_line(code).strip_prefix("ropeway: ").expect("says who speaks");
+        let parts: Vec<_> = told.split(": ").collect();
+        assert!(parts.windows(2).all(|two| two[0] != two[1]), "nested: {told}");
+        told
+    }
+
+    /// The same with `--json`: one object, and it is not on standard output as well.
+    pub fn failed_json(&self, code: i32) -> String {
+        let error: serde_json::Value = serde_json::from_str(self.last_line(code)).expect("an object");
+        assert_eq!((&error["event"], &error["exit"]), (&"error".into(), &code.into()), "{error}");
+        assert!(self.json().iter().all(|result| result["event"] != "error"), "{}", self.text());
+        error["message"].as_str().expect("text").to_owned()
+    }
+
+    fn last_line(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
         let line = self.stderr.strip_suffix('\n').expect("a line");
         assert!(!line.contains('\n'), "one line: {line}");
-        line.strip_prefix("ropeway: ").expect("says who speaks")
+        line
     }
 
     /// Each line of standard output as a JSON object.
@@ -59,6 +74,20 @@ pub fn ropeway_in<A: AsRef<OsStr>>(folder: &Path, stdin: &[u8], arguments: impl 
     Running::start(arguments, folder, stdin).end()
 }
 
+/// Runs it with a reader of its standard output that goes away after the first octet: the exit code and standard error.
+pub fn ropeway_head<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ropeway"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut stdout = child.stdout.take().expect("piped");
+    stdout.read_exact(&mut [0]).expect("an octet");
+    drop(stdout);
+    let (to, ended) = mpsc::channel();
+    thread::spawn(move || to.send(child.wait_with_output()));
+    let ended = ended.recv_timeout(LIMIT).expect("it ends in time").expect("its end");
+    (ended.status.code(), String::from_utf8(ended.stderr).expect("text"))
+}
+
 /// The program while it runs; killed when dropped.
 pub struct Running {
     child: Child,
@@ -69,6 +98,15 @@ pub struct Running {
 
 impl Running {
     pub fn start<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>, folder: &Path, input: &[u8]) -> Running {
+        Running::start_open(arguments, folder, input).0
+    }
+
+    /// The same with standard input that does not end before what is returned is dropped.
+    pub fn start_open<A: AsRef<OsStr>>(
+        arguments: impl IntoIterator<Item = A>,
+        folder: &Path,
+        input: &[u8],
+    ) -> (Running, ChildStdin) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ropeway"));
         command.args(arguments).current_dir(folder).env("TMPDIR", folder);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -84,7 +122,7 @@ impl Running {
             let _ = errors.read_to_string(&mut text);
             let _ = to.send(text);
         });
-        Running { child, lines, stderr, stdout }
+        (Running { child, lines, stderr, stdout }, stdin)
     }
 
     /// The next line of standard output.
