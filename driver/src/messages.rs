@@ -15,7 +15,8 @@ use crate::state::{Names, Raw, Shared};
 
 /// The messages that a peer sends, as a stream that ends when the line is over.
 ///
-/// They are fetched in batches; what has been fetched counts as taken once the batch is used up.
+/// They are fetched in batches, one by one where several share them; what has been fetched counts as taken once the
+/// batch is used up.
 pub struct Messages {
     shared: Arc<Shared>,
     line: WeakLine,
@@ -40,6 +41,7 @@ const RUN: usize = 1024;
 
 impl Messages {
     pub(crate) fn new(line: Line) -> Messages {
+        line.lock().takers += 1;
         Messages {
             shared: line.shared().clone(),
             line: line.downgrade(),
@@ -121,7 +123,13 @@ impl Messages {
         if self.batch.capacity() == 0 {
             (self.batch, self.used) = std::mem::take(&mut state.spare);
         }
-        std::mem::swap(&mut self.batch, &mut state.inbox);
+        if state.takers == 1 {
+            std::mem::swap(&mut self.batch, &mut state.inbox);
+        } else {
+            // What one is slow with shall not lie behind it while another has nothing to do.
+            self.batch.extend(state.inbox.pop_front());
+            state.wake_for_message();
+        }
         let names = &state.names;
         if names.actions.len() > self.names.actions.len() || names.types.len() > self.names.types.len() {
             self.names = names.clone();
@@ -145,6 +153,7 @@ impl Drop for Messages {
     /// What was fetched and not handed out is put back, for whoever asks next.
     fn drop(&mut self) {
         let mut state = self.shared.lock();
+        state.takers -= 1;
         state.corked = false;
         for len in self.used.drain(..) {
             state.machine.take_message(len);

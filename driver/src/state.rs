@@ -70,6 +70,8 @@ pub(crate) struct State {
     /// Empty rows of whoever waits for messages.
     pub(crate) spare: (VecDeque<Raw>, Vec<usize>),
     inbox_waiters: Vec<Waker>,
+    /// Streams of messages that there are.
+    pub(crate) takers: usize,
     pub(crate) served: Slab<Served>,
     accepted: Keys,
     /// Flows that this end sends, and receives.
@@ -180,6 +182,7 @@ impl State {
             inbox: VecDeque::new(),
             spare: Default::default(),
             inbox_waiters: Vec::new(),
+            takers: 0,
             served: Slab::new(),
             accepted: Keys::new(),
             outs: Slab::new(),

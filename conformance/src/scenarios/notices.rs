@@ -4,7 +4,7 @@ use bytes::Bytes;
 use ropeway_driver::{ActionError, BodyKind, Error, Line, To};
 use serde::{Deserialize, Serialize};
 
-use super::by_hand::octets;
+use super::by_hand::{octets, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient, tight};
 
@@ -16,6 +16,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     what_nobody_takes_stops_the_sender,
     each_goes_to_one_of_several_takers,
     an_action_that_cannot_be_is_refused_at_once,
+    a_slow_taker_keeps_none_from_another,
 ];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -199,6 +200,23 @@ async fn what_nobody_takes_stops_the_sender(world: World) {
     });
     speaker.await;
     hearer.await;
+    world.part(near, far).await;
+}
+
+async fn a_slow_taker_keeps_none_from_another(world: World) {
+    let (near, far) = world.pair().await;
+    for number in 0..3u32 {
+        near.notify("any", &number).await.expect("the line is up");
+    }
+    until(|| far.stats().received.notices == 3).await;
+    let (mut slow, mut quick) = (far.messages(), far.messages());
+    let mut first = slow.next().await.expect("it comes");
+    assert_eq!(first.decode::<u32>().await.expect("a number"), 0);
+    for number in 1..3 {
+        let mut message = quick.next().await.expect("it comes");
+        assert_eq!(message.decode::<u32>().await.expect("a number"), number);
+    }
+    drop((slow, quick));
     world.part(near, far).await;
 }
 
