@@ -2,12 +2,13 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{CloseCode, Code, Connection, Limits, Send, Stats};
+use ropeway_core::{CloseCode, Code, Connection, Limits, Reason, Send, Stats};
 
 use crate::action::To;
 use crate::body::{FromBody, ToBody};
@@ -24,9 +25,23 @@ use crate::state::{Guard, Shared, Turn, micros};
 
 /// One line to a peer. Cheap to clone; all clones, and all that came from them, are the same line.
 ///
-/// When the last of them is dropped the line says goodbye and ends.
+/// When the last of them is dropped the line says goodbye and ends. Two are equal if they are the same line.
 #[derive(Clone)]
 pub struct Line(Arc<Alive>);
+
+impl PartialEq for Line {
+    fn eq(&self, other: &Line) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Line {}
+
+impl Hash for Line {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
 
 /// Keeps the line open.
 struct Alive {
@@ -269,6 +284,16 @@ impl Line {
         if let Some(event) = state.machine.handle_eof() {
             state.on_event(&event);
         }
+        state.wake_driver();
+    }
+
+    /// As [`cut`](Line::cut), but the peer is told why if the transport takes it at once.
+    pub(crate) fn part(&self, code: CloseCode) {
+        let mut state = self.lock();
+        state.machine.close(code, "");
+        let reason = state.machine.ending().unwrap_or(Reason::ByUs(code));
+        state.end(Ended { reason, text: "".into() });
+        state.cut = true;
         state.wake_driver();
     }
 

@@ -175,7 +175,7 @@ impl<R: Runtime> Server<R> {
         }
         let mut left: Vec<_> = self.shared.book().lines.values().map(|(line, _)| line.clone()).collect();
         left.retain(|line| line.peer_limits().is_some());
-        left.iter().for_each(Line::cut);
+        left.iter().for_each(|line| line.part(CloseCode::AWAY));
         Shutdown { closed: all.saturating_sub(left.len()), cut: left.len() }
     }
 }
