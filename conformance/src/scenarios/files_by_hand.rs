@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -111,6 +111,7 @@ pub(super) struct Giving {
     octets: Bytes,
     most: usize,
     end: Option<io::ErrorKind>,
+    until: Option<Arc<AtomicBool>>,
     /// Whether it has something only at every second try.
     pub(super) lazy: bool,
     rested: bool,
@@ -119,12 +120,17 @@ pub(super) struct Giving {
 impl Giving {
     /// At most `most` at a time.
     pub(super) fn new(octets: impl Into<Bytes>, most: usize) -> Giving {
-        Giving { octets: octets.into(), most, end: None, lazy: false, rested: false }
+        Giving { octets: octets.into(), most, end: None, until: None, lazy: false, rested: false }
     }
 
     /// Fails behind the last.
     pub(super) fn failing(self, how: io::ErrorKind) -> Giving {
         Giving { end: Some(how), ..self }
+    }
+
+    /// Does not end before it is told to.
+    pub(super) fn holding(self, until: &Arc<AtomicBool>) -> Giving {
+        Giving { until: Some(until.clone()), ..self }
     }
 
     /// Has something only at every second try.
@@ -136,7 +142,8 @@ impl Giving {
 impl AsyncRead for Giving {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
         self.rested = self.lazy && !self.rested;
-        if self.rested {
+        let held = self.until.as_ref().is_some_and(|until| !until.load(Ordering::Relaxed));
+        if self.rested || (held && self.octets.len() <= self.most) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }

@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ropeway_driver::{CloseCode, Code, Download, Error, FileReader, Line, Reason, Router, Upload, Uploading};
 
@@ -32,7 +34,10 @@ async fn either_end_pauses_and_both_must_resume(world: World) {
     let (near, far) = world.pair_with(config.clone(), config).await;
     world.serve(&near, echo());
     let content = octets(world.much(1 << 20), 1);
-    let upload = near.send_file(Uploading::from_bytes("x", content.clone())).await.expect("it is offered");
+    // It can't be over before it is paused.
+    let paused = Arc::<AtomicBool>::default();
+    let held = Giving::new(content.clone(), 1000).holding(&paused);
+    let upload = near.send_file(Uploading::from_reader("x", held)).await.expect("it is offered");
     upload.pause().expect("it is not over");
     let download = offered(&far).await.1.write_to(Vec::new()).await.expect("it is asked for");
     assert_eq!(at_rest(&far).await, 0, "paused before it began");
@@ -42,6 +47,7 @@ async fn either_end_pauses_and_both_must_resume(world: World) {
     download.pause().expect("it is not over");
     let rested = at_rest(&far).await;
     assert!(rested < content.len() as u64, "the receiver pauses it");
+    paused.store(true, Ordering::Relaxed);
 
     upload.pause().expect("it is not over");
     download.resume().expect("it is not over");
@@ -86,7 +92,11 @@ async fn either_end_gives_up_and_both_are_told(world: World) {
         [(true, |upload, _, code| upload.cancel(code)), (false, |_, download, code| download.cancel(code))];
     for (by_sender, cancel) in cancels {
         for paused in [false, true] {
-            let (upload, download) = (send().await, receive().await);
+            // It can't be over before it is given up.
+            let held = Uploading::from_reader("x", Giving::new(content.clone(), 1000).holding(&Arc::default()));
+            let held = held.size(content.len() as u64);
+            let upload = near.send_file(held).await.expect("it is offered");
+            let download = receive().await;
             until_done(&mut download.progress(), 1).await;
             if paused {
                 upload.pause().expect("it is not over");
