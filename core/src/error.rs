@@ -168,8 +168,8 @@ impl core::error::Error for PeerError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// No room, credit, window or lane right now. Try again when the machine has received or transmitted something.
-    Later,
+    /// Not now; try again when what is missing has come.
+    Later(Until),
     /// The handshake is not done.
     NotReady,
     /// The line is closing or closed.
@@ -188,6 +188,20 @@ pub enum Refused {
     BadArgument,
 }
 
+/// What a verb has to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// A free lane: an exchange that this end opened must end.
+    Lane,
+    /// A free flow: one that this end sends must end.
+    Flow,
+    /// Window of messages, credit of a lane or flow, or the end of a pause: [`Event::Room`](crate::Event::Room) or
+    /// [`Event::Paused`](crate::Event::Paused) tells.
+    Credit,
+    /// Room in the outbox, or for another large frame: [`poll_transmit`](crate::Connection::poll_transmit) makes it.
+    Transmit,
+}
+
 /// A limit that the peer announced, and what was asked of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -202,7 +216,10 @@ pub struct Limit {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::Later => f.write_str("no room now, try again later"),
+            Refused::Later(Until::Lane) => f.write_str("no lane is free now"),
+            Refused::Later(Until::Flow) => f.write_str("no flow is free now"),
+            Refused::Later(Until::Credit) => f.write_str("the peer takes no more now"),
+            Refused::Later(Until::Transmit) => f.write_str("no room to send now"),
             Refused::NotReady => f.write_str("the handshake is not done"),
             Refused::Closed => f.write_str("the line is closed"),
             Refused::Away => f.write_str("the peer is going away"),

@@ -142,7 +142,7 @@ pub enum Event<P> {
         /// Paused?
         on: bool,
     },
-    /// A verb that was refused with [`Later`](crate::Refused::Later) for want of window or credit may be tried again.
+    /// A verb that was refused until there is [`Credit`](crate::Until::Credit) may be tried again.
     Room(Room),
     /// A ping came back.
     Pong {

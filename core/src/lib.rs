@@ -109,7 +109,7 @@ pub mod wire;
 
 pub use config::Config;
 pub use connection::{Accept, Connection, Offer, Respond, Send, Sent, Step};
-pub use error::{CloseCode, Foreign, Limit, PeerError, Reason, Refused};
+pub use error::{CloseCode, Foreign, Limit, PeerError, Reason, Refused, Until};
 pub use event::{Answer, Event, Message, Ready, Room};
 pub use flow::Flow;
 pub use id::{Action, Code, FlowId, LaneId, MessageId, Side};

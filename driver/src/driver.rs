@@ -51,6 +51,8 @@ pub struct Driver<S, C> {
     flushing: bool,
     /// It has been once round the run queue since a handle woke it.
     gathered: bool,
+    /// Somebody was woken for what there is, and has not come.
+    called: bool,
     /// Who polled last.
     waker: Option<Waker>,
     /// The deadline the clock is set to.
@@ -87,6 +89,7 @@ where
             at: 0,
             flushing: false,
             gathered: false,
+            called: false,
             waker: None,
             armed: None,
             closing: None,
@@ -115,7 +118,7 @@ where
                 if matches!(self.phase, Phase::Lingering | Phase::Over) {
                     continue;
                 }
-                if self.sleep() {
+                if self.sleep(cx) {
                     return Poll::Pending;
                 }
             }
@@ -369,7 +372,7 @@ where
     }
 
     /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
-    fn sleep(&mut self) -> bool {
+    fn sleep(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.shared.lock();
         state.stale = true;
         if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
@@ -378,9 +381,21 @@ where
             return !state.is_late() && (self.closing.is_some() || state.machine.ending().is_none());
         }
         state.stuck = None;
-        if state.machine.wants_transmit() || state.machine.closed().is_some() || state.before_sleep() {
+        if state.machine.wants_transmit() || state.machine.closed().is_some() {
             return false;
         }
+        state.before_sleep();
+        if state.is_owed() {
+            // Who was woken for it gets one turn. If it does not come then, the next may.
+            if self.called {
+                state.wake_next();
+            }
+            self.called = !self.called;
+            drop(state);
+            cx.waker().wake_by_ref();
+            return true;
+        }
+        self.called = false;
         state.asleep = true;
         state.kicked = false;
         state.hurry = false;

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use ropeway_core::{Accept, Code, Offer, Refused};
+use ropeway_core::{Accept, Code, Offer, Refused, Until};
 
 use crate::error::Error;
 use crate::line::{Line, Waiting};
@@ -79,7 +79,7 @@ impl Outgoing {
         }
         let flow = out.flow;
         let answer = state.machine.data(flow, octets);
-        if answer == Err(Refused::Later)
+        if answer == Err(Refused::Later(Until::Credit))
             && let Some(out) = state.outs.get_mut(self.key)
         {
             // Credit, or the end of a pause, comes to the flow itself.
@@ -162,8 +162,7 @@ impl Outgoing {
 impl Drop for Outgoing {
     fn drop(&mut self) {
         let mut state = self.line.lock();
-        let next = self.turn.leave(&mut state);
-        state.wakes.extend(next);
+        self.turn.leave(&mut state);
         if self.finished {
             state.forget_out(self.key);
         } else {
@@ -298,8 +297,7 @@ impl Incoming {
 impl Drop for Incoming {
     fn drop(&mut self) {
         let mut state = self.line.lock();
-        let next = self.turn.leave(&mut state);
-        state.wakes.extend(next);
+        self.turn.leave(&mut state);
         state.drop_in(self.key, self.last_word);
     }
 }

@@ -413,7 +413,7 @@ impl Line {
     ) -> Result<(Option<Key>, usize), Error> {
         to.check()?;
         let Terms { attached, timeout, wants_answer } = terms;
-        let mut waiting = Waiting::new(self, Turn::for_lane());
+        let mut waiting = Waiting::new(self, Turn::for_lane(content.len()));
         poll_fn(|cx| {
             let mut state = self.lock();
             waiting.turn.spare(!wants_answer);
@@ -488,8 +488,7 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if self.turn.is_waiting() {
             let mut state = self.line.lock();
-            let next = self.turn.leave(&mut state);
-            state.wakes.extend(next);
+            self.turn.leave(&mut state);
         }
     }
 }

@@ -250,7 +250,7 @@ impl Message {
         let content = body.value()?;
         let content: &dyn Content = &content;
         let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return Ok(()) };
-        let mut turn = Waiting::new(&self.serving.line, Turn::default());
+        let mut turn = Waiting::new(&self.serving.line, Turn::for_room(content.len()));
         let told = poll_fn(|cx| {
             turn.poll(cx, |state| {
                 let kind = state.kind(content)?;

@@ -52,7 +52,7 @@ impl Serving {
     /// Sends the first frame of an answer; how much of the body went with it.
     pub(crate) async fn begin(&mut self, key: Key, terms: Terms, content: &dyn Content) -> Result<usize, Error> {
         let Terms { code, more, attached } = terms;
-        let mut turn = Waiting::new(&self.line, Turn::default());
+        let mut turn = Waiting::new(&self.line, Turn::for_room(content.len()));
         let mut over = false;
         let taken = poll_fn(|cx| {
             turn.poll(cx, |state| {
@@ -63,9 +63,9 @@ impl Serving {
                     state.machine.respond(lane, &response)
                 });
                 let sent = match sent {
-                    Err(Refused::Later) => {
+                    Err(refused @ Refused::Later(_)) => {
                         state.wait_for_lane(key, cx);
-                        return Err(Refused::Later);
+                        return Err(refused);
                     }
                     sent => sent?,
                 };

@@ -79,9 +79,11 @@ pub(crate) struct State {
     sending: Keys,
     pub(crate) ins: Slab<In>,
     receiving: Keys,
-    /// Who waits for a free lane; for room for a message; for room for a large frame; for a free flow.
+    /// Who waits for a free lane; for room for a message, in the outbox and in the window; for room for a large frame;
+    /// for a free flow.
     pub(crate) lane_waiters: Waiters,
     pub(crate) room_waiters: Waiters,
+    pub(crate) window_waiters: Waiters,
     pub(crate) bulk_waiters: Waiters,
     pub(crate) flow_waiters: Waiters,
     /// Who waits for the handshake, or for the end.
@@ -191,6 +193,7 @@ impl State {
             receiving: Keys::new(),
             lane_waiters: Waiters::default(),
             room_waiters: Waiters::default(),
+            window_waiters: Waiters::default(),
             bulk_waiters: Waiters::default(),
             flow_waiters: Waiters::default(),
             phase_waiters: Vec::new(),
@@ -309,10 +312,7 @@ impl State {
                 *keys = Keys::new();
             }
         }
-        for waiters in [&mut self.lane_waiters, &mut self.room_waiters, &mut self.bulk_waiters, &mut self.flow_waiters]
-        {
-            waiters.rest();
-        }
+        self.queues().into_iter().for_each(Waiters::rest);
         self.calls.iter_mut().for_each(|call| call.heard.rest());
         self.served.iter_mut().for_each(|served| served.heard.rest());
         for input in self.ins.iter_mut().filter(|input| input.queue.is_empty()) {
@@ -329,10 +329,9 @@ impl State {
         self.wakes.append(&mut self.phase_waiters);
         self.wakes.append(&mut self.idle_waiters);
         self.wakes.append(&mut self.inbox_waiters);
-        self.wakes.extend(self.lane_waiters.drain());
-        self.wakes.extend(self.room_waiters.drain());
-        self.wakes.extend(self.bulk_waiters.drain());
-        self.wakes.extend(self.flow_waiters.drain());
+        let mut wakes = std::mem::take(&mut self.wakes);
+        self.queues().into_iter().for_each(|queue| wakes.extend(queue.drain()));
+        self.wakes = wakes;
         for call in self.calls.iter_mut() {
             self.wakes.extend(call.heard.waker.take());
             self.wakes.extend(call.writer.take());

@@ -6,8 +6,16 @@ use std::task::{Context, Waker};
 /// A queue of tasks. Who has waited longest is woken first.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    queue: VecDeque<(u64, Waker)>,
+    queue: VecDeque<Waiter>,
     next: u64,
+}
+
+#[derive(Debug)]
+struct Waiter {
+    ticket: u64,
+    /// How much of what is waited for it needs.
+    need: usize,
+    waker: Waker,
 }
 
 /// A place in a queue of [`Waiters`], kept by the future that waits.
@@ -15,23 +23,23 @@ pub(crate) struct Waiters {
 pub(crate) struct Place(Option<u64>);
 
 impl Waiters {
-    /// Waits at `place`: at the end of the queue, or where it was before it was woken in vain.
-    pub(crate) fn wait(&mut self, place: &mut Place, cx: &Context<'_>) {
+    /// Waits at `place` for so much: at the end of the queue, or where it was before it was woken in vain.
+    pub(crate) fn wait(&mut self, place: &mut Place, need: usize, cx: &Context<'_>) {
         let ticket = *place.0.get_or_insert_with(|| {
             self.next += 1;
             self.next
         });
-        let at = self.queue.partition_point(|(queued, _)| *queued < ticket);
+        let at = self.queue.partition_point(|waiter| waiter.ticket < ticket);
         match self.queue.get_mut(at) {
-            Some((queued, waker)) if *queued == ticket => waker.clone_from(cx.waker()),
-            _ => self.queue.insert(at, (ticket, cx.waker().clone())),
+            Some(waiter) if waiter.ticket == ticket => waiter.waker.clone_from(cx.waker()),
+            _ => self.queue.insert(at, Waiter { ticket, need, waker: cx.waker().clone() }),
         }
     }
 
     /// Gives the place up, having got what it was for.
     pub(crate) fn served(&mut self, place: &mut Place) {
         if let Some(ticket) = place.0.take()
-            && let Ok(at) = self.queue.binary_search_by_key(&ticket, |(queued, _)| *queued)
+            && let Ok(at) = self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket)
         {
             self.queue.remove(at);
         }
@@ -40,7 +48,7 @@ impl Waiters {
     /// Gives the place up. What woke it may serve another: that one is returned.
     pub(crate) fn leave(&mut self, place: &mut Place) -> Option<Waker> {
         let ticket = place.0.take()?;
-        match self.queue.binary_search_by_key(&ticket, |(queued, _)| *queued) {
+        match self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket) {
             Ok(at) => {
                 self.queue.remove(at);
                 None
@@ -51,12 +59,26 @@ impl Waiters {
 
     /// The one who has waited longest.
     pub(crate) fn pop(&mut self) -> Option<Waker> {
-        self.queue.pop_front().map(|(_, waker)| waker)
+        self.queue.pop_front().map(|waiter| waiter.waker)
+    }
+
+    /// Those who have waited longest, as many as find what they need in so much.
+    pub(crate) fn pop_within(&mut self, mut room: usize) -> impl Iterator<Item = Waker> + '_ {
+        std::iter::from_fn(move || {
+            let need = self.queue.front()?.need;
+            room = room.checked_sub(need)?;
+            self.pop()
+        })
+    }
+
+    /// Whether the one who has waited longest finds what it needs in so much.
+    pub(crate) fn fits(&self, room: usize) -> bool {
+        self.queue.front().is_some_and(|waiter| waiter.need <= room)
     }
 
     /// Everyone.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Waker> + '_ {
-        self.queue.drain(..).map(|(_, waker)| waker)
+        self.queue.drain(..).map(|waiter| waiter.waker)
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Streams and files: offers, ranges, pauses, and every way one ends.
 
 use ropeway_core::wire::Frame;
-use ropeway_core::{Accept, Code, Config, Event, FlowId, Offer, PeerError, Refused, Respond, Room, Send, Side};
+use ropeway_core::{Accept, Code, Config, Event, FlowId, Offer, PeerError, Refused, Respond, Room, Send, Side, Until};
 use ropeway_tests::hand::{Hand, PEER};
 use ropeway_tests::say::{
     ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, accept, begin, data, done, lane_credit, offer, pause,
@@ -324,10 +324,10 @@ fn either_end_may_pause_a_flow() {
     let mut hand = sender(&Offer::STREAM);
     hand.line.pause(OUT, true).unwrap();
     assert_eq!(hand.heard(), ["Pause(Pause { flow: 0, on: true, by_receiver: false })"]);
-    assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::Later));
+    assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::Later(Until::Credit)));
     assert_eq!(hand.say(&pause(true, true)), Ok(Some(Event::Paused { flow: OUT, on: true })));
     hand.line.pause(OUT, false).unwrap();
-    assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::Later), "the peer still pauses it");
+    assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::Later(Until::Credit)), "the peer still pauses it");
     assert_eq!(hand.say(&pause(false, true)), Ok(Some(Event::Paused { flow: OUT, on: false })));
     assert_eq!(hand.line.data(OUT, b"x"), Ok(1));
 
@@ -349,7 +349,7 @@ fn a_pause_before_the_answer_does_not_hinder_it() {
     hand.say(&pause(true, true)).unwrap();
     hand.say(&accept(0, None, None)).unwrap();
     hand.line.begin(OUT, 0).unwrap();
-    assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::Later));
+    assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::Later(Until::Credit)));
 }
 
 #[test]

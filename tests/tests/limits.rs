@@ -3,7 +3,7 @@
 use ropeway_core::wire::{self, Define, Frame, Notice, Open, Response};
 use ropeway_core::{
     Accept, Action, Body, CHARGE, Code, Config, Connection, Event, Field, Instant, Kind, LaneId, Limit, Limits, Offer,
-    PeerError, Reason, Refused, Respond, Send, Side, Table,
+    PeerError, Reason, Refused, Respond, Send, Side, Table, Until,
 };
 use ropeway_tests::hand::{Hand, PEER, bytes, frames, hello};
 use ropeway_tests::say::{
@@ -101,12 +101,12 @@ fn the_number_of_lanes_and_flows_is_kept_by_waiting() {
         hand.line.offer(sent.lane.unwrap(), &Offer::STREAM).unwrap();
     }
     assert!(!hand.line.has_free_lane() && !hand.line.has_free_flow());
-    assert_eq!(hand.line.request(hand.now, &Send::text(ACTION, "x")), Err(Refused::Later));
+    assert_eq!(hand.line.request(hand.now, &Send::text(ACTION, "x")), Err(Refused::Later(Until::Lane)));
     hand.hear();
     assert!(hand.say(&Frame::Code { lane: 1, code: Code::OK }).is_ok());
     assert!(hand.line.has_free_lane());
     let sent = hand.line.request(hand.now, &Send { attached: 1, ..Send::text(ACTION, "x") }).unwrap();
-    assert_eq!(hand.line.offer(sent.lane.unwrap(), &Offer::STREAM), Err(Refused::Later));
+    assert_eq!(hand.line.offer(sent.lane.unwrap(), &Offer::STREAM), Err(Refused::Later(Until::Flow)));
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn a_large_message_waits_for_another_and_small_ones_pass_it() {
     for _ in 0..3 {
         assert_eq!(notify(&mut hand, 20_000), Ok(()));
         assert!(!hand.line.has_bulk_room());
-        assert_eq!(notify(&mut hand, 20_000), Err(Refused::Later));
+        assert_eq!(notify(&mut hand, 20_000), Err(Refused::Later(Until::Transmit)));
         assert_eq!(notify(&mut hand, 4096), Ok(()));
         assert_eq!(notify(&mut hand, 10_000), Ok(()), "both fit a frame");
         hand.hear();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use ropeway_core::wire::{Frame, Open};
-use ropeway_core::{Code, Config, Event, Kind, LaneId, Message, PeerError, Refused, Respond, Send, Side, Storage};
+use ropeway_core::{
+    Code, Config, Event, Kind, LaneId, Message, PeerError, Refused, Respond, Send, Side, Storage, Until,
+};
 use ropeway_tests::hand::{Hand, exchange, frames};
 use ropeway_tests::say::{ACCEPTED, ACTION, CODE, OPENED, abort, body, piece, response, update};
 use ropeway_tests::storage::boxes;
@@ -142,7 +144,9 @@ fn carry<A: Storage, B: Storage>(
         if *taken < whole.len() {
             match from.line.body(from.now, lane, &whole[*taken..]) {
                 Ok(len) => *taken += len,
-                Err(refused) => assert_eq!(refused, Refused::Later),
+                Err(refused) => {
+                    assert!(matches!(refused, Refused::Later(Until::Credit | Until::Transmit)), "{refused}")
+                }
             }
         }
         exchange(from, to, &mut events);

@@ -1,7 +1,7 @@
 //! Room in the outbox, the window and the credit; and what is asked of nothing.
 
 use ropeway_core::wire::Frame;
-use ropeway_core::{Code, Config, Event, Kind, LaneId, Offer, Refused, Respond, Room, Send, Side, Table};
+use ropeway_core::{Code, Config, Event, Kind, LaneId, Offer, Refused, Respond, Room, Send, Side, Table, Until};
 use ropeway_tests::hand::{Hand, PEER, frames, hear, hello};
 use ropeway_tests::say::{ACCEPTED, ACTION, CODE, OPENED, OUT, abort, body, done, lane_credit, request, response};
 use ropeway_tests::storage::{FLOWS, LANES, arrays, boxes};
@@ -25,7 +25,7 @@ fn a_full_outbox_refuses_and_loses_nothing() {
     for value in 0..200u8 {
         let send = Send::bytes(ACTION, std::slice::from_ref(&value));
         while let Err(refused) = hand.line.notify(hand.now, &send) {
-            assert_eq!(refused, Refused::Later);
+            assert_eq!(refused, Refused::Later(Until::Transmit));
             octets.append(&mut hear(&mut hand.line, hand.now, 7));
         }
         said.push(value);
@@ -164,7 +164,7 @@ fn large_pieces_wait_for_room_rather_than_go_in_crumbs() {
     while hand.line.unsent() < 900 {
         hand.line.notify(hand.now, &Send::bytes(ACTION, &[0; 10])).unwrap();
     }
-    assert_eq!(hand.line.body(hand.now, lane, &[0; 3000]), Err(Refused::Later));
+    assert_eq!(hand.line.body(hand.now, lane, &[0; 3000]), Err(Refused::Later(Until::Transmit)));
     assert_eq!(hand.line.body(hand.now, lane, &[0; 20]), Ok(20), "a small one is no crumb");
     hand.hear();
     assert!(hand.line.body(hand.now, lane, &[0; 3000]).is_ok_and(|len| len > 900));

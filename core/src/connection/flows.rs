@@ -2,7 +2,7 @@
 
 use super::Connection;
 use super::messages::within;
-use crate::error::Refused;
+use crate::error::{Refused, Until};
 use crate::flow::{Flow, Owes, State};
 use crate::id::{Code, FlowId, LaneId, Side};
 use crate::memory::Storage;
@@ -59,7 +59,7 @@ impl<S: Storage> Connection<S> {
         within(Field::Name, offer.media.len() as u64, name)?;
         let octets = (offer.name.len() as u64).saturating_add(offer.media.len() as u64).saturating_add(24);
         within(Field::Frame, octets, self.largest() as u64)?;
-        let number = self.sending.peek_free().ok_or(Refused::Later)?;
+        let number = self.sending.peek_free().ok_or(Refused::Later(Until::Flow))?;
         self.push(&Frame::Offer(wire::Offer {
             flow: number,
             side: lane.side,
@@ -134,7 +134,8 @@ impl<S: Storage> Connection<S> {
 
     /// Sends bytes of a flow; how many were taken, at least one.
     ///
-    /// [`Refused::Later`] while the flow has no credit, is paused, or another large frame is unsent.
+    /// Waits for [`Until::Credit`] while the flow has no credit or is paused, for [`Until::Transmit`] while another large
+    /// frame is unsent.
     pub fn data(&mut self, flow: FlowId, bytes: &[u8]) -> Result<usize, Refused> {
         self.may_speak()?;
         let slot = *self.sender(flow)?;
@@ -146,10 +147,10 @@ impl<S: Storage> Connection<S> {
             return Err(Refused::BadArgument);
         }
         if slot.paused.contains(&true) {
-            return Err(Refused::Later);
+            return Err(Refused::Later(Until::Credit));
         }
         let credit = payload(slot.limit.saturating_sub(slot.used));
-        let len = self.piece_len(bytes.len(), credit).ok_or(Refused::Later)?;
+        let len = self.piece_len(bytes.len(), credit)?;
         let bytes = bytes.get(..len).unwrap_or(bytes);
         self.push(&Frame::Data { flow: flow.number, bytes })?;
         self.mark_piece(len);

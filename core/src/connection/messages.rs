@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::Connection;
 use crate::config::millis;
-use crate::error::{Limit, Refused};
+use crate::error::{Limit, Refused, Until};
 use crate::id::{Action, Code, LaneId, MessageId, Side};
 use crate::lane::Owes;
 use crate::memory::Storage;
@@ -220,7 +220,7 @@ impl<S: Storage> Connection<S> {
             return Err(if half.left == 0 { Refused::WrongState } else { Refused::BadArgument });
         }
         let room = half.limit.saturating_sub(half.used);
-        let len = self.piece_len(bytes.len(), payload(room)).ok_or(Refused::Later)?;
+        let len = self.piece_len(bytes.len(), payload(room))?;
         let bytes = bytes.get(..len).unwrap_or(bytes);
         // Seen from the frame's sender, a lane's opener is what it is for us.
         self.push(&Frame::Body(Piece { side: lane.side, lane: lane.number, bytes }))?;
@@ -288,7 +288,7 @@ impl<S: Storage> Connection<S> {
 
     fn open(&mut self, now: Instant, message: &Send<'_>, size: u64, wants_answer: bool) -> Result<Sent, Refused> {
         within(Field::Lanes, 1, u64::from(self.opened.limit()))?;
-        let number = self.opened.peek_free().ok_or(Refused::Later)?;
+        let number = self.opened.peek_free().ok_or(Refused::Later(Until::Lane))?;
         let bytes = message.body.bytes;
         let is_whole = size == bytes.len() as u64 && self.fits(bytes.len());
         let room = self.window_out.room();
@@ -376,11 +376,6 @@ impl<S: Storage> Connection<S> {
         Ok(size)
     }
 
-    /// The largest frame that both the peer and the outbox take.
-    pub(super) fn largest(&self) -> usize {
-        (self.theirs.frame as usize).min(self.outbox.limit())
-    }
-
     /// Whether a body of `len` octets fits a frame. What fits a frame fits any window.
     #[inline]
     fn fits(&self, len: usize) -> bool {
@@ -392,7 +387,10 @@ impl<S: Storage> Connection<S> {
     fn has_room(&self, len: usize, room: u64) -> Result<(), Refused> {
         let waits =
             len > BULK && self.outbox.bulk() > 0 && self.outbox.bulk().saturating_add(len) > self.theirs.frame as usize;
-        if charge(len) > room || waits { Err(Refused::Later) } else { Ok(()) }
+        if charge(len) > room {
+            return Err(Refused::Later(Until::Credit));
+        }
+        if waits { Err(Refused::Later(Until::Transmit)) } else { Ok(()) }
     }
 
     fn mark_bulk(&mut self, len: usize) {
@@ -414,16 +412,18 @@ impl<S: Storage> Connection<S> {
         most.min(if size > len as u64 { len } else { len.saturating_sub(1) })
     }
 
-    /// How much of a stretch of body or data goes into the next frame; `None` if it must wait.
+    /// How much of a stretch of body or data goes into the next frame, unless it must wait.
     ///
     /// While pieces worth a frame are unsent the next one waits, so that what other lanes have to say comes between. To
     /// keep pieces large, one waits for room rather than go in crumbs.
-    pub(super) fn piece_len(&self, len: usize, credit: usize) -> Option<usize> {
+    pub(super) fn piece_len(&self, len: usize, credit: usize) -> Result<usize, Refused> {
         let whole = self.largest();
         let room = self.outbox.room().min(whole.saturating_sub(self.outbox.bulk())).saturating_sub(PIECE_HEAD);
-        let most = len.min(room).min(credit);
-        let worth = len.min(whole.saturating_sub(PIECE_HEAD) >> 2);
-        if most == 0 || most < worth { None } else { Some(most) }
+        let worth = len.min(whole.saturating_sub(PIECE_HEAD) >> 2).max(1);
+        if credit < worth {
+            return Err(Refused::Later(Until::Credit));
+        }
+        if room < worth { Err(Refused::Later(Until::Transmit)) } else { Ok(len.min(room).min(credit)) }
     }
 }
 

@@ -13,7 +13,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::config::Config;
-use crate::error::{CloseCode, Limit, PeerError, Reason, Refused};
+use crate::error::{CloseCode, Limit, PeerError, Reason, Refused, Until};
 use crate::event::Event;
 use crate::flow::Flow;
 use crate::id::{Code, LaneId, MessageId, Side};
@@ -318,9 +318,24 @@ impl<S: Storage> Connection<S> {
     }
 
     /// Whether all large frames, and all pieces of bodies and flows, have been transmitted. While they have not, more may
-    /// be refused with [`Refused::Later`].
+    /// be refused until [`Until::Transmit`].
     pub fn has_bulk_room(&self) -> bool {
         self.outbox.bulk() == 0
+    }
+
+    /// Octets of the largest frame that both the peer and the outbox take.
+    pub fn largest(&self) -> usize {
+        (self.theirs.frame as usize).min(self.outbox.limit())
+    }
+
+    /// Octets of the largest frame for which the outbox has room now.
+    pub fn room(&self) -> usize {
+        self.outbox.room()
+    }
+
+    /// Octets of new messages that the peer takes now, when each counts for 32 more than its body has.
+    pub fn window(&self) -> u64 {
+        self.window_out.room()
     }
 
     // ---- inside
@@ -373,7 +388,7 @@ impl<S: Storage> Connection<S> {
         let allowed = self.outbox.limit() as u64;
         match self.outbox.unsent() {
             0 => Refused::TooLarge(Limit { field: Field::Frame, asked: allowed.saturating_add(1), allowed }),
-            _ => Refused::Later,
+            _ => Refused::Later(Until::Transmit),
         }
     }
 

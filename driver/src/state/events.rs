@@ -98,7 +98,7 @@ impl State {
                 Side::Us => self.on_out(flow, |out| out.paused = on),
                 Side::Them => self.on_in(flow, |input| input.paused = on),
             },
-            Event::Room(Room::Messages) => self.wakes.extend(self.room_waiters.drain()),
+            Event::Room(Room::Messages) => self.after_window(),
             Event::Room(Room::Lane(lane)) => {
                 let writer = match lane.opened_by() {
                     Side::Us => self.calls.get_mut(self.opened.get(lane.number())).and_then(|call| call.writer.take()),
@@ -126,6 +126,7 @@ impl State {
                 self.wakes.append(&mut self.phase_waiters);
                 self.wakes.extend(self.lane_waiters.drain());
                 self.wakes.extend(self.room_waiters.drain());
+                self.wakes.extend(self.window_waiters.drain());
                 self.wakes.append(&mut self.inbox_waiters);
             }
             Event::Closed { reason, text } => {

@@ -2,20 +2,26 @@
 
 use std::task::{Context, Poll, Waker};
 
-use ropeway_core::{Reason, Refused};
+use ropeway_core::{Reason, Refused, Until};
 
 use super::State;
 use crate::error::{Ended, Error};
 use crate::waiters::{Place, Waiters};
 
-/// Where a verb waits: for what is scarce, and for room.
+/// No message's head counts for more, nor does the window charge more.
+const HEAD: usize = 32;
+
+/// Where a verb waits: for what is scarce, for room to send, for the window of messages.
 #[derive(Default)]
 pub(crate) struct Turn {
     wants: Wants,
+    /// Octets that are to go at once.
+    len: usize,
     /// What is scarce is not needed after all.
     spared: bool,
     scarce: Place,
     room: Place,
+    window: Place,
 }
 
 /// What a verb needs besides room in the outbox.
@@ -29,8 +35,14 @@ enum Wants {
 }
 
 impl Turn {
-    pub(crate) fn for_lane() -> Turn {
-        Turn { wants: Wants::Lane, ..Turn::default() }
+    /// For a message of so many octets.
+    pub(crate) fn for_lane(len: usize) -> Turn {
+        Turn { wants: Wants::Lane, len, ..Turn::default() }
+    }
+
+    /// For an answer of so many octets.
+    pub(crate) fn for_room(len: usize) -> Turn {
+        Turn { len, ..Turn::default() }
     }
 
     pub(crate) fn for_flow() -> Turn {
@@ -47,19 +59,21 @@ impl Turn {
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        self.scarce.is_taken() || self.room.is_taken()
+        self.scarce.is_taken() || self.room.is_taken() || self.window.is_taken()
     }
 
-    /// Gives the places up; whoever should have a turn instead.
-    pub(crate) fn leave(&mut self, state: &mut State) -> Option<Waker> {
-        state.room_waiters.served(&mut self.room);
-        let (queue, _) = state.scarce(self.wants)?;
-        queue.leave(&mut self.scarce)
+    /// Gives the places up, to whoever should have a turn instead.
+    pub(crate) fn leave(&mut self, state: &mut State) {
+        let room = state.room_waiters.leave(&mut self.room);
+        let window = state.window_waiters.leave(&mut self.window);
+        let scarce = state.scarce(self.wants).and_then(|(queue, _)| queue.leave(&mut self.scarce));
+        state.wakes.extend([room, window, scarce].into_iter().flatten());
     }
 
     /// Gives the places up after success; the next in the queue, if there is something left for it.
     fn served(&mut self, state: &mut State) -> Option<Waker> {
         state.room_waiters.served(&mut self.room);
+        state.window_waiters.served(&mut self.window);
         let (queue, is_left) = state.scarce(self.wants)?;
         let waited = self.scarce.is_taken();
         queue.served(&mut self.scarce);
@@ -68,6 +82,12 @@ impl Turn {
 }
 
 impl State {
+    /// All queues.
+    pub(super) fn queues(&mut self) -> [&mut Waiters; 5] {
+        let State { lane_waiters, room_waiters, window_waiters, bulk_waiters, flow_waiters, .. } = self;
+        [lane_waiters, room_waiters, window_waiters, bulk_waiters, flow_waiters]
+    }
+
     /// The queue for what is scarce, and whether there is some of it.
     fn scarce(&mut self, wants: Wants) -> Option<(&mut Waiters, bool)> {
         match wants {
@@ -83,7 +103,7 @@ impl State {
     pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
         let behind = !turn.spared && !turn.scarce.is_taken() && self.ended.is_none() && !self.lane_waiters.is_empty();
         if behind {
-            self.lane_waiters.wait(&mut turn.scarce, cx);
+            self.lane_waiters.wait(&mut turn.scarce, 0, cx);
         }
         behind
     }
@@ -107,10 +127,17 @@ impl State {
             Err(refused) => refused,
         };
         match refused {
-            Refused::Later => {
-                match self.scarce(place.wants) {
-                    Some((queue, false)) if !place.spared => queue.wait(&mut place.scarce, cx),
-                    _ => self.room_waiters.wait(&mut place.room, cx),
+            Refused::Later(until) => {
+                // What fits a frame fits an empty outbox, and an open window.
+                let need = place.len.saturating_add(HEAD).min(self.machine.largest());
+                match (until, place.wants) {
+                    (Until::Lane, _) => self.lane_waiters.wait(&mut place.scarce, 0, cx),
+                    (Until::Flow, _) => self.flow_waiters.wait(&mut place.scarce, 0, cx),
+                    (Until::Transmit, Wants::Bulk) => self.bulk_waiters.wait(&mut place.scarce, 0, cx),
+                    (Until::Transmit, _) => self.room_waiters.wait(&mut place.room, need, cx),
+                    (Until::Credit, Wants::Lane) => self.window_waiters.wait(&mut place.window, need, cx),
+                    // The lane or flow whose credit it is wakes the task.
+                    (Until::Credit, _) => {}
                 }
                 Poll::Pending
             }
@@ -130,37 +157,56 @@ impl State {
         }
     }
 
-    /// After the machine has transmitted: who waited for room tries again.
+    /// After the machine has transmitted: those for whom there is room try again.
     pub(crate) fn after_transmit(&mut self) {
-        if !self.room_waiters.is_empty() {
-            self.wakes.extend(self.room_waiters.drain());
-        }
+        self.wakes.extend(self.room_waiters.pop_within(self.machine.room()));
         if !self.bulk_waiters.is_empty() && self.machine.has_bulk_room() {
             let next = self.bulk_waiters.pop();
             self.wakes.extend(next);
         }
     }
 
-    /// Before the driver sleeps: wakes those for whom there is room, in case one that was woken never came. Whether
-    /// there may be more.
-    pub(crate) fn before_sleep(&mut self) -> bool {
-        let before = self.wakes.len();
-        if self.machine.has_bulk_room() {
-            let next = self.bulk_waiters.pop();
-            self.wakes.extend(next);
+    /// Whether somebody waits for what there is: another was woken for it, and has not come yet.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.room_waiters.fits(self.machine.room())
+            || self.window_waiters.fits(self.window())
+            || (!self.bulk_waiters.is_empty() && self.machine.has_bulk_room())
+            || (!self.lane_waiters.is_empty() && self.machine.has_free_lane())
+            || (!self.flow_waiters.is_empty() && self.machine.has_free_flow())
+    }
+
+    /// Wakes the next in every queue for which there is something.
+    pub(crate) fn wake_next(&mut self) {
+        let window = self.window();
+        let State { wakes, machine, .. } = self;
+        for (queue, is_left) in [
+            (&mut self.room_waiters, true),
+            (&mut self.window_waiters, window > 0),
+            (&mut self.bulk_waiters, machine.has_bulk_room()),
+            (&mut self.lane_waiters, machine.has_free_lane()),
+            (&mut self.flow_waiters, machine.has_free_flow()),
+        ] {
+            if is_left {
+                wakes.extend(queue.pop());
+            }
         }
-        if self.machine.has_free_lane() {
-            let next = self.lane_waiters.pop();
-            self.wakes.extend(next);
-        }
-        if self.machine.has_free_flow() {
-            let next = self.flow_waiters.pop();
-            self.wakes.extend(next);
-        }
-        if self.is_quiet() {
+    }
+
+    /// The window has grown: those for whom it is large enough try again.
+    pub(super) fn after_window(&mut self) {
+        let window = self.window();
+        self.wakes.extend(self.window_waiters.pop_within(window));
+    }
+
+    fn window(&self) -> usize {
+        usize::try_from(self.machine.window()).unwrap_or(usize::MAX)
+    }
+
+    /// Before the driver sleeps: who waits until nothing is open is told if nothing is.
+    pub(crate) fn before_sleep(&mut self) {
+        if !self.idle_waiters.is_empty() && self.is_quiet() {
             self.wakes.append(&mut self.idle_waiters);
         }
-        self.wakes.len() > before
     }
 
     /// Wakes the task when the line is ready, changes, or is over.

@@ -259,14 +259,14 @@ impl App {
 
 /// What is refused for good is a fault of this program.
 fn later(refused: Refused) -> bool {
-    assert!(matches!(refused, Refused::Later), "{refused}");
+    assert!(matches!(refused, Refused::Later(_)), "{refused}");
     false
 }
 
 /// What is not open any more was given up.
 fn wait(refused: Refused) -> Done {
     match refused {
-        Refused::Later => Done::Later,
+        Refused::Later(_) => Done::Later,
         Refused::NoLane | Refused::NoFlow => Done::Yes,
         // Another range, or the end of the flow, came between.
         refused => panic!("{refused}"),
