@@ -37,12 +37,14 @@ impl<S: Storage> Connection<S> {
         if input.len() < self.need {
             return Ok(Step { consumed: 0, event: None });
         }
+        // Filled in where it is, for an event is large to hand on.
+        let mut step = Step { consumed: 0, event: None };
         let result = match self.state {
-            State::Hello { .. } => self.hello(now, input),
-            _ => self.frame(now, input),
+            State::Hello { .. } => self.hello(now, input, &mut step),
+            _ => self.frame(now, input, &mut step),
         };
         match result {
-            Ok(step) => {
+            Ok(()) => {
                 self.need = 1;
                 let octets = &mut self.stats.received.octets;
                 *octets = octets.saturating_add(step.consumed as u64);
@@ -59,7 +61,7 @@ impl<S: Storage> Connection<S> {
         }
     }
 
-    fn hello<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Step<'b>, Stop> {
+    fn hello<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
         let State::Hello { unsaid } = self.state else { return Err(Stop::Need(1)) };
         let (hello, consumed) = Hello::decode(input)?;
         let theirs = hello.limits;
@@ -83,71 +85,74 @@ impl<S: Storage> Connection<S> {
             }
         }
         let ready = Ready { version: VERSION, session: self.session, peer: theirs };
-        Ok(Step { consumed, event: Some(Event::Ready(ready)) })
+        *step = Step { consumed, event: Some(Event::Ready(ready)) };
+        Ok(())
     }
 
     #[inline]
-    fn frame<'b>(&mut self, now: Instant, input: &'b [u8]) -> Result<Step<'b>, Stop> {
+    fn frame<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
         let (frame, consumed) = Frame::read(input, self.ours.frame)?;
         if frame.is_counted() {
             self.acks.count(now, consumed, &mut self.timers);
             self.stats.received.frames = self.stats.received.frames.saturating_add(1);
         }
-        let event = self.dispatch(now, frame)?;
-        Ok(Step { consumed, event })
+        step.consumed = consumed;
+        self.dispatch(now, frame, &mut step.event)?;
+        Ok(())
     }
 
     #[inline]
-    fn dispatch<'b>(&mut self, now: Instant, frame: Frame<'b>) -> Outcome<'b> {
+    fn dispatch<'b>(
+        &mut self,
+        now: Instant,
+        frame: Frame<'b>,
+        event: &mut Option<Event<&'b [u8]>>,
+    ) -> Result<(), PeerError> {
         let kind = frame.kind();
-        match frame {
-            Frame::Notice(notice) => self.on_notice(notice),
-            Frame::Open(open) => self.on_open(open),
-            Frame::Response(response) => self.on_response(now, response),
-            Frame::Code { lane, code } => self.on_code(lane, code, kind),
-            Frame::Update(update) => self.on_update(now, update),
-            Frame::Body(piece) => self.on_piece(now, piece),
-            Frame::Abort { side, lane, code } => self.on_abort(from_peer(side, lane), code, kind),
-            Frame::End { lane } => self.on_end(lane, kind),
-            Frame::Define(define) => self.on_define(define),
-            Frame::Offer(offer) => self.on_offer(offer),
-            Frame::Accept(accept) => self.on_accept(accept),
-            Frame::Begin { flow, start } => self.on_begin(flow, start, kind),
-            Frame::Data { flow, bytes } => self.on_data(flow, bytes, kind),
-            Frame::Finish { flow, digest } => self.on_finish(flow, digest, kind),
-            Frame::Cancel { flow, code } => self.on_cancel(flow, code, kind),
-            Frame::Done { flow, code } => self.on_done(flow, code, kind),
-            Frame::Pause(pause) => self.on_pause(pause, kind),
-            Frame::Credit { flow, limit } => self.on_credit(flow, limit, kind),
-            Frame::LaneCredit { side, lane, limit } => self.on_lane_credit(from_peer(side, lane), limit, kind),
-            Frame::Window { limit } => {
-                Ok(raise(&mut self.window_out.limit, limit)?.then_some(Event::Room(Room::Messages)))
-            }
+        *event = match frame {
+            Frame::Notice(notice) => self.on_notice(notice)?,
+            Frame::Open(open) => self.on_open(open)?,
+            Frame::Response(response) => self.on_response(now, response)?,
+            Frame::Code { lane, code } => self.on_code(lane, code, kind)?,
+            Frame::Update(update) => self.on_update(now, update)?,
+            Frame::Body(piece) => self.on_piece(now, piece)?,
+            Frame::Abort { side, lane, code } => self.on_abort(from_peer(side, lane), code, kind)?,
+            Frame::End { lane } => self.on_end(lane, kind)?,
+            Frame::Define(define) => self.on_define(define)?,
+            Frame::Offer(offer) => self.on_offer(offer)?,
+            Frame::Accept(accept) => self.on_accept(accept)?,
+            Frame::Begin { flow, start } => self.on_begin(flow, start, kind)?,
+            Frame::Data { flow, bytes } => self.on_data(flow, bytes, kind)?,
+            Frame::Finish { flow, digest } => self.on_finish(flow, digest, kind)?,
+            Frame::Cancel { flow, code } => self.on_cancel(flow, code, kind)?,
+            Frame::Done { flow, code } => self.on_done(flow, code, kind)?,
+            Frame::Pause(pause) => self.on_pause(pause, kind)?,
+            Frame::Credit { flow, limit } => self.on_credit(flow, limit, kind)?,
+            Frame::LaneCredit { side, lane, limit } => self.on_lane_credit(from_peer(side, lane), limit, kind)?,
+            Frame::Window { limit } => raise(&mut self.window_out.limit, limit)?.then_some(Event::Room(Room::Messages)),
             Frame::Ack { count } => {
                 if count > self.outbox.written() {
                     return Err(PeerError::BadAck);
                 }
                 self.acks.acked(count, &mut self.timers);
-                Ok(None)
+                None
             }
             Frame::Ping { id } => {
                 self.pings.answer = Some(id);
-                Ok(None)
+                None
             }
-            Frame::Pong { id } => Ok(self.pings.answered(now, id).map(|rtt| Event::Pong { rtt })),
+            Frame::Pong { id } => self.pings.answered(now, id).map(|rtt| Event::Pong { rtt }),
             Frame::Away => {
                 self.peer_away = true;
-                Ok(Some(Event::Away))
+                Some(Event::Away)
             }
-            Frame::Close(Close { code, reason }) => {
-                let end = self.end(Reason::ByPeer(code));
-                Ok(Some(match end {
-                    Event::Closed { reason: why, .. } => Event::Closed { reason: why, text: reason.as_bytes() },
-                    other => other,
-                }))
-            }
-            Frame::Skipped { .. } => Ok(None),
-        }
+            Frame::Close(Close { code, reason }) => Some(match self.end(Reason::ByPeer(code)) {
+                Event::Closed { reason: why, .. } => Event::Closed { reason: why, text: reason.as_bytes() },
+                other => other,
+            }),
+            Frame::Skipped { .. } => None,
+        };
+        Ok(())
     }
 
     fn on_define<'b>(&mut self, define: Define<'b>) -> Outcome<'b> {
