@@ -30,9 +30,9 @@ pub(crate) async fn main() -> Result<(), Error> {
         if reply.is_last() {
             println!("that is all");
         } else if reply.is_update() {
-            println!("... line {}", reply.decode::<u32>(search.action())?);
+            println!("... line {}", reply.decode::<u32>()?);
         } else {
-            let (number, line): (u32, String) = reply.decode(search.action())?;
+            let (number, line): (u32, String) = reply.decode()?;
             println!("{number}: {line}");
         }
     }

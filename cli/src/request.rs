@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use ropeway_tokio::{Error, Reply};
+use ropeway_tokio::{Body, Reply};
 use serde::Serialize;
 
 use crate::body::{Content, Received, Told, seconds};
@@ -52,10 +52,7 @@ fn show(reply: &Reply, out: &Output) -> Result<(), Failed> {
     if out.is_json() {
         out.result("answer", &answer)?;
     }
-    if !reply.code().is_ok() {
-        let body = Some(reply.body().clone()).filter(|body| !body.is_empty());
-        return Err(Error::Answered(reply.code(), body).into());
-    }
+    let _: Body = reply.clone().decode()?;
     if out.is_json() {
         return Ok(());
     }

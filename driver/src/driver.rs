@@ -197,7 +197,8 @@ where
             let mut state = self.shared.lock();
             state.set_time(now);
             for _ in 0..FRAMES {
-                match state.machine.handle_input(now, &mut input[at..]) {
+                // Looked at where it is: an event is large to move.
+                match &state.machine.handle_input(now, &mut input[at..]) {
                     Ok(step) => {
                         at += step.consumed;
                         if let Some(event) = &step.event {
@@ -209,7 +210,7 @@ where
                     }
                     Err(error) => {
                         tracing::debug!(%error, "the peer broke the protocol");
-                        state.end(Ended { reason: Reason::PeerError(error), text: "".into() });
+                        state.end(Ended { reason: Reason::PeerError(*error), text: "".into() });
                         return input.len();
                     }
                 }

@@ -20,7 +20,7 @@ pub enum Error {
     /// The peer is going away and takes no new exchange.
     Away,
     /// The peer answered with this code, and perhaps a body that says more.
-    Answered(Code, Option<Body>),
+    Answered(Code, Option<Box<Body>>),
     /// The peer gave the exchange or flow up.
     Aborted(Code),
     /// This end gave the transfer of a file up.
@@ -34,7 +34,7 @@ pub enum Error {
         /// What the message was for.
         action: Action,
         /// Both types.
-        cause: BodyError,
+        cause: Box<BodyError>,
     },
     /// A value that serde can't serialise, and why.
     Encode(String),

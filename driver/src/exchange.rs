@@ -25,8 +25,15 @@ use crate::stream::{StreamReader, StreamWriter};
 /// An answer to a request, or a report of its progress.
 #[derive(Clone, Debug)]
 pub struct Reply {
+    action: Action,
+    answer: Answer,
+}
+
+/// A reply, apart from what it replies to.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
     id: Option<MessageId>,
-    code: Code,
+    pub(crate) code: Code,
     body: Body,
     is_update: bool,
     is_last: bool,
@@ -34,50 +41,62 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// What the request was for.
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
     /// The id of a response, the same at both ends. Bare codes and reports of progress have none.
     pub fn id(&self) -> Option<MessageId> {
-        self.id
+        self.answer.id
     }
 
     /// How it went; of a report of progress [`Code::OK`].
     pub fn code(&self) -> Code {
-        self.code
+        self.answer.code
     }
 
     /// Its body.
     pub fn body(&self) -> &Body {
-        &self.body
+        &self.answer.body
     }
 
     /// Whether it only reports progress.
     pub fn is_update(&self) -> bool {
-        self.is_update
+        self.answer.is_update
     }
 
     /// Whether it is the last answer.
     pub fn is_last(&self) -> bool {
-        self.is_last
+        self.answer.is_last
     }
 
     /// How many streams and files it brings.
     pub fn attached(&self) -> u16 {
-        self.attached
+        self.answer.attached
     }
 
     /// The value of its body, if it went well.
     ///
     /// # Errors
     /// [`Error::Answered`] if the code is not [`Code::OK`]; [`Error::WrongType`].
-    pub fn decode<R: FromBody>(self, action: &Action) -> Result<R, Error> {
-        self.decode_for(action.into())
+    pub fn decode<R: FromBody>(self) -> Result<R, Error> {
+        self.answer.decode((&self.action).into())
+    }
+}
+
+impl Answer {
+    /// The body, if it went well.
+    pub(crate) fn into_body(self) -> Result<Body, Error> {
+        if self.code.is_ok() {
+            return Ok(self.body);
+        }
+        let body = Some(self.body).filter(|body| !body.is_empty());
+        Err(Error::Answered(self.code, body.map(Box::new)))
     }
 
-    pub(crate) fn decode_for<R: FromBody>(self, to: To<'_>) -> Result<R, Error> {
-        if !self.code.is_ok() {
-            let body = Some(self.body).filter(|body| !body.is_empty());
-            return Err(Error::Answered(self.code, body));
-        }
-        R::from_body(self.body).map_err(|cause| Error::WrongType { action: to.into(), cause })
+    pub(crate) fn decode<R: FromBody>(self, to: To<'_>) -> Result<R, Error> {
+        R::from_body(self.into_body()?).map_err(|cause| Error::WrongType { action: to.into(), cause: Box::new(cause) })
     }
 }
 
@@ -89,7 +108,7 @@ pub(crate) struct Asking<L: Borrow<Line> = Line> {
     /// The task is registered already, so the first poll has nothing to look for.
     fresh: bool,
     /// An answer of which not all of the body has come.
-    partial: Option<Box<(Reply, Kind)>>,
+    partial: Option<Box<(Answer, Kind)>>,
 }
 
 impl<L: Borrow<Line>> Asking<L> {
@@ -134,7 +153,7 @@ impl<L: Borrow<Line>> Asking<L> {
         self.line().lock().forget_call(key);
     }
 
-    pub(crate) fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Reply, Error>>> {
+    pub(crate) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Answer, Error>>> {
         if std::mem::take(&mut self.fresh) {
             return Poll::Pending;
         }
@@ -149,7 +168,7 @@ impl<L: Borrow<Line>> Asking<L> {
                     break;
                 };
                 let (head, kind) = *partial;
-                return Poll::Ready(Some(Ok(Reply { body: state::body(kind, octets, &state.names), ..head })));
+                return Poll::Ready(Some(Ok(Answer { body: state::body(kind, octets, &state.names), ..head })));
             }
             match call.next_reply() {
                 Some(RawReply::Code(code)) => {
@@ -157,8 +176,8 @@ impl<L: Borrow<Line>> Asking<L> {
                         state.calls.discard(std::mem::replace(&mut self.key, Key::NONE));
                     }
                     let body = state::body(Kind::None, Octets::EMPTY, &state.names);
-                    let reply = Reply { id: None, code, body, is_update: false, is_last: true, attached: 0 };
-                    return Poll::Ready(Some(Ok(reply)));
+                    let answer = Answer { id: None, code, body, is_update: false, is_last: true, attached: 0 };
+                    return Poll::Ready(Some(Ok(answer)));
                 }
                 Some(RawReply::Update { kind, octets }) => {
                     if let Some(lane) = lane {
@@ -166,8 +185,8 @@ impl<L: Borrow<Line>> Asking<L> {
                     }
                     let body = state::body(kind, octets, &state.names);
                     let code = Code::OK;
-                    let reply = Reply { id: None, code, body, is_update: true, is_last: false, attached: 0 };
-                    return Poll::Ready(Some(Ok(reply)));
+                    let answer = Answer { id: None, code, body, is_update: true, is_last: false, attached: 0 };
+                    return Poll::Ready(Some(Ok(answer)));
                 }
                 Some(RawReply::Response { id, code, kind, octets, size, attached, last }) => {
                     let here = octets.as_slice().len();
@@ -184,7 +203,7 @@ impl<L: Borrow<Line>> Asking<L> {
                         });
                     }
                     let body = state::body(kind, octets, &state.names);
-                    let head = Reply { id: Some(id), code, body, is_update: false, is_last: last, attached };
+                    let head = Answer { id: Some(id), code, body, is_update: false, is_last: last, attached };
                     if whole {
                         if last && attached == 0 && call.is_over() {
                             state.calls.discard(std::mem::replace(&mut self.key, Key::NONE));
@@ -211,13 +230,14 @@ impl<L: Borrow<Line>> Asking<L> {
         Poll::Ready(Some(Err(error)))
     }
 
-    /// The first answer that is no report of progress.
-    pub(crate) async fn answer(&mut self) -> Result<Reply, Error> {
+    /// What `take` makes of the first answer that is no report of progress.
+    pub(crate) async fn answer<T>(&mut self, take: impl Fn(Answer) -> Result<T, Error>) -> Result<T, Error> {
         poll_fn(|cx| {
             loop {
-                match ready!(self.poll_reply(cx)) {
-                    Some(Ok(reply)) if reply.is_update => {}
-                    Some(reply) => return Poll::Ready(reply),
+                match ready!(self.poll_answer(cx)) {
+                    Some(Ok(answer)) if answer.is_update => {}
+                    Some(Ok(answer)) => return Poll::Ready(take(answer)),
+                    Some(Err(error)) => return Poll::Ready(Err(error)),
                     None => return Poll::Ready(Err(Error::Missing("answer"))),
                 }
             }
@@ -337,17 +357,6 @@ impl Open {
         Ok((writer, StreamReader::answering(exchange.asking)))
     }
 
-    /// Sends a request that may have several answers.
-    ///
-    /// # Errors
-    /// As [`send`](Open::send).
-    ///
-    /// # Cancel safety
-    /// Dropped early, the request is given up, and the peer is told.
-    pub async fn replies(self) -> Result<Exchange, Error> {
-        self.send().await
-    }
-
     async fn go(self, wants_answer: bool, streams: u16) -> Result<(Exchange, Option<StreamWriter>), Error> {
         let Open { line, action, content, timeout, mut files } = self;
         let content = content?;
@@ -405,7 +414,12 @@ impl Exchange {
     /// # Cancel safety
     /// Safe: an answer not returned is returned next time.
     pub async fn next(&mut self) -> Option<Result<Reply, Error>> {
-        poll_fn(|cx| self.asking.poll_reply(cx)).await
+        poll_fn(|cx| self.poll_reply(cx)).await
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Reply, Error>>> {
+        let answer = ready!(self.asking.poll_answer(cx));
+        Poll::Ready(answer.map(|answer| Ok(Reply { action: self.action.clone(), answer: answer? })))
     }
 
     /// The value of the first answer; reports of progress are passed over.
@@ -416,7 +430,8 @@ impl Exchange {
     /// # Cancel safety
     /// Safe.
     pub async fn answer<R: FromBody>(&mut self) -> Result<R, Error> {
-        self.asking.answer().await?.decode(&self.action)
+        let Exchange { asking, action, .. } = self;
+        asking.answer(|answer| answer.decode((&*action).into())).await
     }
 
     /// The files that were offered with the request, in their order; each is handed out once.
@@ -469,7 +484,7 @@ impl Stream for Exchange {
     type Item = Result<Reply, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.asking.poll_reply(cx)
+        self.poll_reply(cx)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::codec::Content;
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{Ended, Error};
-use crate::exchange::{Asking, Open, Reply};
+use crate::exchange::{Answer, Asking, Open};
 use crate::memory::growing;
 use crate::messages::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
@@ -164,10 +164,16 @@ impl Line {
         R: FromBody,
     {
         let to = to.into();
-        self.call(to, body).await?.decode_for(to)
+        self.call(to, body, |answer| answer.decode(to)).await
     }
 
-    async fn call<B>(&self, to: To<'_>, body: &B) -> Result<Reply, Error>
+    /// What `take` makes of the answer.
+    async fn call<B, T>(
+        &self,
+        to: To<'_>,
+        body: &B,
+        take: impl Fn(Answer) -> Result<T, Error>,
+    ) -> Result<T, Error>
     where
         B: ToBody + ?Sized,
     {
@@ -177,11 +183,11 @@ impl Line {
         let key = key.ok_or(Error::Misuse("the exchange is over"))?;
         if taken == content.len() {
             drop(content);
-            return Asking::fresh(self, key).answer().await;
+            return Asking::fresh(self, key).answer(take).await;
         }
         let mut exchange = Asking::new(self, key);
         exchange.send_rest(&content, taken).await?;
-        exchange.answer().await
+        exchange.answer(take).await
     }
 
     /// Sends a request of which only the code is of interest. A response counts by its code; its body is dropped.
@@ -195,7 +201,7 @@ impl Line {
     where
         B: ToBody + ?Sized,
     {
-        Ok(self.call(to.into(), body).await?.code())
+        self.call(to.into(), body, |answer| Ok(answer.code)).await
     }
 
     /// A message with all that it may bring: files, a stream, a timeout of its own; and answers with all that they bring.

@@ -134,7 +134,7 @@ impl Message {
 
     /// If the handler has no other answer, that is it.
     fn wrong_type(&mut self, cause: BodyError) -> Error {
-        let error = Error::WrongType { action: self.action.clone(), cause };
+        let error = Error::WrongType { action: self.action.clone(), cause: Box::new(cause) };
         self.serving.refused = Some(Box::new(error.clone().into()));
         error
     }
@@ -216,9 +216,13 @@ impl Message {
     ///
     /// # Cancel safety
     /// Dropped early, the answer is either sent whole or, if it is larger than a frame and had begun, given up.
-    pub async fn answer<B: ToBody + ?Sized>(mut self, body: &B) -> Result<(), Error> {
-        let content = body.value()?;
-        self.serving.respond(self.wants_answer, Terms::LAST, &content).await
+    pub fn answer<B: ToBody + ?Sized>(self, body: &B) -> impl Future<Output = Result<(), Error>> + use<'_, B> {
+        // The future keeps no more of the message than it needs: a handler's is the smaller for it.
+        let Message { mut serving, wants_answer, .. } = self;
+        async move {
+            let content = body.value()?;
+            serving.respond(wants_answer, Terms::LAST, &content).await
+        }
     }
 
     /// Answers a failure: its code, and its text if there is one.

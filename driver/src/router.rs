@@ -16,10 +16,10 @@ use crate::line::{Line, WeakLine};
 use crate::message::Message;
 use crate::messages::Messages;
 use crate::serving::Watch;
-use crate::{unwind, verdict};
+use crate::unwind;
+use crate::verdict::Handling;
 
-type Handler = Arc<dyn Fn(Message) -> Task + Send + Sync>;
-type Task = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+type Handler = Arc<dyn Fn(Message) -> Handling + Send + Sync>;
 
 /// Handlers by action. A server and a client each have one.
 ///
@@ -61,7 +61,7 @@ impl Router {
             action.into(),
             Arc::new(move |mut message| {
                 let handler = handler.clone();
-                Box::pin(async move {
+                Handling::answering(async move {
                     let failure = match message.take_value::<T>().await {
                         Ok(value) => match handler(value).await {
                             Ok(answer) => return Ok(message.answer(&answer).await?),
@@ -178,7 +178,7 @@ impl Router {
             };
             let watched = message.exchange();
             let Some(mut task) = unwind::call(|| handler(message)) else { continue };
-            if let Poll::Ready(outcome) = unwind::poll(task.as_mut(), &mut Context::from_waker(Waker::noop())) {
+            if let Poll::Ready(outcome) = unwind::poll(Pin::new(&mut task), &mut Context::from_waker(Waker::noop())) {
                 log_outcome(outcome);
                 continue;
             }
@@ -188,7 +188,7 @@ impl Router {
                 let _slot = slot;
                 let done = poll_fn(|cx| match watch.as_mut().map(|watch| watch.poll_over(cx)) {
                     Some(Poll::Ready(())) => Poll::Ready(None),
-                    _ => unwind::poll(task.as_mut(), cx),
+                    _ => unwind::poll(Pin::new(&mut task), cx),
                 });
                 log_outcome(done.await);
             }));
@@ -201,7 +201,7 @@ where
     F: Fn(Message) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    Arc::new(move |message| Box::pin(verdict::handled(&handler, message)))
+    Arc::new(move |message| Handling::failing(&handler, message))
 }
 
 fn log_outcome(outcome: Option<Result<(), Failure>>) {

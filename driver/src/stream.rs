@@ -169,12 +169,11 @@ impl StreamReader {
                     Some(flow) if flow.is_push() => self.source = Source::Flow(flow),
                     Some(_) => {}
                     None => {
-                        return match ready!(asking.poll_reply(cx)) {
-                            Some(Ok(reply)) if !reply.code().is_ok() => {
-                                Poll::Ready(Err(Error::Answered(reply.code(), None)))
+                        return match ready!(asking.poll_answer(cx)) {
+                            Some(answer) => {
+                                Poll::Ready(answer?.into_body().and(Err(Error::Missing("stream"))))
                             }
-                            Some(Err(error)) => Poll::Ready(Err(error)),
-                            _ => Poll::Ready(Err(Error::Missing("stream"))),
+                            None => Poll::Ready(Err(Error::Missing("stream"))),
                         };
                     }
                 },

@@ -4,10 +4,10 @@
 //! polled, what its message would answer when dropped is held back until the poll is over.
 
 use std::cell::RefCell;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
 use ropeway_core::MessageId;
 
@@ -35,26 +35,41 @@ struct Asked {
     id: MessageId,
 }
 
-/// Runs a handler. If it drops its message without an answer and fails, the failure is the answer.
-pub(crate) fn handled<F, Fut>(handler: &F, message: Message) -> impl Future<Output = Result<(), Failure>> + use<F, Fut>
-where
-    F: Fn(Message) -> Fut,
-    Fut: Future<Output = Result<(), Failure>>,
-{
-    let asked = message.exchange().map(|(key, id)| Asked { line: address(message.line()), key, id });
-    let handling = handler(message);
-    async move {
-        let Some(asked) = asked else { return handling.await };
-        let mut handling = pin!(handling);
-        poll_fn(|cx| {
-            let scope = Scope::enter(asked);
-            let polled = handling.as_mut().poll(cx);
-            if let Poll::Ready(Err(failure)) = &polled {
-                scope.fail(failure);
-            }
-            polled
-        })
-        .await
+/// A handler that runs.
+pub(crate) struct Handling {
+    /// What it is to answer with its failure, if it drops it without an answer and fails.
+    asked: Option<Asked>,
+    /// Boxed here rather than wrapped first: a future in a future is moved again, and takes twice the memory.
+    future: Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
+}
+
+impl Handling {
+    /// Of a handler that answers whatever becomes of it.
+    pub(crate) fn answering(future: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Handling {
+        Handling { asked: None, future: Box::pin(future) }
+    }
+
+    /// Of a handler whose failure is the answer.
+    pub(crate) fn failing<Fut>(handler: impl Fn(Message) -> Fut, message: Message) -> Handling
+    where
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let asked = message.exchange().map(|(key, id)| Asked { line: address(message.line()), key, id });
+        Handling { asked, future: Box::pin(handler(message)) }
+    }
+}
+
+impl Future for Handling {
+    type Output = Result<(), Failure>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        let Some(asked) = self.asked else { return self.future.as_mut().poll(cx) };
+        let scope = Scope::enter(asked);
+        let polled = self.future.as_mut().poll(cx);
+        if let Poll::Ready(Err(failure)) = &polled {
+            scope.fail(failure);
+        }
+        polled
     }
 }
 

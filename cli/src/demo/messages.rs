@@ -78,7 +78,7 @@ async fn responses(line: &Line) -> Result<(u64, bool), Failed> {
 }
 
 async fn several(line: &Line) -> Result<(u64, bool), Failed> {
-    let mut exchange = line.open("words", WORDS).replies().await?;
+    let mut exchange = line.open("words", WORDS).send().await?;
     let mut words = Vec::new();
     while let Some(reply) = exchange.next().await {
         words.push(text(reply?.body())?);

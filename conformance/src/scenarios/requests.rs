@@ -165,16 +165,16 @@ async fn many_answers_come_in_order(world: World) {
     world.serve(&far, router);
     let asked = near.clone();
     let asker = world.spawn(async move {
-        let mut replies = asked.open("count", &200u32).replies().await?;
+        let mut replies = asked.open("count", &200u32).send().await?;
         for number in 0..200u32 {
             let reply = replies.next().await.expect("it comes")?;
             assert!(!reply.is_last() && !reply.is_update() && reply.id().is_some());
-            let body: (u32, Vec<u8>) = reply.decode(replies.action())?;
+            let body: (u32, Vec<u8>) = reply.decode()?;
             assert_eq!(body, (number, octets(number as usize * 3, 2)));
         }
         let last = replies.next().await.expect("it comes")?;
         assert!(last.is_last());
-        assert_eq!(last.decode::<String>(replies.action())?, "over");
+        assert_eq!(last.decode::<String>()?, "over");
         assert!(replies.next().await.is_none(), "nothing comes behind the last");
         assert!(replies.next().await.is_none(), "and so it stays");
         Ok::<_, Error>(())
@@ -195,7 +195,7 @@ async fn a_response_has_a_code_and_a_body(world: World) {
     let reply = replies.next().await.expect("it comes").expect("it is an answer");
     assert_eq!((reply.code(), reply.is_last(), reply.attached()), (own, true, 0));
     assert_eq!(reply.body().decode::<String>().expect("a text"), "why");
-    match reply.decode::<String>(replies.action()) {
+    match reply.decode::<String>() {
         Err(Error::Answered(code, Some(body))) => assert_eq!((code, body.as_slice()), (own, &b"why"[..])),
         other => panic!("{other:?}"),
     }
@@ -216,7 +216,7 @@ async fn updates_come_between_and_answer_passes_them_over(world: World) {
     for step in 0..50u32 {
         let reply = replies.next().await.expect("it comes").expect("it is no failure");
         assert!(reply.is_update() && !reply.is_last() && reply.code().is_ok());
-        assert_eq!(reply.decode::<u32>(replies.action()).expect("a number"), step);
+        assert_eq!(reply.decode::<u32>().expect("a number"), step);
     }
     assert_eq!(replies.answer::<String>().await.expect("the answer"), "done");
     drop(replies);

@@ -98,7 +98,7 @@ async fn of_open_and_its_kinds(world: World) {
     for polls in 0..ENDLESS {
         number += 1;
         let content = numbered(number, len);
-        let done = cut_short(polls, near.open("content", &content).replies()).await;
+        let done = cut_short(polls, near.open("content", &content).send()).await;
         still_works(&near).await;
         if let Some(outcome) = done {
             let reply = outcome.expect("the line is up").next().await.expect("it comes").expect("it is answered");
