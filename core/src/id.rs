@@ -197,10 +197,9 @@ pub struct MessageId([u8; 16]);
 
 impl MessageId {
     pub(crate) fn new(session: &[u8; 16], from_server: bool, ordinal: u64) -> MessageId {
+        let name = (u128::from_be_bytes(*session) >> 64) & !0xf000 | 0x8000;
         let tail = (0b10 << 62) | (u64::from(from_server) << 61) | (ordinal & 0x1fff_ffff_ffff_ffff);
-        let [a, b, c, d, e, f, g, h, ..] = *session;
-        let [i, j, k, l, m, n, o, p] = tail.to_be_bytes();
-        MessageId([a, b, c, d, e, f, 0x80 | (g & 0x0f), h, i, j, k, l, m, n, o, p])
+        MessageId((name << 64 | u128::from(tail)).to_be_bytes())
     }
 
     /// Its 16 bytes in the order of RFC 9562.

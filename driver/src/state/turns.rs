@@ -109,6 +109,7 @@ impl State {
     }
 
     /// Turns a verb's answer into a poll: what must wait, waits where it will be woken.
+    #[inline]
     pub(crate) fn outcome<T>(
         &mut self,
         answer: Result<T, Refused>,
@@ -118,14 +119,20 @@ impl State {
         if let Some(error) = self.over() {
             return Poll::Ready(Err(error));
         }
-        let refused = match answer {
+        match answer {
             Ok(value) => {
-                let next = place.served(self);
-                self.wakes.extend(next);
-                return Poll::Ready(Ok(value));
+                if place.is_waiting() {
+                    let next = place.served(self);
+                    self.wakes.extend(next);
+                }
+                Poll::Ready(Ok(value))
             }
-            Err(refused) => refused,
-        };
+            Err(refused) => self.wait(refused, place, cx).map(Err),
+        }
+    }
+
+    /// Waits for what a verb was refused for want of, or says why that is of no use.
+    fn wait(&mut self, refused: Refused, place: &mut Turn, cx: &Context<'_>) -> Poll<Error> {
         match refused {
             Refused::Later(until) => {
                 // What fits a frame fits an empty outbox, and an open window.
@@ -147,13 +154,13 @@ impl State {
             }
             Refused::Closed => {
                 let reason = self.machine.ending().unwrap_or(Reason::Eof);
-                Poll::Ready(Err(Error::Closed(Ended { reason, text: "".into() })))
+                Poll::Ready(Error::Closed(Ended { reason, text: "".into() }))
             }
-            Refused::Away => Poll::Ready(Err(Error::Away)),
-            Refused::TooLarge(limit) => Poll::Ready(Err(Error::TooLarge(limit))),
-            Refused::NoLane | Refused::NoFlow => Poll::Ready(Err(Error::Misuse("the exchange is over"))),
-            Refused::WrongState => Poll::Ready(Err(Error::Misuse("not possible in this state"))),
-            _ => Poll::Ready(Err(Error::Misuse("an argument is outside its range"))),
+            Refused::Away => Poll::Ready(Error::Away),
+            Refused::TooLarge(limit) => Poll::Ready(Error::TooLarge(limit)),
+            Refused::NoLane | Refused::NoFlow => Poll::Ready(Error::Misuse("the exchange is over")),
+            Refused::WrongState => Poll::Ready(Error::Misuse("not possible in this state")),
+            _ => Poll::Ready(Error::Misuse("an argument is outside its range")),
         }
     }
 
