@@ -193,24 +193,29 @@ impl fmt::Debug for Code {
 /// Sixty bits of the session's id, one bit for who sent it, and its ordinal among what that end sent, so that ids of one
 /// session sort by sending order. It is a name, not a secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId([u8; 16]);
+pub struct MessageId {
+    /// Two numbers, big end first, are handed on faster than sixteen octets, and sort like them.
+    name: u64,
+    tail: u64,
+}
 
 impl MessageId {
     pub(crate) fn new(session: &[u8; 16], from_server: bool, ordinal: u64) -> MessageId {
-        let name = (u128::from_be_bytes(*session) >> 64) & !0xf000 | 0x8000;
+        let [a, b, c, d, e, f, g, h, ..] = *session;
+        let name = u64::from_be_bytes([a, b, c, d, e, f, g, h]) & !0xf000 | 0x8000;
         let tail = (0b10 << 62) | (u64::from(from_server) << 61) | (ordinal & 0x1fff_ffff_ffff_ffff);
-        MessageId((name << 64 | u128::from(tail)).to_be_bytes())
+        MessageId { name, tail }
     }
 
     /// Its 16 bytes in the order of RFC 9562.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
+    pub const fn to_bytes(self) -> [u8; 16] {
+        (((self.name as u128) << 64) | self.tail as u128).to_be_bytes()
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, byte) in self.0.iter().enumerate() {
+        for (i, byte) in self.to_bytes().into_iter().enumerate() {
             if matches!(i, 4 | 6 | 8 | 10) {
                 f.write_str("-")?;
             }

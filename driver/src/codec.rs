@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ropeway_core::Refused;
 use serde::de::value::{BytesDeserializer, SeqDeserializer, StrDeserializer, UnitDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::ser::{Impossible, Serialize, Serializer};
@@ -44,13 +45,17 @@ pub(crate) trait Content: Sync {
 }
 
 impl dyn Content + '_ {
-    /// What `f` makes of the octets from `at` on.
-    pub(crate) fn with<R>(&self, at: usize, f: impl FnOnce(&[u8]) -> R) -> R {
-        let mut f = Some(f);
-        let mut out = None;
-        self.show(&mut |octets| out = f.take().map(|f| f(octets.get(at..).unwrap_or_default())));
+    /// What a verb makes of the octets from `at` on.
+    #[inline]
+    pub(crate) fn said<T>(
+        &self,
+        at: usize,
+        mut verb: impl FnMut(&[u8]) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
         // Only a value that serialises differently each time shows nothing.
-        out.or_else(|| f.take().map(|f| f(&[]))).expect("one of the two ran it")
+        let mut said = Err(Refused::BadArgument);
+        self.show(&mut |octets| said = verb(octets.get(at..).unwrap_or_default()));
+        said
     }
 }
 

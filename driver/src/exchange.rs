@@ -137,7 +137,7 @@ impl<L: Borrow<Line>> Asking<L> {
                         return Ok(len);
                     };
                     call.writer = Some(cx.waker().clone());
-                    let sent = content.with(at, |rest| state.machine.body(now, lane, rest))?;
+                    let sent = content.said(at, |rest| state.machine.body(now, lane, rest))?;
                     state.check_over(lane);
                     Ok(sent)
                 })

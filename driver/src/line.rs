@@ -429,7 +429,7 @@ impl Line {
             let now = state.time(&*self.0.shared.spawn);
             let mut needs_lane = wants_answer;
             let started = state.named(to, content).and_then(|(action, kind)| {
-                let sent = content.with(0, |octets| {
+                let sent = content.said(0, |octets| {
                     let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
                     if wants_answer {
                         return state.machine.request(now, &send);

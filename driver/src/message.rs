@@ -260,7 +260,7 @@ impl Message {
                 let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
                 state.wait_for_lane(key, cx);
-                content.with(0, |bytes| state.machine.update(lane, ropeway_core::Body { kind, bytes }))
+                content.said(0, |bytes| state.machine.update(lane, ropeway_core::Body { kind, bytes }))
             })
         })
         .await;

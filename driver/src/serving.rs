@@ -58,7 +58,7 @@ impl Serving {
             turn.poll(cx, |state| {
                 let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
-                let sent = content.with(0, |octets| {
+                let sent = content.said(0, |octets| {
                     let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
                     state.machine.respond(lane, &response)
                 });
@@ -105,7 +105,7 @@ impl Serving {
                     let lane = state.serving(key).ok_or(Refused::NoLane)?;
                     state.wait_for_lane(key, cx);
                     let now = state.time(&**self.line.spawn());
-                    content.with(at, |rest| state.machine.body(now, lane, rest))
+                    content.said(at, |rest| state.machine.body(now, lane, rest))
                 })
             })
             .await?;

@@ -94,7 +94,7 @@ fn ids_are_equal_at_both_ends() {
     ids.sort();
     assert_eq!(ids, unique);
     for id in ids {
-        assert_eq!((id.as_bytes()[6] >> 4, id.as_bytes()[8] >> 6), (8, 2), "{id} is no UUID of version 8");
+        assert_eq!((id.to_bytes()[6] >> 4, id.to_bytes()[8] >> 6), (8, 2), "{id} is no UUID of version 8");
     }
 }
 
