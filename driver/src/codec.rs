@@ -47,11 +47,7 @@ pub(crate) trait Content: Sync {
 impl dyn Content + '_ {
     /// What a verb makes of the octets from `at` on.
     #[inline]
-    pub(crate) fn said<T>(
-        &self,
-        at: usize,
-        mut verb: impl FnMut(&[u8]) -> Result<T, Refused>,
-    ) -> Result<T, Refused> {
+    pub(crate) fn said<T>(&self, at: usize, mut verb: impl FnMut(&[u8]) -> Result<T, Refused>) -> Result<T, Refused> {
         // Only a value that serialises differently each time shows nothing.
         let mut said = Err(Refused::BadArgument);
         self.show(&mut |octets| said = verb(octets.get(at..).unwrap_or_default()));

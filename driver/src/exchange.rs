@@ -17,10 +17,12 @@ use crate::codec::{Content, Owned};
 use crate::error::Error;
 use crate::file::{Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
-use crate::line::{Line, Terms, Waiting};
+use crate::line::Line;
 use crate::slab::Key;
+use crate::start::Terms;
 use crate::state::{self, On, RawReply, Turn};
 use crate::stream::{StreamReader, StreamWriter};
+use crate::waiting::Waiting;
 
 /// An answer to a request, or a report of its progress.
 #[derive(Clone, Debug)]

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use ropeway_core::{Accept, Code, Offer, Refused, Until};
 
 use crate::error::Error;
-use crate::line::{Line, Waiting};
+use crate::line::Line;
 use crate::slab::Key;
 use crate::state::{On, Turn};
+use crate::waiting::Waiting;
 
 /// The sending end of a flow; cancelled when dropped before it is finished.
 pub(crate) struct Outgoing {

@@ -50,6 +50,7 @@ mod server;
 mod serving;
 mod shape;
 mod slab;
+mod start;
 mod state;
 mod stream;
 #[cfg(feature = "tokio")]
@@ -57,6 +58,7 @@ mod tokio_io;
 mod unwind;
 mod verdict;
 mod waiters;
+mod waiting;
 
 pub use action::{Action, ActionError, To};
 pub use address::{Address, AddressError, IntoAddress};

@@ -4,11 +4,11 @@ use std::fmt;
 use std::future::poll_fn;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{CloseCode, Code, Connection, Limits, Reason, Send, Stats};
+use ropeway_core::{CloseCode, Code, Connection, Limits, Reason, Stats};
 
 use crate::action::To;
 use crate::body::{FromBody, ToBody};
@@ -20,8 +20,9 @@ use crate::exchange::{Answer, Asking, Open};
 use crate::memory::growing;
 use crate::messages::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
-use crate::slab::Key;
+use crate::start::{Start, Terms};
 use crate::state::{Guard, Shared, Turn, micros};
+use crate::waiting::Waiting;
 
 /// One line to a peer. Cheap to clone; all clones, and all that came from them, are the same line.
 ///
@@ -54,14 +55,6 @@ impl Drop for Alive {
         state.machine.close(CloseCode::DONE, "");
         state.wake_driver();
     }
-}
-
-/// What a message brings besides its body.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Terms {
-    pub(crate) attached: u16,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) wants_answer: bool,
 }
 
 impl Line {
@@ -168,12 +161,7 @@ impl Line {
     }
 
     /// What `take` makes of the answer.
-    async fn call<B, T>(
-        &self,
-        to: To<'_>,
-        body: &B,
-        take: impl Fn(Answer) -> Result<T, Error>,
-    ) -> Result<T, Error>
+    async fn call<B, T>(&self, to: To<'_>, body: &B, take: impl Fn(Answer) -> Result<T, Error>) -> Result<T, Error>
     where
         B: ToBody + ?Sized,
     {
@@ -410,44 +398,9 @@ impl Line {
         &self.0.shared.spawn
     }
 
-    /// Sends the first frame of a message; its exchange, if it has one, and how much of the body went with it.
-    pub(crate) async fn start(
-        &self,
-        to: To<'_>,
-        content: &dyn Content,
-        terms: Terms,
-    ) -> Result<(Option<Key>, usize), Error> {
-        to.check()?;
-        let Terms { attached, timeout, wants_answer } = terms;
-        let mut waiting = Waiting::new(self, Turn::for_lane(content.len()));
-        poll_fn(|cx| {
-            let mut state = self.lock();
-            waiting.turn.spare(!wants_answer);
-            if state.must_queue(&mut waiting.turn, cx) {
-                return Poll::Pending;
-            }
-            let now = state.time(&*self.0.shared.spawn);
-            let mut needs_lane = wants_answer;
-            let started = state.named(to, content).and_then(|(action, kind)| {
-                let sent = content.said(0, |octets| {
-                    let send = Send { attached, timeout, ..Send::new(action, kind, octets) };
-                    if wants_answer {
-                        return state.machine.request(now, &send);
-                    }
-                    needs_lane = state.machine.needs_lane(&send);
-                    state.machine.notify(now, &send)
-                })?;
-                let key = sent.lane.map(|lane| state.new_call(lane, cx));
-                // Whoever has not taken an answer that came is likely to ask again.
-                if wants_answer && state.calls.len() == 1 {
-                    state.hurry = true;
-                }
-                Ok((key, sent.taken))
-            });
-            waiting.turn.spare(!needs_lane);
-            state.outcome(started, &mut waiting.turn, cx)
-        })
-        .await
+    /// Sends the first frame of a message.
+    pub(crate) fn start<'l>(&'l self, to: To<'l>, content: &'l dyn Content, terms: Terms) -> Start<'l> {
+        Start::new(self, to, content, terms)
     }
 }
 
@@ -467,37 +420,6 @@ impl WeakLine {
 
 type NewMachine =
     fn(ropeway_core::Instant, ropeway_core::Config, [u8; 32], crate::memory::Grown) -> Connection<crate::memory::Grown>;
-
-/// A verb that may have to wait; gives its place up when dropped.
-pub(crate) struct Waiting<'l> {
-    line: &'l Line,
-    turn: Turn,
-}
-
-impl<'l> Waiting<'l> {
-    pub(crate) fn new(line: &'l Line, turn: Turn) -> Waiting<'l> {
-        Waiting { line, turn }
-    }
-
-    pub(crate) fn poll<T>(
-        &mut self,
-        cx: &Context<'_>,
-        verb: impl FnOnce(&mut crate::state::State) -> Result<T, ropeway_core::Refused>,
-    ) -> Poll<Result<T, Error>> {
-        let mut state = self.line.lock();
-        let answer = verb(&mut state);
-        state.outcome(answer, &mut self.turn, cx)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if self.turn.is_waiting() {
-            let mut state = self.line.lock();
-            self.turn.leave(&mut state);
-        }
-    }
-}
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,11 +14,12 @@ use crate::codec::{Content, Owned};
 use crate::error::{BodyError, Error, Failure};
 use crate::file::{Offered, Upload, Uploading, Uploads};
 use crate::flow::Incoming;
-use crate::line::{Line, Waiting};
+use crate::line::Line;
 use crate::serving::{Serving, Terms};
 use crate::slab::Key;
 use crate::state::{self, Names, On, Raw, Turn};
 use crate::stream::{StreamReader, StreamWriter};
+use crate::waiting::Waiting;
 
 /// A message that the peer sent. If it wants an answer and is dropped without one, the peer is answered
 /// [`Code::NO_ANSWER`].

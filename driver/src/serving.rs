@@ -9,10 +9,11 @@ use crate::body::Octets;
 use crate::codec::Content;
 use crate::error::{Error, Failure};
 use crate::flow::Incoming;
-use crate::line::{Line, Waiting, WeakLine};
+use crate::line::{Line, WeakLine};
 use crate::slab::Key;
 use crate::state::{State, Turn};
 use crate::verdict;
+use crate::waiting::Waiting;
 
 /// The state of an exchange that the peer opened; answered when dropped.
 pub(crate) struct Serving {

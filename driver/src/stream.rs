@@ -170,9 +170,7 @@ impl StreamReader {
                     Some(_) => {}
                     None => {
                         return match ready!(asking.poll_answer(cx)) {
-                            Some(answer) => {
-                                Poll::Ready(answer?.into_body().and(Err(Error::Missing("stream"))))
-                            }
+                            Some(answer) => Poll::Ready(answer?.into_body().and(Err(Error::Missing("stream")))),
                             None => Poll::Ready(Err(Error::Missing("stream"))),
                         };
                     }
