@@ -1,6 +1,6 @@
 //! Nobody waits for ever: each wait here has one thing that can end it.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -19,6 +19,7 @@ use crate::world::{World, patient, tight};
 pub(super) const LIST: &[Scenario] = scenarios![
     who_waits_for_room_is_woken_when_there_is_some,
     each_of_many_that_wait_for_room_gets_its_turn,
+    who_is_woken_for_room_and_never_comes_keeps_nobody,
     a_flood_from_both_ends_drains,
     a_trickle_through_a_gate_goes_on,
     a_flood_of_requests_given_up_ends_in_a_typed_close,
@@ -96,6 +97,39 @@ async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
     for side in sides {
         side.await;
     }
+    world.part(near, far).await;
+}
+
+/// A future that is kept and not polled has its turn, and so have those behind it.
+async fn who_is_woken_for_room_and_never_comes_keeps_nobody(world: World) {
+    let mut config = patient();
+    config.outbox = 2048;
+    let gate = world.gate_near();
+    let (near, far) = world.pair_with(config, patient()).await;
+    world.serve(&far, Router::new().on("any", |_: bytes::Bytes| async { Ok(()) }));
+    gate.shut(Way::Write);
+    let body = octets(1500, 1);
+    near.notify("any", &body).await.expect("there is room");
+    gate.held(Way::Write).await;
+    // One at a time finds room, and the first that does not is left alone.
+    let mut idle = loop {
+        let mut notice = Box::pin(near.notify("any", &body));
+        match poll_fn(|cx| Poll::Ready(notice.as_mut().poll(cx))).await {
+            Poll::Ready(sent) => sent.expect("there is room"),
+            Poll::Pending => break notice,
+        }
+    };
+    let speak = |_| {
+        let (line, body) = (near.clone(), body.clone());
+        world.spawn(async move { line.notify("any", &body).await.expect("its turn comes") })
+    };
+    let speakers: Vec<_> = (0..5).map(speak).collect();
+    gate.open(Way::Write);
+    for speaker in speakers {
+        speaker.await;
+    }
+    idle.as_mut().await.expect("its turn has come");
+    drop(idle);
     world.part(near, far).await;
 }
 
