@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_driver::{
-    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Router, Runtime, Server, ServerBuilder,
+    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Role, Router, Runtime, Server, ServerBuilder,
     SocketOptions,
 };
 
@@ -141,13 +141,13 @@ impl World {
     /// The end of a line that connected, and what drives it.
     pub fn near_end(&self, over: (Duplex, Endpoints), config: Config) -> (Line, Driver<Duplex, LabClock>) {
         let (stream, ends) = over;
-        Line::client(stream, self.lab.clock(), self.lab.spawner(), ends, config, [1; 32])
+        Line::new(Role::Client, stream, self.lab.clock(), self.lab.spawner(), ends, config, [1; 32])
     }
 
     /// The end of a line that accepted, and what drives it.
     pub fn far_end(&self, over: (Duplex, Endpoints), config: Config) -> (Line, Driver<Duplex, LabClock>) {
         let (stream, ends) = over;
-        Line::server(stream, self.lab.clock(), self.lab.spawner(), ends, config, [2; 32])
+        Line::new(Role::Server, stream, self.lab.clock(), self.lab.spawner(), ends, config, [2; 32])
     }
 
     /// Serves a line with handlers, until it is over.

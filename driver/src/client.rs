@@ -13,7 +13,7 @@ use crate::address::{Address, AddressError, IntoAddress};
 use crate::builder::settings;
 use crate::config::Config;
 use crate::error::Error;
-use crate::line::Line;
+use crate::line::{Line, Role};
 use crate::router::Router;
 use crate::runtime::{Clock, Runtime, SocketOptions};
 
@@ -74,7 +74,8 @@ impl<R: Runtime> ClientBuilder<R> {
         let (stream, endpoints) = within(runtime.clock(), wait, runtime.connect(&address, &socket)).await??;
         let spawn = runtime.spawner();
         let handlers = config.handlers;
-        let (line, driver) = Line::client(stream, runtime.clock(), spawn.clone(), endpoints, config, crate::entropy()?);
+        let (line, driver) =
+            Line::new(Role::Client, stream, runtime.clock(), spawn.clone(), endpoints, config, crate::entropy()?);
         spawn.spawn(Box::pin(async move {
             driver.await;
         }));

@@ -485,7 +485,7 @@ mod tests {
     use ropeway_core::wire::hello::Hello;
 
     use super::*;
-    use crate::line::Line;
+    use crate::line::{Line, Role};
     use crate::runtime::{Endpoints, Spawn};
 
     /// Gives these pieces, one a read, and takes everything: so many octets a write.
@@ -544,7 +544,7 @@ mod tests {
     fn server(pieces: impl IntoIterator<Item = Vec<u8>>, config: Config) -> (Line, Driver<Script, Stopped>) {
         let script = Script(pieces.into_iter().collect(), Vec::new());
         let spawn = Arc::new(Stopped(Duration::ZERO));
-        Line::server(script, Stopped(Duration::ZERO), spawn, Endpoints::default(), config, [7; 32])
+        Line::new(Role::Server, script, Stopped(Duration::ZERO), spawn, Endpoints::default(), config, [7; 32])
     }
 
     fn poll(driver: &mut Driver<Script, Stopped>) -> Poll<Ended> {

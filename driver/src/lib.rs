@@ -29,6 +29,7 @@ mod action;
 mod address;
 mod body;
 mod builder;
+mod chunked;
 mod client;
 mod codec;
 mod config;
@@ -73,7 +74,7 @@ pub use file::{
     Target, Upload, Uploading, printable,
 };
 pub use futures_io;
-pub use line::Line;
+pub use line::{Line, Role};
 pub use message::{Message, Responding};
 pub use messages::Messages;
 pub use ropeway_core as protocol;

@@ -44,6 +44,15 @@ impl Hash for Line {
     }
 }
 
+/// Which end of a line this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The one that opened the transport.
+    Client,
+    /// The one that accepted it.
+    Server,
+}
+
 /// Keeps the line open.
 struct Alive {
     shared: Arc<Shared>,
@@ -58,50 +67,17 @@ impl Drop for Alive {
 }
 
 impl Line {
-    /// The end that opened `stream`, and the driver that must be polled for anything to happen.
+    /// One end of a line over `stream`, and the driver that must be polled for anything to happen.
     ///
     /// `entropy` must be unpredictable and never used twice.
-    pub fn client<S, C>(
+    pub fn new<S, C>(
+        role: Role,
         stream: S,
         clock: C,
         spawn: Arc<dyn Spawn>,
         endpoints: Endpoints,
         config: Config,
         entropy: [u8; 32],
-    ) -> (Line, Driver<S, C>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-        C: Clock,
-    {
-        Line::over(stream, clock, spawn, endpoints, config, entropy, Connection::client)
-    }
-
-    /// The end that accepted `stream`, and the driver that must be polled for anything to happen.
-    ///
-    /// `entropy` must be unpredictable and never used twice.
-    pub fn server<S, C>(
-        stream: S,
-        clock: C,
-        spawn: Arc<dyn Spawn>,
-        endpoints: Endpoints,
-        config: Config,
-        entropy: [u8; 32],
-    ) -> (Line, Driver<S, C>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-        C: Clock,
-    {
-        Line::over(stream, clock, spawn, endpoints, config, entropy, Connection::server)
-    }
-
-    fn over<S, C>(
-        stream: S,
-        clock: C,
-        spawn: Arc<dyn Spawn>,
-        endpoints: Endpoints,
-        config: Config,
-        entropy: [u8; 32],
-        new: NewMachine,
     ) -> (Line, Driver<S, C>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -109,7 +85,10 @@ impl Line {
     {
         let now = micros(clock.now());
         let memory = growing(config.lanes, config.flows, config.outbox);
-        let machine = new(now, config.protocol, entropy, memory);
+        let machine = match role {
+            Role::Client => Connection::client(now, config.protocol, entropy, memory),
+            Role::Server => Connection::server(now, config.protocol, entropy, memory),
+        };
         let shared = Arc::new(Shared::new(machine, now, spawn, endpoints));
         (Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config))
     }
@@ -417,9 +396,6 @@ impl WeakLine {
         self.0.upgrade().map(|alive| alive.shared.clone())
     }
 }
-
-type NewMachine =
-    fn(ropeway_core::Instant, ropeway_core::Config, [u8; 32], crate::memory::Grown) -> Connection<crate::memory::Grown>;
 
 impl fmt::Debug for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

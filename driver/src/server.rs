@@ -16,7 +16,7 @@ use crate::builder::settings;
 use crate::client::within;
 use crate::config::Config;
 use crate::error::{Error, Failure};
-use crate::line::Line;
+use crate::line::{Line, Role};
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime, SocketOptions};
 use crate::unwind;
@@ -328,7 +328,7 @@ fn start<R: Runtime>(runtime: &R, stream: R::Stream, endpoints: Endpoints, share
     };
     let spawn = runtime.spawner();
     let (line, driver) =
-        Line::server(stream, runtime.clock(), spawn.clone(), endpoints, shared.config.clone(), entropy);
+        Line::new(Role::Server, stream, runtime.clock(), spawn.clone(), endpoints, shared.config.clone(), entropy);
     let Some(number) = shared.enter(&line) else { return };
     let listening = shared.clone();
     spawn.spawn(Box::pin(async move {

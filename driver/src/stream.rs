@@ -6,11 +6,12 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_core::{Code, Offer};
 
+use crate::chunked::Chunked;
 use crate::error::Error;
 use crate::exchange::Asking;
 use crate::flow::{Incoming, Outgoing};
@@ -157,11 +158,14 @@ impl StreamReader {
             flow.done(code);
         }
     }
+}
 
-    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        if !self.chunk.is_empty() {
-            return Poll::Ready(Ok(Some(std::mem::take(&mut self.chunk))));
-        }
+impl Chunked for StreamReader {
+    fn left(&mut self) -> &mut Bytes {
+        &mut self.chunk
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
             match &mut self.source {
                 Source::Flow(flow) => return flow.poll_chunk(cx),
@@ -178,26 +182,11 @@ impl StreamReader {
             }
         }
     }
-
-    pub(crate) fn poll_read_into(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        if out.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        if self.chunk.is_empty() {
-            match ready!(self.poll_chunk(cx))? {
-                Some(chunk) => self.chunk = chunk,
-                None => return Poll::Ready(Ok(0)),
-            }
-        }
-        let len = self.chunk.len().min(out.len());
-        self.chunk.copy_to_slice(&mut out[..len]);
-        Poll::Ready(Ok(len))
-    }
 }
 
 impl AsyncRead for StreamReader {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_read_into(cx, out)
+        self.poll_fill(cx, out)
     }
 }
 
@@ -251,7 +240,7 @@ mod tokio_io {
             cx: &mut Context<'_>,
             out: &mut tokio::io::ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
-            let len = ready!(self.poll_read_into(cx, out.initialize_unfilled()))?;
+            let len = ready!(self.poll_fill(cx, out.initialize_unfilled()))?;
             out.advance(len);
             Poll::Ready(Ok(()))
         }

@@ -15,6 +15,7 @@ use super::blocking::Errand;
 use super::control::{Control, Ends, Flow, Progress, ProgressStream, Steered, Waits, code_of, outcome};
 use super::reader::FileReader;
 use super::{FileError, Target};
+use crate::chunked::Chunked;
 use crate::error::Error;
 use crate::flow::Incoming;
 use crate::runtime::Spawn;

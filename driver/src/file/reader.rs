@@ -15,6 +15,7 @@ use ropeway_core::Code;
 use super::FileError;
 use super::control::code_of;
 use super::part::Part;
+use crate::chunked::Chunked;
 use crate::error::Error;
 use crate::flow::Incoming;
 
@@ -114,20 +115,6 @@ impl FileReader {
         }
     }
 
-    pub(super) fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
-        if !self.chunk.is_empty() {
-            return Poll::Ready(Ok(Some(std::mem::take(&mut self.chunk))));
-        }
-        let polled = ready!(self.poll_flow(cx));
-        if let Err(error) = &polled {
-            self.state = State::Failed(error.clone());
-            if let Some(flow) = self.flow.take() {
-                flow.done(code_of(error));
-            }
-        }
-        Poll::Ready(polled)
-    }
-
     fn poll_flow(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
         loop {
             let skip = match &mut self.state {
@@ -174,26 +161,28 @@ impl FileReader {
         }
         Ok(())
     }
+}
 
-    pub(crate) fn poll_read_into(&mut self, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        if out.is_empty() {
-            return Poll::Ready(Ok(0));
-        }
-        if self.chunk.is_empty() {
-            match ready!(self.poll_chunk(cx))? {
-                Some(chunk) => self.chunk = chunk,
-                None => return Poll::Ready(Ok(0)),
+impl Chunked for FileReader {
+    fn left(&mut self) -> &mut Bytes {
+        &mut self.chunk
+    }
+
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, Error>> {
+        let polled = ready!(self.poll_flow(cx));
+        if let Err(error) = &polled {
+            self.state = State::Failed(error.clone());
+            if let Some(flow) = self.flow.take() {
+                flow.done(code_of(error));
             }
         }
-        let len = self.chunk.len().min(out.len());
-        self.chunk.copy_to_slice(&mut out[..len]);
-        Poll::Ready(Ok(len))
+        Poll::Ready(polled)
     }
 }
 
 impl AsyncRead for FileReader {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.poll_read_into(cx, out)
+        self.poll_fill(cx, out)
     }
 }
 
@@ -223,7 +212,7 @@ impl tokio::io::AsyncRead for FileReader {
         cx: &mut Context<'_>,
         out: &mut tokio::io::ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let len = ready!(self.poll_read_into(cx, out.initialize_unfilled()))?;
+        let len = ready!(self.poll_fill(cx, out.initialize_unfilled()))?;
         out.advance(len);
         Poll::Ready(Ok(()))
     }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use ropeway_driver::{Clock, Config, Driver, Ended, Endpoints, Line, Spawn};
+use ropeway_driver::{Clock, Config, Ended, Endpoints, Line, Role, Spawn};
 
 use crate::weather::{End, pipe};
 
@@ -50,15 +50,15 @@ impl Hand {
 
     /// The end that opened the stream, and how it ends.
     pub(in crate::scenarios) fn client(&self, stream: End, config: Config) -> (Line, Doing<Ended>) {
-        self.line(stream, config, Line::client)
+        self.line(Role::Client, stream, config)
     }
 
     /// The end that accepted the stream, and how it ends.
     pub(in crate::scenarios) fn server(&self, stream: End, config: Config) -> (Line, Doing<Ended>) {
-        self.line(stream, config, Line::server)
+        self.line(Role::Server, stream, config)
     }
 
-    fn line(&self, stream: End, config: Config, new: NewLine) -> (Line, Doing<Ended>) {
+    fn line(&self, role: Role, stream: End, config: Config) -> (Line, Doing<Ended>) {
         let number = {
             let mut state = self.state();
             state.clocks += 1;
@@ -67,7 +67,8 @@ impl Hand {
         let clock = ByHand { number, hand: self.clone() };
         let mut entropy = [7; 32];
         entropy[..8].copy_from_slice(&number.to_le_bytes());
-        let (line, driver) = new(stream, clock, Arc::new(self.clone()), Endpoints::default(), config, entropy);
+        let (line, driver) =
+            Line::new(role, stream, clock, Arc::new(self.clone()), Endpoints::default(), config, entropy);
         (line, self.start(driver))
     }
 
@@ -171,8 +172,6 @@ impl Spawn for Hand {
 const STEPS: usize = 20_000;
 /// Room in the pipe of a pair of lines: less than anything that is measured.
 const PIPE: usize = 16 * 1024;
-
-type NewLine = fn(End, ByHand, Arc<dyn Spawn>, Endpoints, Config, [u8; 32]) -> (Line, Driver<End, ByHand>);
 
 /// A task that was started.
 pub(in crate::scenarios) struct Doing<T> {
