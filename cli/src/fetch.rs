@@ -2,7 +2,6 @@
 
 mod destination;
 mod span;
-mod unfinished;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -16,7 +15,6 @@ use tokio::io::AsyncWriteExt;
 
 use self::destination::{Destination, Place};
 use self::span::Span;
-use self::unfinished::Unfinished;
 use crate::client::Peer;
 use crate::disk::blocking;
 use crate::exit::{Exit, Failed};
@@ -74,10 +72,9 @@ async fn bring(
     out: &Output,
 ) -> Result<Option<(PathBuf, Transfer)>, Failed> {
     let offered = ask(line, &args.name).await?;
-    match (destination, &args.range) {
-        (Destination::StandardOutput, _) => print(offered, args, out).await.map(|()| None),
-        (Destination::File(place), None) => save(line, offered, args, &place, out).await.map(Some),
-        (Destination::File(place), Some(_)) => save_range(offered, args, place, out).await.map(Some),
+    match destination {
+        Destination::StandardOutput => print(offered, args, out).await.map(|()| None),
+        Destination::File(place) => save(offered, args, &place, out).await.map(Some),
     }
 }
 
@@ -89,35 +86,24 @@ async fn ask(line: &Line, name: &str) -> Result<Offered, Failed> {
     offered.ok_or_else(|| Failed::new(Exit::Refused, "the peer answered without a file"))
 }
 
-/// All of it into a folder. By the name that was asked for: another one is not the peer's to choose.
-async fn save(
-    line: &Line,
-    offered: Offered,
-    args: &Args,
-    place: &Place,
-    out: &Output,
-) -> Result<(PathBuf, Transfer), Failed> {
+/// Into a folder. By the name that was asked for: another one is not the peer's to choose.
+async fn save(offered: Offered, args: &Args, place: &Place, out: &Output) -> Result<(PathBuf, Transfer), Failed> {
     let name = printable(&args.name).to_string();
-    let (began, before) = (Instant::now(), line.stats().received.flow_octets);
-    let download = offered.save(place.save()).await?;
-    let octets = out.follow(&name, download.progress()).await;
-    let path = download.finished().await?;
-    // Nothing else comes over this line.
-    let travelled = line.stats().received.flow_octets - before;
-    Ok((path, Transfer::new(octets, Some(travelled), began.elapsed())))
+    let began = Instant::now();
+    let download = wanted(offered, args)?.save(place.save()).await?;
+    let progress = out.follow(&name, download.progress()).await;
+    Ok((download.finished().await?, Transfer::new(progress, began.elapsed())))
 }
 
-/// A range into a file of its own.
-async fn save_range(offered: Offered, args: &Args, place: Place, out: &Output) -> Result<(PathBuf, Transfer), Failed> {
-    let began = Instant::now();
-    let mut content = Content::read(offered, args, out).await?;
-    let mut file = blocking(move || place.create().map(Unfinished::new)).await?;
-    while let Some(chunk) = content.chunk().await? {
-        file = blocking(move || file.write(&chunk)).await?;
+/// What is wanted of it.
+fn wanted(offered: Offered, args: &Args) -> Result<Offered, Failed> {
+    match &args.range {
+        Some(span) => {
+            let range = span.within(offered.size())?;
+            Ok(offered.range(range))
+        }
+        None => Ok(offered),
     }
-    let octets = content.end();
-    let path = blocking(move || file.publish()).await?;
-    Ok((path, Transfer::new(octets, Some(octets), began.elapsed())))
 }
 
 /// To standard output, as it comes.
@@ -141,12 +127,12 @@ struct Content {
 impl Content {
     async fn read(offered: Offered, args: &Args, out: &Output) -> Result<Content, Failed> {
         let (name, size) = (printable(&args.name).to_string(), offered.size());
-        let Some(span) = &args.range else {
-            return Ok(Content { reader: offered.read().await?, bar: out.bar(&name, size) });
+        let reader = wanted(offered, args)?.read().await?;
+        let total = match &args.range {
+            Some(span) => span.within(size).map(|range| size.map(|_| range.end - range.start))?,
+            None => size,
         };
-        let range = span.within(size)?;
-        let total = size.map(|_| range.end - range.start);
-        Ok(Content { reader: offered.range(range).read().await?, bar: out.bar(&name, total) })
+        Ok(Content { reader, bar: out.bar(&name, total) })
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Failed> {
@@ -155,10 +141,9 @@ impl Content {
         Ok(chunk)
     }
 
-    /// How many octets there were. The peer hears that all is well.
-    fn end(self) -> u64 {
+    /// The peer hears that all is well.
+    fn end(self) {
         self.bar.finish_and_clear();
-        self.bar.position()
     }
 }
 

@@ -115,25 +115,25 @@ impl Output {
     }
 
     /// Moves a bar with a transfer until it is over; how far it came.
-    pub(crate) async fn follow(&self, name: &str, mut progress: ProgressStream) -> u64 {
+    pub(crate) async fn follow(&self, name: &str, mut progress: ProgressStream) -> Progress {
         let bar = self.bar(name, None);
-        let mut before = 0;
-        while let Some(Progress { done, total, .. }) = progress.next().await {
-            if bar.length() != total
-                && let Some(total) = total
+        let mut last = Progress::default();
+        while let Some(now) = progress.next().await {
+            if bar.length() != now.total
+                && let Some(total) = now.total
             {
                 bar.set_length(total);
                 bar.set_style(style(true));
             }
-            bar.set_position(done);
-            if before == 0 || done < before {
+            bar.set_position(now.done);
+            if now.done == now.start || now.done < last.done {
                 // What was there before is no part of the rate.
                 bar.reset_eta();
             }
-            before = done;
+            last = now;
         }
         bar.finish_and_clear();
-        before
+        last
     }
 }
 

@@ -109,15 +109,9 @@ fn source(file: &Path, args: &Args) -> Uploading {
 /// Sends files on one message, and shows each as it ends: how many octets it has, or why the peer does not have it.
 async fn send(line: &Line, files: Vec<Uploading>, out: &Output) -> Result<Vec<Result<u64, Failed>>, Failed> {
     let message = files.into_iter().fold(line.open("file", &()), |message, file| message.file(file));
-    let before = line.stats().sent.flow_octets;
-    let uploads = message.notify().await?;
-    // What travels is counted by the line, so it is known of a file that is alone there.
-    let alone = uploads.len() == 1;
     let mut under_way = JoinSet::new();
-    for upload in uploads {
-        let line = line.clone();
-        let travelled = move || alone.then(|| line.stats().sent.flow_octets - before);
-        under_way.spawn(follow(upload, travelled, out.clone()));
+    for upload in message.notify().await? {
+        under_way.spawn(follow(upload, out.clone()));
     }
     let mut all = Vec::new();
     while let Some(ended) = under_way.join_next().await {
@@ -131,12 +125,12 @@ async fn send(line: &Line, files: Vec<Uploading>, out: &Output) -> Result<Vec<Re
 }
 
 /// One file, until the peer has verified it.
-async fn follow(upload: Upload, travelled: impl FnOnce() -> Option<u64>, out: Output) -> Result<Sent, Failed> {
+async fn follow(upload: Upload, out: Output) -> Result<Sent, Failed> {
     let began = Instant::now();
     let name = printable(upload.name()).to_string();
-    let octets = out.follow(&name, upload.progress()).await;
+    let progress = out.follow(&name, upload.progress()).await;
     match upload.finished().await {
-        Ok(()) => Ok(Sent { name, transfer: Transfer::new(octets, travelled(), began.elapsed()) }),
+        Ok(()) => Ok(Sent { name, transfer: Transfer::new(progress, began.elapsed()) }),
         Err(error) => Err(refused(error).about(name)),
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ropeway_tokio::{Error, Existing, SafeName, Save, Target, printable};
+use ropeway_tokio::{Error, SafeName, Save, printable};
 
 use super::Args;
 use crate::disk::{check_folder, shown};
@@ -41,16 +41,10 @@ impl Destination {
 }
 
 impl Place {
-    /// For a file that the library saves.
+    /// How the library is to save it.
     pub(super) fn save(&self) -> Save {
         let save = Save::in_folder(&self.folder).name(self.name.as_str());
         if self.replace { save.replace() } else { save }
-    }
-
-    /// For one that is written here. Blocking.
-    pub(super) fn create(&self) -> Result<Target, Failed> {
-        let existing = if self.replace { Existing::Replace } else { Existing::Refuse };
-        Ok(Target::create(&self.folder, &self.name, existing)?)
     }
 
     /// Tells what is in the way before anything is asked for.

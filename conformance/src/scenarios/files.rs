@@ -9,7 +9,7 @@ use futures_io::AsyncRead;
 use ropeway_driver::{Code, Error, Existing, FileError, SafeName, Save, Source, Target, Uploading};
 
 use super::by_hand::octets;
-use super::files_by_hand::{Folder, Giving, Journal, file_error, follow, offered, read_file};
+use super::files_by_hand::{Folder, Giving, Journal, file_error, follow, offered, read_file, until_done};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -211,6 +211,13 @@ async fn are_saved_and_written_by_range(world: World) {
     let saving = offered(&far).await.1.range(1..).save_in(folder.path()).await.expect("it has room");
     saving.finished().await.expect("it comes");
     assert!(folder.read("p") == content[1..]);
+    // And what there is of a range goes with it.
+    let held = Giving::new(content.clone(), 1000).holding(&Arc::default());
+    near.send_file(Uploading::from_reader("h", held)).await.expect("it is offered");
+    let saving = offered(&far).await.1.range(1..).save_in(folder.path()).await.expect("it has room");
+    until_done(&mut saving.progress(), 1).await;
+    saving.cancel(Code::CANCELLED);
+    assert!(matches!(saving.finished().await, Err(Error::Cancelled(Code::CANCELLED))));
     // What there is none of.
     for written in [true, false] {
         let upload = near.send_file(("n", content.clone())).await.expect("it is offered");

@@ -20,6 +20,8 @@ pub struct Progress {
     /// Octets of the content that the receiver has, or that are on the way to it, those of an earlier transfer included.
     /// Where only a range is wanted, octets of the range.
     pub done: u64,
+    /// Where this transfer began: so many octets of `done` were there before it.
+    pub start: u64,
     /// How many there will be, once that is known.
     pub total: Option<u64>,
 }
@@ -94,7 +96,7 @@ impl Shared {
 
 impl Control {
     pub(super) fn new(total: Option<u64>) -> Arc<Control> {
-        let progress = Progress { done: 0, total };
+        let progress = Progress { total, ..Progress::default() };
         Arc::new(Control(Mutex::new(Shared { progress, ..Shared::default() })))
     }
 
@@ -135,8 +137,9 @@ impl Control {
 
     // ---- the task's side
 
-    pub(super) fn set(&self, progress: Progress) {
-        self.change(|shared| shared.progress = progress);
+    /// It begins, perhaps anew.
+    pub(super) fn begin(&self, start: u64, total: Option<u64>) {
+        self.change(|shared| shared.progress = Progress { done: start, start, total });
     }
 
     pub(super) fn add(&self, octets: usize) {
@@ -339,16 +342,17 @@ mod tests {
         let (ends, _waits) = outcome::<()>(control.clone());
         let mut stream = control.progress();
         let mut next = || poll(pin!(stream.next()));
-        let at = |done, total| Poll::Ready(Some(Progress { done, total }));
-        assert_eq!(next(), at(0, Some(9)));
+        let at = |start, done, total| Poll::Ready(Some(Progress { done, start, total }));
+        assert_eq!(next(), at(0, 0, Some(9)));
         assert_eq!(next(), Poll::Pending);
         control.add(3);
         control.add(4);
-        assert_eq!(next(), at(7, Some(9)));
-        control.set(Progress { done: 2, total: None });
+        assert_eq!(next(), at(0, 7, Some(9)));
+        control.begin(2, None);
+        control.add(1);
         control.complete();
         ends.end(Ok(()));
-        assert_eq!(next(), at(2, Some(2)));
+        assert_eq!(next(), at(2, 3, Some(3)));
         assert_eq!(next(), Poll::Ready(None));
     }
 

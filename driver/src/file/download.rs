@@ -12,7 +12,7 @@ use futures_io::AsyncWrite;
 use ropeway_core::{Accept, Code};
 
 use super::blocking::Errand;
-use super::control::{Control, Ends, Flow, Progress, ProgressStream, Steered, Waits, code_of, outcome};
+use super::control::{Control, Ends, Flow, ProgressStream, Steered, Waits, code_of, outcome};
 use super::reader::FileReader;
 use super::{FileError, Target};
 use crate::chunked::Chunked;
@@ -98,7 +98,7 @@ pub(super) fn to_folder(
     let (at, total) = (target.length(), total(accept, size));
     let (ends, waits) = outcome(Control::new(total));
     let control = waits.control.clone();
-    control.set(Progress { done: at, total });
+    control.begin(at, total);
     let disk = Disk { at, errand: Errand::new(spawn.clone(), target), most, total };
     let coming = match accept.end {
         None => Coming::Rest(flow),
@@ -220,7 +220,7 @@ impl Disk {
             self.errand.send(|target| target.restart().map(|()| Vec::new()));
             steered.step(|_, cx| self.errand.poll_back(cx)).await??;
             self.at = start;
-            steered.control.set(Progress { done: start, total: self.total });
+            steered.control.begin(start, self.total);
         }
         let mut batch = Vec::new();
         while steered.step(|flow, cx| poll_gather(flow, cx, &mut batch)).await? {

@@ -68,7 +68,7 @@ impl Offered {
     ///
     /// It grows under a hidden name and gets its own when all of it is there, checked and on the disk. What an earlier
     /// transfer of the name left is continued, if it is the beginning of this file. A [`range`](Offered::range) becomes a file
-    /// of its own, and continues nothing.
+    /// of its own, continues nothing, and leaves nothing to be continued.
     ///
     /// # Errors
     /// [`Error::Name`]; [`Error::File`] if a file of the name exists ([`FileError::Exists`]) or none can be made. The peer is told
@@ -160,7 +160,10 @@ impl Offered {
         let anew = anew || !self.part.is_all();
         let spawn = self.flow.line().spawn().clone();
         let place = move || open(&folder, &name, existing, anew, size.unwrap_or(most));
-        let target = blocking(&*spawn, place).await??;
+        let mut target = blocking(&*spawn, place).await??;
+        if !self.part.is_all() {
+            target = target.passing();
+        }
         if target.length() > 0 {
             accept = Accept { start: target.length(), end: None, prefix: Some(target.digest()) };
         }

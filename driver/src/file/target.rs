@@ -39,6 +39,8 @@ pub struct Target {
     place: Place,
     /// Of all the file holds; it also counts the bytes.
     hasher: blake3::Hasher,
+    /// It is thrown away unless it is published.
+    passing: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Target {
             _ => FileError::failed_to("create the partial file")(e),
         })?;
         lock(&file, &partial)?;
-        Ok(Self { file, place, hasher: blake3::Hasher::new() })
+        Ok(Self { file, place, hasher: blake3::Hasher::new(), passing: false })
     }
 
     /// Takes up what an earlier transfer of the name left in the folder; `None` if there is nothing.
@@ -90,7 +92,13 @@ impl Target {
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&file).map_err(FileError::failed_to("read the partial file"))?;
-        Ok(Some(Self { file, place, hasher }))
+        Ok(Some(Self { file, place, hasher, passing: false }))
+    }
+
+    /// The same, but dropped before it is published it leaves nothing: for what no later transfer could continue.
+    pub fn passing(mut self) -> Target {
+        self.passing = true;
+        self
     }
 
     /// How many bytes the file holds, which is the offset at which to go on.
@@ -188,8 +196,8 @@ impl Target {
 
 impl Drop for Target {
     fn drop(&mut self) {
-        if self.length() == 0 {
-            // Nobody is left to be told; an empty partial file does no harm.
+        if self.passing || self.length() == 0 {
+            // Nobody is left to be told; the next transfer of the name clears it away.
             let _ = self.remove();
         }
     }

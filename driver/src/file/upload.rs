@@ -10,7 +10,7 @@ use ropeway_core::{Accept, Code, Offer};
 
 use super::Source;
 use super::blocking::blocking;
-use super::control::{Control, Ends, Progress, ProgressStream, Steered, Waits, code_of, outcome};
+use super::control::{Control, Ends, ProgressStream, Steered, Waits, code_of, outcome};
 use super::feed::{BoxedReader, Feed};
 use crate::error::Error;
 use crate::flow::Outgoing;
@@ -316,11 +316,10 @@ impl Sending {
         let Sending { flow: steered, feed, size } = self;
         feed.seek(accept)?;
         let start = steered.step(|flow, cx| unless_done(flow, cx, |cx| feed.poll_start(cx))).await?;
-        let progress = match accept.end {
-            None => Progress { done: start, total: *size },
-            Some(end) => Progress { done: 0, total: size.map(|size| end.min(size).saturating_sub(start)) },
-        };
-        steered.control.set(progress);
+        match accept.end {
+            None => steered.control.begin(start, *size),
+            Some(end) => steered.control.begin(0, size.map(|size| end.min(size).saturating_sub(start))),
+        }
         steered.control.clone().unless_cancelled(steered.flow.begin(start)).await?;
         let mut last = false;
         while !last {

@@ -121,7 +121,7 @@ fn a_full_disk_is_told_apart() {
     };
     let scene = Scene::new();
     let place = Place::new(scene.folder.path(), &name(), Existing::Refuse);
-    let mut target = Target { file: full, place, hasher: blake3::Hasher::new() };
+    let mut target = Target { file: full, place, hasher: blake3::Hasher::new(), passing: false };
     assert!(matches!(refused(target.write_at_end(b"content")), FileError::Space(_)));
     assert_eq!(target.length(), 0);
 }
