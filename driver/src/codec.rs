@@ -11,7 +11,7 @@ use serde::ser::{Impossible, Serialize, Serializer};
 use crate::body::{Body, BodyKind, ToBody};
 use crate::depth;
 use crate::error::{BodyError, Error};
-use crate::label::{is_labelled, is_octets, is_plain, label};
+use crate::label::{is_labelled, is_octets, is_plain, label, wanted};
 use crate::scratch::Scratch;
 use crate::shape::{self, Fields};
 
@@ -174,7 +174,7 @@ fn serialise<B: Serialize + ?Sized>(value: &B, out: &mut Vec<u8>) -> Result<Enco
 /// The value that a body holds.
 pub(crate) fn decode<T: DeserializeOwned>(body: &Body) -> Result<T, BodyError> {
     let octets = body.as_slice();
-    let wrong = |detail: Option<String>| BodyError { expected: label::<T>(), found: body.kind.to_string(), detail };
+    let wrong = |detail: Option<String>| BodyError { expected: wanted::<T>(), found: body.kind.to_string(), detail };
     match &body.kind {
         BodyKind::Typed(name) => {
             if !is_labelled::<T>(name) {
@@ -212,7 +212,7 @@ pub(crate) fn decode_owned<T: DeserializeOwned>(body: Body) -> Result<T, BodyErr
     if body.kind != BodyKind::Bytes || is_octets::<T>() {
         return decode(&body);
     }
-    let wrong = || BodyError { expected: label::<T>(), found: BodyKind::Bytes.to_string(), detail: None };
+    let wrong = || BodyError { expected: wanted::<T>(), found: BodyKind::Bytes.to_string(), detail: None };
     T::deserialize(OwnedOctets(body.into_bytes().into())).map_err(|_: Mismatch| wrong())
 }
 

@@ -10,6 +10,19 @@ pub(crate) fn label<T: ?Sized>() -> String {
     shorten(type_name::<T>())
 }
 
+/// What a body has to be for a `T`, in the words that are used of bodies that came.
+pub(crate) fn wanted<T: ?Sized>() -> String {
+    if type_name::<T>() == "()" {
+        "nothing".into()
+    } else if is_octets::<T>() || type_name::<T>() == "bytes::bytes::Bytes" {
+        "bytes".into()
+    } else if is_plain::<T>() {
+        "text".into()
+    } else {
+        label::<T>()
+    }
+}
+
 /// Whether `T` is called so.
 pub(crate) fn is_labelled<T: ?Sized>(name: &str) -> bool {
     let full = type_name::<T>();

@@ -143,7 +143,7 @@ async fn an_answer_of_another_type_is_an_error(world: World) {
     let question = Question { number: 1, text: String::new() };
     for (expected, outcome) in [
         ("u64", near.request::<_, u64>("judge", &question).await.map(drop)),
-        ("String", near.request::<_, String>("judge", &question).await.map(drop)),
+        ("text", near.request::<_, String>("judge", &question).await.map(drop)),
         ("Question", near.request::<_, Question>("judge", &question).await.map(drop)),
     ] {
         let Err(Error::WrongType { action, cause }) = &outcome else { panic!("{outcome:?}") };

@@ -32,7 +32,11 @@ impl Source {
     ///
     /// The length is what it is now: what is appended later is not sent.
     pub fn open(path: &Path) -> Result<Self, FileError> {
-        let missing = || FileError::Io { doing: "open the file", source: io::ErrorKind::NotFound.into() };
+        // In the system's own words.
+        let missing = || {
+            let source = path.metadata().err().unwrap_or_else(|| io::ErrorKind::NotFound.into());
+            FileError::Io { doing: "open the file", source }
+        };
         let file = open_regular(OpenOptions::new().read(true), path, Links::Follow)?.ok_or_else(missing)?;
         let found = file.metadata().map_err(FileError::failed_to("look at the file"))?;
         let content = Content::File { file, modified: found.modified().ok() };
