@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ropeway_tokio::{
-    Address, Client, Code, Config, Error, Message, Runtime, Server, Socket, SocketOptions, Tokio, TokioIo, Uploading,
+    Address, Client, CloseCode, Code, Config, Error, Message, Reason, Runtime, Server, Socket, SocketOptions, Tokio,
+    TokioIo, Uploading,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -29,6 +30,42 @@ async fn every_address_of_a_host_is_tried() {
     let Address::Tcp { port, .. } = address else { panic!("it is of another kind") };
     let named = Address::Tcp { host: "localhost".into(), port };
     Tokio.connect(&named, &SocketOptions::default()).await.expect("one of them listens");
+}
+
+/// A program that ends right after its last word: the runtime goes before the driver has had a turn.
+#[test]
+fn what_was_said_last_goes_although_the_runtime_ends() {
+    const ROUNDS: usize = 50;
+    let (heard, hears) = std::sync::mpsc::channel();
+    let (ended, ends) = std::sync::mpsc::channel();
+    let serving = tokio::runtime::Runtime::new().expect("there are threads");
+    let server = Server::bind("tcp://127.0.0.1:0")
+        .on("note", move |number: usize| {
+            let _ = heard.send(number);
+            async { Ok(()) }
+        })
+        .on_line(move |line| {
+            let ended = ended.clone();
+            let line = line.clone();
+            tokio::spawn(async move { ended.send(line.ended().await.reason) });
+            async { Ok(()) }
+        });
+    let server = serving.block_on(server.serve()).expect("a port is free");
+    for number in 0..ROUNDS {
+        let program = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let program = program.expect("there are threads");
+        program.block_on(async {
+            let client = Client::connect(server.address()).await.expect("it listens");
+            client.notify("note", &number).await.expect("the line is up");
+        });
+    }
+    let patience = Duration::from_secs(10);
+    for _ in 0..ROUNDS {
+        assert_eq!(ends.recv_timeout(patience).expect("it ends"), Reason::ByPeer(CloseCode::DONE));
+    }
+    let mut numbers: Vec<_> = (0..ROUNDS).map(|_| hears.recv_timeout(patience).expect("it was sent")).collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..ROUNDS));
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,10 +34,15 @@ thread_local! {
 
 /// The loop of one line. Spawn it, or poll it yourself; the line lives as long as it does.
 ///
-/// Its output says how the line ended. Dropping it ends the line at once: what waits for it fails, and the peer sees the
-/// transport end without a goodbye.
+/// Its output says how the line ended. Dropping it ends the line at once: what waits for it fails. Of what was said before
+/// it goes what the transport takes there and then, the goodbye of a line that is closing included; a runtime that ends
+/// drops its tasks like that.
 #[must_use = "a line does nothing unless its driver is polled"]
-pub struct Driver<S, C> {
+pub struct Driver<S, C>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Clock,
+{
     stream: S,
     clock: C,
     shared: Arc<Shared>,
@@ -468,8 +473,17 @@ where
     }
 }
 
-impl<S, C> Drop for Driver<S, C> {
+impl<S, C> Drop for Driver<S, C>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    C: Clock,
+{
     fn drop(&mut self) {
+        if self.phase == Phase::Running && !self.shared.lock().cut {
+            let now = micros(self.clock.now());
+            // Not into the shared block: the thread may have lost it by now.
+            let _ = self.write_from(&mut Context::from_waker(Waker::noop()), now, &mut Vec::new());
+        }
         let mut state = self.shared.lock();
         state.machine.handle_eof();
         state.end(Ended { reason: Reason::Eof, text: "its driver was dropped".into() });
