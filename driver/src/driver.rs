@@ -200,7 +200,6 @@ where
         let mut at = 0;
         loop {
             let mut state = self.shared.lock();
-            state.set_time(now);
             for _ in 0..FRAMES {
                 // Looked at where it is: an event is large to move.
                 match &state.machine.handle_input(now, &mut input[at..]) {
@@ -279,7 +278,6 @@ where
             }
             let (len, closed) = {
                 let mut state = self.shared.lock();
-                state.set_time(now);
                 let len = state.machine.poll_transmit(now, block);
                 if len > 0 {
                     state.after_transmit();
@@ -380,7 +378,6 @@ where
     /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
     fn sleep(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.shared.lock();
-        state.stale = true;
         if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
             // Only the transport can help, and time. Both may have changed since they were looked at.
             state.stuck = Some(self.armed.unwrap_or(Instant::ZERO.after(Duration::MAX)));

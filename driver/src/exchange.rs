@@ -125,17 +125,17 @@ impl<L: Borrow<Line>> Asking<L> {
 
     /// Sends what did not go with the first frame. Stops early if the exchange ends: the answers say why.
     pub(crate) async fn send_rest(&mut self, content: &dyn Content, mut at: usize) -> Result<(), Error> {
-        let mut turn = Waiting::new(self.line(), Turn::for_bulk());
+        let mut turn = Waiting::new(self.line.borrow(), Turn::for_bulk());
         let key = self.key;
-        let spawn = self.line().spawn();
+        let line = self.line();
         let len = content.len();
         while at < len {
             at += poll_fn(|cx| {
                 turn.poll(cx, |state| {
-                    let now = state.time(&**spawn);
+                    let now = line.now();
                     let lane = state.asking(key);
                     let Some(call) = state.calls.get_mut(key) else { return Ok(len) };
-                    let Some(lane) = lane.filter(|_| call.heard.aborted.is_none() && !call.is_answered()) else {
+                    let Some(lane) = lane.filter(|_| call.heard.aborted.is_none()) else {
                         return Ok(len);
                     };
                     call.writer = Some(cx.waker().clone());
@@ -149,8 +149,8 @@ impl<L: Borrow<Line>> Asking<L> {
         Ok(())
     }
 
-    /// The exchange goes on without anybody waiting for it: a notice that was sent.
-    pub(crate) fn forget(mut self) {
+    /// The exchange goes on without anybody waiting for it.
+    pub(crate) fn forget(&mut self) {
         let key = std::mem::replace(&mut self.key, Key::NONE);
         self.line().lock().forget_call(key);
     }
@@ -308,7 +308,8 @@ impl Open {
         Open { line, action, content, timeout: None, files: Vec::new() }
     }
 
-    /// How long a request waits for a sign of life; zero for ever. Whole milliseconds.
+    /// How long a request waits for a sign of life; zero for ever. Whole milliseconds, from when it is sent: while it waits
+    /// for a free lane or for room, it waits.
     pub fn timeout(mut self, timeout: Duration) -> Open {
         self.timeout = Some(timeout);
         self
@@ -341,12 +342,24 @@ impl Open {
     /// Dropped early, the message is given up, and its files with it.
     pub async fn notify(self) -> Result<Vec<Upload>, Error> {
         let (exchange, _) = self.go(false, 0).await?;
-        let Exchange { asking, uploads, .. } = exchange;
+        let Exchange { mut asking, uploads, .. } = exchange;
         asking.forget();
         Ok(uploads.into())
     }
 
-    /// Sends a request with a stream, to be answered by one.
+    /// Sends a request with a stream. Its answers, and what they bring, come from the exchange.
+    ///
+    /// # Errors
+    /// As [`send`](Open::send).
+    ///
+    /// # Cancel safety
+    /// Dropped early, the request is given up, and the peer is told.
+    pub async fn stream(self) -> Result<(StreamWriter, Exchange), Error> {
+        let (exchange, writer) = self.go(true, 1).await?;
+        Ok((writer.ok_or(Error::Missing("stream"))?, exchange))
+    }
+
+    /// Sends a request with a stream, to be answered by one. What else the answer brings is passed over.
     ///
     /// # Errors
     /// As [`send`](Open::send). If the answer brings no stream, reading fails.
@@ -354,9 +367,21 @@ impl Open {
     /// # Cancel safety
     /// Dropped early, the request is given up, and the peer is told.
     pub async fn into_stream(self) -> Result<(StreamWriter, StreamReader), Error> {
-        let (exchange, writer) = self.go(true, 1).await?;
-        let writer = writer.ok_or(Error::Missing("stream"))?;
+        let (writer, exchange) = self.stream().await?;
         Ok((writer, StreamReader::answering(exchange.asking)))
+    }
+
+    /// Sends a message with a stream that wants no answer.
+    ///
+    /// # Errors
+    /// As [`send`](Open::send).
+    ///
+    /// # Cancel safety
+    /// Dropped early, the message is given up, and its stream with it.
+    pub async fn notify_stream(self) -> Result<StreamWriter, Error> {
+        let (Exchange { mut asking, .. }, writer) = self.go(false, 1).await?;
+        asking.forget();
+        writer.ok_or(Error::Missing("stream"))
     }
 
     async fn go(self, wants_answer: bool, streams: u16) -> Result<(Exchange, Option<StreamWriter>), Error> {

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{CloseCode, Code, Connection, Limits, Reason, Stats};
+use ropeway_core::{CloseCode, Code, Connection, Instant, Limits, Reason, Stats};
 
 use crate::action::To;
 use crate::body::{FromBody, ToBody};
@@ -89,7 +89,7 @@ impl Line {
             Role::Client => Connection::client(now, config.protocol, entropy, memory),
             Role::Server => Connection::server(now, config.protocol, entropy, memory),
         };
-        let shared = Arc::new(Shared::new(machine, now, spawn, endpoints));
+        let shared = Arc::new(Shared::new(machine, spawn, endpoints));
         (Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config))
     }
 
@@ -198,6 +198,7 @@ impl Line {
     /// # Cancel safety
     /// Safe.
     pub async fn ready(&self) -> Result<(), Error> {
+        let mut waiting = Waiting::new(self, Turn::default());
         poll_fn(|cx| {
             let mut state = self.lock();
             if let Some(error) = state.over() {
@@ -206,7 +207,7 @@ impl Line {
             if state.machine.peer().is_some() {
                 return Poll::Ready(Ok(()));
             }
-            state.wait_for_phase(cx);
+            state.wait_for_phase(&mut waiting.turn, cx);
             Poll::Pending
         })
         .await
@@ -217,12 +218,13 @@ impl Line {
     /// # Cancel safety
     /// Safe.
     pub async fn ended(&self) -> Ended {
+        let mut waiting = Waiting::new(self, Turn::default());
         poll_fn(|cx| {
             let mut state = self.lock();
             match &state.ended {
                 Some(ended) => Poll::Ready(ended.clone()),
                 None => {
-                    state.wait_for_phase(cx);
+                    state.wait_for_phase(&mut waiting.turn, cx);
                     Poll::Pending
                 }
             }
@@ -287,13 +289,14 @@ impl Line {
     /// # Cancel safety
     /// Safe.
     pub async fn idle(&self) {
+        let mut waiting = Waiting::new(self, Turn::for_idle());
         poll_fn(|cx| {
             let mut state = self.lock();
             let quiet = state.is_quiet();
             if state.ended.is_some() || quiet {
                 return Poll::Ready(());
             }
-            state.wait_for_idle(cx);
+            state.wait_for_idle(&mut waiting.turn, cx);
             Poll::Pending
         })
         .await;
@@ -308,6 +311,7 @@ impl Line {
     /// Safe.
     pub async fn ping(&self) -> Result<Duration, Error> {
         let mut asked = None;
+        let mut waiting = Waiting::new(self, Turn::default());
         poll_fn(|cx| {
             let mut state = self.lock();
             if let Some(error) = state.over() {
@@ -323,7 +327,7 @@ impl Line {
                 }
                 _ => {}
             }
-            state.wait_for_phase(cx);
+            state.wait_for_phase(&mut waiting.turn, cx);
             Poll::Pending
         })
         .await
@@ -371,6 +375,11 @@ impl Line {
 
     pub(crate) fn lock(&self) -> Guard<'_> {
         self.0.shared.lock()
+    }
+
+    /// What time it is, for a deadline.
+    pub(crate) fn now(&self) -> Instant {
+        micros(self.0.shared.spawn.now())
     }
 
     pub(crate) fn spawn(&self) -> &Arc<dyn Spawn> {

@@ -191,7 +191,8 @@ impl Message {
     /// # Cancel safety
     /// Safe.
     pub async fn aborted(&mut self) -> Code {
-        poll_fn(|cx| self.serving.poll_aborted(cx)).await
+        let mut waiting = Waiting::new(&self.serving.line, Turn::default());
+        poll_fn(|cx| self.serving.poll_aborted(&mut waiting.turn, cx)).await
     }
 
     /// Answers with a bare code. Never waits. Does nothing for a message that wants no answer.

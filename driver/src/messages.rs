@@ -11,7 +11,7 @@ use futures_core::Stream;
 
 use crate::line::{Line, WeakLine};
 use crate::message::Message;
-use crate::state::{Names, Raw, Shared};
+use crate::state::{Names, Raw, Shared, Turn};
 
 /// The messages that a peer sends, as a stream that ends when the line is over.
 ///
@@ -32,6 +32,7 @@ pub struct Messages {
     names: Names,
     /// Answers to a batch go out together; see [`Messages::corked`].
     corks: bool,
+    turn: Turn,
 }
 
 /// So many messages are answered before the driver is woken, if there are as many.
@@ -52,6 +53,7 @@ impl Messages {
             used: Vec::new(),
             names: Names::default(),
             corks: false,
+            turn: Turn::for_message(),
         }
     }
 
@@ -117,7 +119,7 @@ impl Messages {
             }
             // Left where an idle line lets go of it.
             state.spare = (std::mem::take(&mut self.batch), std::mem::take(&mut self.used));
-            state.wait_for_message(cx);
+            state.wait_for_message(&mut self.turn, cx);
             return Poll::Pending;
         }
         if self.batch.capacity() == 0 {
@@ -154,6 +156,7 @@ impl Drop for Messages {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.takers -= 1;
+        self.turn.leave(&mut state);
         state.corked = false;
         for len in self.used.drain(..) {
             state.machine.take_message(len);

@@ -15,7 +15,8 @@ pub(crate) struct Scratch(pub(crate) Vec<u8>);
 
 impl Scratch {
     pub(crate) fn new() -> Scratch {
-        Scratch(SCRATCH.take())
+        // A thread that ends may have lost it by now.
+        Scratch(SCRATCH.try_with(Cell::take).unwrap_or_default())
     }
 }
 
@@ -24,7 +25,7 @@ impl Drop for Scratch {
         let mut octets = std::mem::take(&mut self.0);
         if octets.capacity() <= KEPT {
             octets.clear();
-            SCRATCH.set(octets);
+            let _ = SCRATCH.try_with(|kept| kept.set(octets));
         }
     }
 }

@@ -105,7 +105,7 @@ impl Serving {
                 turn.poll(cx, |state| {
                     let lane = state.serving(key).ok_or(Refused::NoLane)?;
                     state.wait_for_lane(key, cx);
-                    let now = state.time(&**self.line.spawn());
+                    let now = self.line.now();
                     content.said(at, |rest| state.machine.body(now, lane, rest))
                 })
             })
@@ -161,7 +161,7 @@ impl Serving {
         }
     }
 
-    pub(crate) fn poll_aborted(&mut self, cx: &Context<'_>) -> Poll<Code> {
+    pub(crate) fn poll_aborted(&self, turn: &mut Turn, cx: &Context<'_>) -> Poll<Code> {
         let mut state = self.line.lock();
         let over = state.ended.is_some();
         let key = self.lane.map_or(Key::NONE, |(_, key)| key);
@@ -170,7 +170,7 @@ impl Serving {
                 return Poll::Ready(Code::CANCELLED);
             }
             // A notice of one frame: nobody can give it up, but the line may end.
-            state.wait_for_phase(cx);
+            state.wait_for_phase(turn, cx);
             return Poll::Pending;
         };
         match served.heard.aborted {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ropeway_core::Send;
+use ropeway_core::{Action, Instant, Kind, Send};
 
 use crate::action::To;
 use crate::codec::Content;
@@ -45,21 +45,29 @@ impl Future for Start<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Start { waiting: Waiting { line, turn }, to, content, terms } = &mut *self;
         to.check()?;
+        // Nothing is waited for on a notice.
+        let now = if terms.wants_answer { line.now() } else { Instant::ZERO };
         let mut state = line.lock();
-        turn.spare(!terms.wants_answer);
+        let needs_lane = terms.wants_answer || terms.attached > 0 || !state.machine.fits(content.len());
+        turn.spare(!needs_lane);
         if state.must_queue(turn, cx) {
-            return Poll::Pending;
+            // What is refused for good is told at once.
+            let checked = content.said(0, |octets| {
+                let send = Send::new(Action::Number(0), Kind::Bytes, octets);
+                state.machine.check(&Send { attached: terms.attached, ..send })
+            });
+            return match checked {
+                Ok(_) => Poll::Pending,
+                Err(refused) => state.outcome(Err(refused), turn, cx),
+            };
         }
-        let now = state.time(&**line.spawn());
-        let mut needs_lane = terms.wants_answer;
         let started = state.named(*to, *content).and_then(|(action, kind)| {
             let sent = content.said(0, |octets| {
                 let send = Send { attached: terms.attached, timeout: terms.timeout, ..Send::new(action, kind, octets) };
-                if terms.wants_answer {
-                    return state.machine.request(now, &send);
+                match terms.wants_answer {
+                    true => state.machine.request(now, &send),
+                    false => state.machine.notify(now, &send),
                 }
-                needs_lane = state.machine.needs_lane(&send);
-                state.machine.notify(now, &send)
             })?;
             let key = sent.lane.map(|lane| state.new_call(lane, cx));
             // Whoever has not taken an answer that came is likely to ask again.
@@ -68,7 +76,6 @@ impl Future for Start<'_> {
             }
             Ok((key, sent.taken))
         });
-        turn.spare(!needs_lane);
         state.outcome(started, turn, cx)
     }
 }

@@ -43,10 +43,6 @@ pub(crate) struct Shared {
 
 pub(crate) struct State {
     pub(crate) machine: Connection<Grown>,
-    /// When the driver last looked at the clock. While it is being polled that is good enough for a deadline.
-    now: Instant,
-    /// The driver waits, for whatever reason, and `now` grows old.
-    pub(crate) stale: bool,
     /// The driver waits, and this wakes it.
     pub(crate) asleep: bool,
     /// The driver waits for the transport, or for this time: an earlier deadline is to wake it.
@@ -69,7 +65,7 @@ pub(crate) struct State {
     pub(crate) inbox: VecDeque<Raw>,
     /// Empty rows of whoever waits for messages.
     pub(crate) spare: (VecDeque<Raw>, Vec<usize>),
-    inbox_waiters: Vec<Waker>,
+    inbox_waiters: Waiters,
     /// Streams of messages that there are.
     pub(crate) takers: usize,
     pub(crate) served: Slab<Served>,
@@ -87,7 +83,7 @@ pub(crate) struct State {
     pub(crate) bulk_waiters: Waiters,
     pub(crate) flow_waiters: Waiters,
     /// Who waits for the handshake, or for the end.
-    pub(crate) phase_waiters: Vec<Waker>,
+    pub(crate) phase_waiters: Waiters,
     /// Pongs so far, and how long the latest took.
     pub(crate) pongs: (u64, Duration),
     /// Who runs handlers of requests, and stops them when nobody waits for the answer any more.
@@ -95,7 +91,7 @@ pub(crate) struct State {
     /// Messages that were fetched and are not done with: in a batch, or with a handler that runs.
     pub(crate) unfinished: usize,
     /// Who waits until nothing is open.
-    idle_waiters: Vec<Waker>,
+    idle_waiters: Waiters,
     pub(crate) peer_away: bool,
     actions: HashMap<Box<str>, u16>,
     types: HashMap<&'static str, u16>,
@@ -114,8 +110,8 @@ pub(crate) struct Names {
 }
 
 impl Shared {
-    pub(crate) fn new(machine: Connection<Grown>, now: Instant, spawn: Arc<dyn Spawn>, endpoints: Endpoints) -> Shared {
-        Shared { state: Mutex::new(State::new(machine, now)), spawn, endpoints }
+    pub(crate) fn new(machine: Connection<Grown>, spawn: Arc<dyn Spawn>, endpoints: Endpoints) -> Shared {
+        Shared { state: Mutex::new(State::new(machine)), spawn, endpoints }
     }
 
     pub(crate) fn lock(&self) -> Guard<'_> {
@@ -154,10 +150,12 @@ impl Drop for Guard<'_> {
         if state.wakes.is_empty() {
             drop(state);
         } else {
-            let mut wakes = std::mem::replace(&mut state.wakes, WAKES.take());
+            // A thread that ends may have lost it by now.
+            let empty = WAKES.try_with(Cell::take).unwrap_or_default();
+            let mut wakes = std::mem::replace(&mut state.wakes, empty);
             drop(state);
             wakes.drain(..).for_each(Waker::wake);
-            WAKES.set(wakes);
+            let _ = WAKES.try_with(|kept| kept.set(wakes));
         }
         if let Some(driver) = driver {
             driver.wake();
@@ -166,11 +164,9 @@ impl Drop for Guard<'_> {
 }
 
 impl State {
-    fn new(machine: Connection<Grown>, now: Instant) -> State {
+    fn new(machine: Connection<Grown>) -> State {
         State {
             machine,
-            now,
-            stale: true,
             asleep: false,
             stuck: None,
             cut: false,
@@ -183,7 +179,7 @@ impl State {
             opened: Keys::new(),
             inbox: VecDeque::new(),
             spare: Default::default(),
-            inbox_waiters: Vec::new(),
+            inbox_waiters: Waiters::default(),
             takers: 0,
             served: Slab::new(),
             accepted: Keys::new(),
@@ -196,11 +192,11 @@ impl State {
             window_waiters: Waiters::default(),
             bulk_waiters: Waiters::default(),
             flow_waiters: Waiters::default(),
-            phase_waiters: Vec::new(),
+            phase_waiters: Waiters::default(),
             pongs: (0, Duration::ZERO),
             watchers: Slab::new(),
             unfinished: 0,
-            idle_waiters: Vec::new(),
+            idle_waiters: Waiters::default(),
             peer_away: false,
             actions: HashMap::new(),
             types: HashMap::new(),
@@ -227,22 +223,6 @@ impl State {
     /// Whether a deadline has come up that the stuck driver does not know of.
     pub(crate) fn is_late(&self) -> bool {
         self.stuck.is_some_and(|until| self.machine.poll_timeout().is_some_and(|at| at < until))
-    }
-
-    /// The time for a deadline.
-    pub(crate) fn time(&mut self, spawn: &dyn Spawn) -> Instant {
-        if self.stale {
-            self.now = self.now.max(micros(spawn.now()));
-            // A driver that was woken is about to look itself.
-            self.stale = !self.kicked;
-        }
-        self.now
-    }
-
-    /// The driver is being polled, and has looked at the clock.
-    pub(crate) fn set_time(&mut self, now: Instant) {
-        self.now = now;
-        self.stale = false;
     }
 
     // ---- names
@@ -326,9 +306,6 @@ impl State {
             return;
         }
         self.ended = Some(ended);
-        self.wakes.append(&mut self.phase_waiters);
-        self.wakes.append(&mut self.idle_waiters);
-        self.wakes.append(&mut self.inbox_waiters);
         let mut wakes = std::mem::take(&mut self.wakes);
         self.queues().into_iter().for_each(|queue| wakes.extend(queue.drain()));
         self.wakes = wakes;

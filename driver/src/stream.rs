@@ -61,12 +61,20 @@ impl StreamWriter {
         self.0.cancel(code);
     }
 
-    /// Pauses it, or lets it go on. While either end has paused it nothing is sent.
+    /// Pauses it. While either end has paused it nothing is sent.
     ///
     /// # Errors
     /// [`Error::Misuse`] when it is over.
-    pub fn pause(&self, on: bool) -> Result<(), Error> {
-        self.0.pause(on)
+    pub fn pause(&self) -> Result<(), Error> {
+        self.0.pause(true)
+    }
+
+    /// Lets it go on, as far as this end is concerned.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when it is over.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.0.pause(false)
     }
 
     /// Whether the reader has paused it.
@@ -136,11 +144,23 @@ impl StreamReader {
         poll_fn(|cx| self.poll_chunk(cx)).await
     }
 
-    /// Pauses it, or lets it go on. What is on its way still comes.
+    /// Pauses it. What is on its way still comes.
     ///
     /// # Errors
     /// [`Error::Misuse`] when it is over, or has not come yet.
-    pub fn pause(&self, on: bool) -> Result<(), Error> {
+    pub fn pause(&self) -> Result<(), Error> {
+        self.set_paused(true)
+    }
+
+    /// Lets it go on, as far as this end is concerned.
+    ///
+    /// # Errors
+    /// As [`pause`](StreamReader::pause).
+    pub fn resume(&self) -> Result<(), Error> {
+        self.set_paused(false)
+    }
+
+    fn set_paused(&self, on: bool) -> Result<(), Error> {
         match &self.source {
             Source::Flow(flow) => flow.pause(on),
             Source::Answer(_) => Err(Error::Misuse("the stream has not come yet")),
@@ -170,14 +190,16 @@ impl Chunked for StreamReader {
             match &mut self.source {
                 Source::Flow(flow) => return flow.poll_chunk(cx),
                 Source::Answer(asking) => match ready!(asking.poll_flow(cx))? {
-                    Some(flow) if flow.is_push() => self.source = Source::Flow(flow),
-                    Some(_) => {}
-                    None => {
-                        return match ready!(asking.poll_answer(cx)) {
-                            Some(answer) => Poll::Ready(answer?.into_body().and(Err(Error::Missing("stream")))),
-                            None => Poll::Ready(Err(Error::Missing("stream"))),
-                        };
+                    Some(flow) if flow.is_push() => {
+                        // The rest of the answer, and answers behind it, are of no interest; they are not to be cut short.
+                        asking.forget();
+                        self.source = Source::Flow(flow);
                     }
+                    Some(_) => {}
+                    None => match ready!(asking.poll_answer(cx)) {
+                        Some(answer) => drop(answer?.into_body()?),
+                        None => return Poll::Ready(Err(Error::Missing("stream"))),
+                    },
                 },
             }
         }

@@ -8,6 +8,8 @@ use std::task::{Context, Waker};
 pub(crate) struct Waiters {
     queue: VecDeque<Waiter>,
     next: u64,
+    /// How many were woken and have not come yet.
+    called: usize,
 }
 
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub(crate) struct Place(Option<u64>);
 impl Waiters {
     /// Waits at `place` for so much: at the end of the queue, or where it was before it was woken in vain.
     pub(crate) fn wait(&mut self, place: &mut Place, need: usize, cx: &Context<'_>) {
+        let is_new = !place.is_taken();
         let ticket = *place.0.get_or_insert_with(|| {
             self.next += 1;
             self.next
@@ -32,16 +35,19 @@ impl Waiters {
         let at = self.queue.partition_point(|waiter| waiter.ticket < ticket);
         match self.queue.get_mut(at) {
             Some(waiter) if waiter.ticket == ticket => waiter.waker.clone_from(cx.waker()),
-            _ => self.queue.insert(at, Waiter { ticket, need, waker: cx.waker().clone() }),
+            _ => {
+                self.called = self.called.saturating_sub(usize::from(!is_new));
+                self.queue.insert(at, Waiter { ticket, need, waker: cx.waker().clone() });
+            }
         }
     }
 
     /// Gives the place up, having got what it was for.
     pub(crate) fn served(&mut self, place: &mut Place) {
-        if let Some(ticket) = place.0.take()
-            && let Ok(at) = self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket)
-        {
-            self.queue.remove(at);
+        let Some(ticket) = place.0.take() else { return };
+        match self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket) {
+            Ok(at) => drop(self.queue.remove(at)),
+            Err(_) => self.called = self.called.saturating_sub(1),
         }
     }
 
@@ -53,13 +59,18 @@ impl Waiters {
                 self.queue.remove(at);
                 None
             }
-            Err(_) => self.pop(),
+            Err(_) => {
+                self.called = self.called.saturating_sub(1);
+                self.pop()
+            }
         }
     }
 
     /// The one who has waited longest.
     pub(crate) fn pop(&mut self) -> Option<Waker> {
-        self.queue.pop_front().map(|waiter| waiter.waker)
+        let waiter = self.queue.pop_front()?;
+        self.called += 1;
+        Some(waiter.waker)
     }
 
     /// Those who have waited longest, as many as find what they need in so much.
@@ -78,7 +89,13 @@ impl Waiters {
 
     /// Everyone.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Waker> + '_ {
+        self.called += self.queue.len();
         self.queue.drain(..).map(|waiter| waiter.waker)
+    }
+
+    /// Whether nobody waits, and nobody was woken who has not come yet.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.queue.is_empty() && self.called == 0
     }
 
     pub(crate) fn is_empty(&self) -> bool {

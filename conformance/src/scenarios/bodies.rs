@@ -12,6 +12,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     several_share_the_line_with_small_requests,
     an_early_answer_stops_the_rest_of_the_body,
     an_early_answer_keeps_what_it_brings,
+    what_is_said_meanwhile_stops_no_body,
     a_body_that_nobody_reads_harms_nobody,
     the_size_is_known_before_the_whole_has_come,
     sizes_around_a_frame_and_a_credit_arrive_whole,
@@ -133,6 +134,32 @@ async fn an_early_answer_keeps_what_it_brings(world: World) {
     let mut stream = exchange.stream().await.expect("it brings one");
     assert!(read_stream(&mut stream).await.expect("it is complete") == octets(100_000, 2));
     drop(exchange);
+    world.part(near, far).await;
+}
+
+async fn what_is_said_meanwhile_stops_no_body(world: World) {
+    let (near, far) = world.pair_with(patient(), tight()).await;
+    let large = world.much(1_000_000);
+    let mut messages = far.messages();
+    for more in [false, true] {
+        let (line, body) = (near.clone(), octets(large, 1));
+        let asker = world.spawn(async move {
+            let mut exchange = line.open("any", &body).send().await.expect("it is wanted");
+            let first = exchange.next().await.expect("it comes").expect("it is an answer");
+            assert_eq!((first.is_update(), first.is_last()), (!more, false));
+            exchange.next().await.expect("it comes").expect("it is an answer").decode::<u64>()
+        });
+        let mut message = messages.next().await.expect("it comes");
+        match more {
+            true => drop(message.respond("reading").more().await.expect("it is waited for")),
+            false => message.update("reading").await.expect("it is waited for"),
+        }
+        until(|| near.stats().received.updates + near.stats().received.responses == 1 + 2 * u64::from(more)).await;
+        let len = message.body().await.expect("it comes whole").len() as u64;
+        message.answer(&len).await.expect("it is waited for");
+        assert_eq!(asker.await.expect("it is a number"), large as u64);
+    }
+    drop(messages);
     world.part(near, far).await;
 }
 

@@ -1,7 +1,10 @@
 //! Messages that want an answer, and every kind of answer.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use ropeway_driver::{Code, Error, Failure, Line, Router};
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,9 @@ pub(super) const LIST: &[Scenario] = scenarios![
     updates_come_between_and_answer_passes_them_over,
     six_hundred_in_flight_share_few_lanes,
     who_finds_no_lane_free_waits_for_one,
+    what_is_too_large_waits_for_no_lane,
+    a_large_notice_waits_for_its_turn,
+    who_is_woken_for_a_lane_and_never_comes_keeps_nobody,
     answers_come_in_any_order,
     a_request_that_wants_nothing_but_the_code,
 ];
@@ -252,6 +258,88 @@ async fn six_hundred_in_flight_share_few_lanes(world: World) {
     }
     assert!((1..=8).contains(&seen.load(Ordering::Relaxed)), "{seen:?} at once on 8 lanes");
     world.part(near, far).await;
+}
+
+/// The far end takes one exchange, and no message above 100 kB.
+async fn narrow(world: &World) -> (Line, Line) {
+    let mut config = patient();
+    config.lanes = 1;
+    config.protocol.max_message = 100_000;
+    world.pair_with(patient(), config).await
+}
+
+async fn what_is_too_large_waits_for_no_lane(world: World) {
+    let (near, far) = narrow(&world).await;
+    let mut messages = far.messages();
+    let mut first = near.open("first", &()).send().await.expect("the line is up");
+    let message = messages.next().await.expect("it comes");
+    let mut second = Box::pin(near.ask("second", &()));
+    assert!(polled(second.as_mut()).await.is_pending(), "there is one lane");
+    let refused = near.ask("any", &octets(100_001, 1)).await;
+    assert!(matches!(refused, Err(Error::TooLarge(_))), "{refused:?}");
+    message.code(Code::OK);
+    first.next().await.expect("it comes").expect("it is an answer");
+    let taker = world.spawn(async move { messages.next().await.expect("it comes").code(Code::OK) });
+    assert_eq!(second.as_mut().await.expect("it is answered"), Code::OK);
+    taker.await;
+    drop((first, second));
+    world.part(near, far).await;
+}
+
+async fn a_large_notice_waits_for_its_turn(world: World) {
+    let (near, far) = narrow(&world).await;
+    let mut messages = far.messages();
+    let mut first = near.open("first", &()).send().await.expect("the line is up");
+    let message = messages.next().await.expect("it comes");
+    let mut second = Box::pin(near.ask("second", &()));
+    assert!(polled(second.as_mut()).await.is_pending(), "there is one lane");
+    message.code(Code::OK);
+    first.next().await.expect("it comes").expect("it is an answer");
+    // The second was woken for the lane, and has not come yet.
+    let body = octets(90_000, 1);
+    let mut large = Box::pin(near.notify("large", &body));
+    assert!(polled(large.as_mut()).await.is_pending(), "another has waited longer");
+    let taker = world.spawn(async move {
+        for action in ["second", "large"] {
+            let mut message = messages.next().await.expect("it comes");
+            assert_eq!(message.action().to_string(), action);
+            message.body().await.expect("it comes whole");
+            message.code(Code::OK);
+        }
+    });
+    assert_eq!(second.as_mut().await.expect("it is answered"), Code::OK);
+    large.as_mut().await.expect("its turn comes");
+    taker.await;
+    drop((first, second, large));
+    world.part(near, far).await;
+}
+
+async fn who_is_woken_for_a_lane_and_never_comes_keeps_nobody(world: World) {
+    let (near, far) = narrow(&world).await;
+    let mut messages = far.messages();
+    let mut first = near.open("first", &()).send().await.expect("the line is up");
+    let message = messages.next().await.expect("it comes");
+    let mut idle = Box::pin(near.ask("idle", &()));
+    assert!(polled(idle.as_mut()).await.is_pending(), "there is one lane");
+    message.code(Code::OK);
+    first.next().await.expect("it comes").expect("it is an answer");
+    let taker = world.spawn(async move {
+        for action in ["third", "idle"] {
+            let message = messages.next().await.expect("it comes");
+            assert_eq!(message.action().to_string(), action);
+            message.code(Code::OK);
+        }
+    });
+    assert_eq!(near.ask("third", &()).await.expect("its turn comes"), Code::OK);
+    assert_eq!(idle.as_mut().await.expect("its turn comes, too"), Code::OK);
+    taker.await;
+    drop((first, idle));
+    world.part(near, far).await;
+}
+
+/// What a single poll gives.
+async fn polled<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 async fn who_finds_no_lane_free_waits_for_one(world: World) {

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_driver::{Code, Error, Router, StreamWriter};
+use ropeway_driver::{Code, Error, Message, Router, StreamWriter, Uploading};
 
 use super::by_hand::{cut_short, echo, mirror, octets, queue, read_stream, still_works, until, write_stream};
 use super::{Scenario, scenarios};
@@ -23,6 +23,10 @@ pub(super) const LIST: &[Scenario] = scenarios![
     the_writer_can_give_it_up_with_a_code,
     a_refusal_reaches_the_reader_of_the_answer,
     an_answer_before_the_stream_was_offered_is_not_lost,
+    one_up_is_answered_by_a_value,
+    a_notice_brings_one,
+    what_else_the_answer_brings_cuts_none_short,
+    a_refusal_behind_progress_is_told,
     they_read_and_write_as_any_other_io,
 ];
 
@@ -149,7 +153,7 @@ async fn a_paused_one_waits_and_goes_on(world: World) {
     let mut message = far.messages().next().await.expect("it comes");
     let mut stream = message.stream().await.expect("it brings one");
     // By the reader: the writer is told.
-    stream.pause(true).expect("it is not over");
+    stream.pause().expect("it is not over");
     until(|| writer.is_paused()).await;
     let sending = world.spawn(async move {
         writer.send(&octets(100, 1)).await.expect("it goes on");
@@ -157,16 +161,16 @@ async fn a_paused_one_waits_and_goes_on(world: World) {
     });
     still_works(&far).await;
     assert!(!sending.is_done() && near.stats().sent.flow_octets == 0);
-    stream.pause(false).expect("it is not over");
+    stream.resume().expect("it is not over");
     let mut writer = sending.await;
     // By the writer: the reader is told, and what was sent before still comes.
-    writer.pause(true).expect("it is not over");
+    writer.pause().expect("it is not over");
     until(|| stream.is_paused()).await;
     assert!(cut_short(1, writer.send(&octets(100, 2))).await.is_none(), "it is paused");
     assert!(stream.chunk().await.expect("it goes on").expect("it is not over") == octets(100, 1));
     still_works(&far).await;
     assert_eq!(near.stats().sent.flow_octets, 100);
-    writer.pause(false).expect("it is not over");
+    writer.resume().expect("it is not over");
     let writing = world.spawn(async move { write_stream(writer, &octets(1000, 3)).await });
     assert!(read_stream(&mut stream).await.expect("it is complete") == octets(1000, 3));
     assert!(!stream.is_paused());
@@ -295,6 +299,78 @@ async fn a_refusal_reaches_the_reader_of_the_answer(world: World) {
     let (_writer, mut reader) = near.open("echo", "no stream").into_stream().await.expect("the line is up");
     let error = reader.chunk().await.expect_err("it is answered without a stream");
     assert!(matches!(error, Error::Missing("stream")), "{error:?}");
+    drop((_writer, reader));
+    world.part(near, far).await;
+}
+
+async fn one_up_is_answered_by_a_value(world: World) {
+    let (near, far) = world.pair().await;
+    let count = |mut message: Message| async move {
+        let all = read_stream(&mut message.stream().await?).await?;
+        Ok(message.answer(&(all.len() as u64)).await?)
+    };
+    world.serve(&far, Router::new().on_message("count", count));
+    let file = Uploading::from_bytes("aside", octets(10, 1));
+    let (writer, mut exchange) = near.open("count", &()).file(file).stream().await.expect("the line is up");
+    write_stream(writer, &octets(100_000, 1)).await.expect("it is read");
+    assert_eq!(exchange.answer::<u64>().await.expect("it is a number"), 100_000);
+    assert_eq!(exchange.uploads().count(), 1);
+    drop(exchange);
+    world.part(near, far).await;
+}
+
+async fn a_notice_brings_one(world: World) {
+    let (near, far) = world.pair().await;
+    let writer = near.open("log", "today").notify_stream().await.expect("the line is up");
+    let writing = world.spawn(async move { write_stream(writer, &octets(100_000, 1)).await });
+    let mut message = far.messages().next().await.expect("it comes");
+    assert!(!message.wants_answer());
+    assert_eq!(message.decode::<String>().await.expect("it is text"), "today");
+    let mut stream = message.stream().await.expect("it brings one");
+    assert!(read_stream(&mut stream).await.expect("it is complete") == octets(100_000, 1));
+    drop((message, stream));
+    writing.await.expect("it was read");
+    world.part(near, far).await;
+}
+
+async fn what_else_the_answer_brings_cuts_none_short(world: World) {
+    let (near, far) = world.pair_with(tight(), tight()).await;
+    let tail = |more: bool| {
+        move |mut message: Message| async move {
+            // More than the lane's credit, and nobody reads it.
+            let body = octets(200_000, 1);
+            let responding = message.respond(&body);
+            let mut writer = if more { responding.more() } else { responding }.stream().await?;
+            writer.send(&octets(1000, 2)).await?;
+            writer.finish().await?;
+            if more {
+                message.respond(&body).await?;
+            }
+            Ok(())
+        }
+    };
+    world.serve(&far, Router::new().on("echo", echo).on_message("one", tail(false)).on_message("two", tail(true)));
+    for action in ["one", "two"] {
+        let (writer, mut reader) = near.open(action, &()).into_stream().await.expect("the line is up");
+        assert!(read_stream(&mut reader).await.expect("it is complete") == octets(1000, 2));
+        drop((writer, reader));
+        still_works(&near).await;
+    }
+    world.part(near, far).await;
+}
+
+async fn a_refusal_behind_progress_is_told(world: World) {
+    let (near, far) = world.pair().await;
+    let refuse = |mut message: Message| async move {
+        message.update("looking").await?;
+        message.respond("still").more().await?;
+        message.code(Code::NOT_FOUND);
+        Ok(())
+    };
+    world.serve(&far, Router::new().on_message("refuse", refuse));
+    let (_writer, mut reader) = near.open("refuse", &()).into_stream().await.expect("the line is up");
+    let error = reader.chunk().await.expect_err("it is refused");
+    assert!(matches!(error, Error::Answered(Code::NOT_FOUND, None)), "{error:?}");
     drop((_writer, reader));
     world.part(near, far).await;
 }

@@ -302,7 +302,7 @@ async fn a_driver_that_sleeps_is_woken_by_any_verb(world: World) {
         writer.send(b"x").await.expect("there is credit");
         assert_eq!(&stream.chunk().await.expect("it goes on").expect("it is not over")[..], b"x");
     }
-    stream.pause(true).expect("it is not over");
+    stream.pause().expect("it is not over");
     until(|| writer.is_paused()).await;
     drop(writer);
     stream.chunk().await.expect_err("it is not complete");

@@ -336,8 +336,8 @@ impl<S: Storage> Connection<S> {
         *count = count.saturating_add(1);
     }
 
-    /// Checks a message against what the peer announced; the size of its body.
-    fn check(&self, message: &Send<'_>) -> Result<u64, Refused> {
+    /// Whether a message is one that could be sent if there were a lane and room for it; the size of its whole body.
+    pub fn check(&self, message: &Send<'_>) -> Result<u64, Refused> {
         self.may_speak()?;
         if self.peer_away {
             return Err(Refused::Away);
@@ -376,9 +376,9 @@ impl<S: Storage> Connection<S> {
         Ok(size)
     }
 
-    /// Whether a body of `len` octets fits a frame. What fits a frame fits any window.
+    /// Whether a message or answer with a body of `len` octets goes in one frame. What fits a frame fits any window.
     #[inline]
-    fn fits(&self, len: usize) -> bool {
+    pub fn fits(&self, len: usize) -> bool {
         len == 0 || len.saturating_add(MESSAGE_HEAD) <= self.largest()
     }
 

@@ -304,7 +304,7 @@ impl Flow for Incoming {
 
 impl Flow for FileReader {
     fn pause(&self, on: bool) {
-        let _ = FileReader::pause(self, on);
+        let _ = self.set_paused(on);
     }
 }
 

@@ -100,11 +100,23 @@ impl FileReader {
         Ok(())
     }
 
-    /// Pauses it, or lets it go on. What is on its way still comes.
+    /// Pauses it. What is on its way still comes.
     ///
     /// # Errors
     /// [`Error::Misuse`] when it is over.
-    pub fn pause(&self, on: bool) -> Result<(), Error> {
+    pub fn pause(&self) -> Result<(), Error> {
+        self.set_paused(true)
+    }
+
+    /// Lets it go on, as far as this end is concerned.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when it is over.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.set_paused(false)
+    }
+
+    pub(super) fn set_paused(&self, on: bool) -> Result<(), Error> {
         self.flow.as_ref().ok_or(Error::Misuse("the file is read to its end"))?.pause(on)
     }
 

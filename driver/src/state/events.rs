@@ -116,18 +116,18 @@ impl State {
                     Table::Types => self.names.types.push((name, fingerprint)),
                 }
             }
-            Event::Ready(_) => self.wakes.append(&mut self.phase_waiters),
+            Event::Ready(_) => self.wakes.extend(self.phase_waiters.drain()),
             Event::Pong { rtt } => {
                 self.pongs = (self.pongs.0 + 1, rtt);
-                self.wakes.append(&mut self.phase_waiters);
+                self.wakes.extend(self.phase_waiters.drain());
             }
             Event::Away => {
                 self.peer_away = true;
-                self.wakes.append(&mut self.phase_waiters);
+                self.wakes.extend(self.phase_waiters.drain());
                 self.wakes.extend(self.lane_waiters.drain());
                 self.wakes.extend(self.room_waiters.drain());
                 self.wakes.extend(self.window_waiters.drain());
-                self.wakes.append(&mut self.inbox_waiters);
+                self.wakes.extend(self.inbox_waiters.drain());
             }
             Event::Closed { reason, text } => {
                 self.end(Ended { reason, text: String::from_utf8_lossy(text).into() });
@@ -167,7 +167,7 @@ impl State {
             lane,
         });
         if !self.inbox_waiters.is_empty() {
-            self.wakes.append(&mut self.inbox_waiters);
+            self.wakes.extend(self.inbox_waiters.drain());
         }
     }
 
@@ -182,14 +182,19 @@ impl State {
     pub(super) fn on_reply(&mut self, lane: LaneId, reply: RawReply) {
         let over = !self.machine.is_live(lane);
         let key = self.opened.get(lane.number());
-        if let Some(call) = self.calls.get_mut(key) {
-            call.push_reply(reply);
-            if over {
-                call.lane = None;
+        match self.calls.get_mut(key) {
+            Some(call) => {
+                call.push_reply(reply);
+                if over {
+                    call.lane = None;
+                    // The rest of its body is not wanted.
+                    self.wakes.extend(call.writer.take());
+                }
+                if let Some(waker) = call.heard.waker.take() {
+                    self.wakes.push(waker);
+                }
             }
-            if let Some(waker) = call.heard.waker.take() {
-                self.wakes.push(waker);
-            }
+            None => self.take_reply(lane, &reply),
         }
         if over {
             self.opened.set(lane.number(), Key::NONE);

@@ -277,12 +277,27 @@ impl State {
         self.after_freeing();
     }
 
-    /// The exchange goes on without anybody waiting for it.
+    /// The exchange goes on without anybody waiting for it: what comes on it is taken and dropped.
     pub(crate) fn forget_call(&mut self, key: Key) {
-        if let Some(lane) = self.asking(key) {
+        let lane = self.asking(key);
+        let Some(mut call) = self.calls.remove(key) else { return };
+        if let Some(lane) = lane {
             self.opened.set(lane.number(), Key::NONE);
+            while let Some(reply) = call.next_reply() {
+                self.take_reply(lane, &reply);
+            }
+            for piece in call.heard.take_pieces() {
+                self.machine.take_lane(lane, piece.len());
+            }
         }
-        self.calls.discard(key);
+        self.drop_offers(call.heard.take_offers(), Code::CANCELLED);
+    }
+
+    /// Nobody wants the reply: its credit goes back.
+    pub(super) fn take_reply(&mut self, lane: LaneId, reply: &RawReply) {
+        if let RawReply::Response { octets, .. } | RawReply::Update { octets, .. } = reply {
+            self.machine.take_lane(lane, octets.as_slice().len());
+        }
     }
 
     /// Nobody answers any more. A request that was not answered is: with what it was refused for, otherwise with

@@ -11,7 +11,7 @@ use crate::waiters::{Place, Waiters};
 /// No message's head counts for more, nor does the window charge more.
 const HEAD: usize = 32;
 
-/// Where a verb waits: for what is scarce, for room to send, for the window of messages.
+/// Where a verb waits: for what is scarce, for room to send, for the window of messages, for what becomes of the line.
 #[derive(Default)]
 pub(crate) struct Turn {
     wants: Wants,
@@ -22,6 +22,7 @@ pub(crate) struct Turn {
     scarce: Place,
     room: Place,
     window: Place,
+    phase: Place,
 }
 
 /// What a verb needs besides room in the outbox.
@@ -32,6 +33,10 @@ enum Wants {
     Lane,
     Flow,
     Bulk,
+    /// Nothing open.
+    Idle,
+    /// A message of the peer's.
+    Message,
 }
 
 impl Turn {
@@ -53,13 +58,21 @@ impl Turn {
         Turn { wants: Wants::Bulk, ..Turn::default() }
     }
 
+    pub(crate) fn for_idle() -> Turn {
+        Turn { wants: Wants::Idle, ..Turn::default() }
+    }
+
+    pub(crate) fn for_message() -> Turn {
+        Turn { wants: Wants::Message, ..Turn::default() }
+    }
+
     /// Whether it can do without a lane, as far as is known now.
     pub(crate) fn spare(&mut self, spared: bool) {
         self.spared = spared;
     }
 
     pub(crate) fn is_waiting(&self) -> bool {
-        self.scarce.is_taken() || self.room.is_taken() || self.window.is_taken()
+        [&self.scarce, &self.room, &self.window, &self.phase].into_iter().any(Place::is_taken)
     }
 
     /// Gives the places up, to whoever should have a turn instead.
@@ -67,6 +80,7 @@ impl Turn {
         let room = state.room_waiters.leave(&mut self.room);
         let window = state.window_waiters.leave(&mut self.window);
         let scarce = state.scarce(self.wants).and_then(|(queue, _)| queue.leave(&mut self.scarce));
+        state.phase_waiters.served(&mut self.phase);
         state.wakes.extend([room, window, scarce].into_iter().flatten());
     }
 
@@ -74,6 +88,7 @@ impl Turn {
     fn served(&mut self, state: &mut State) -> Option<Waker> {
         state.room_waiters.served(&mut self.room);
         state.window_waiters.served(&mut self.window);
+        state.phase_waiters.served(&mut self.phase);
         let (queue, is_left) = state.scarce(self.wants)?;
         let waited = self.scarce.is_taken();
         queue.served(&mut self.scarce);
@@ -83,9 +98,19 @@ impl Turn {
 
 impl State {
     /// All queues.
-    pub(super) fn queues(&mut self) -> [&mut Waiters; 5] {
+    pub(super) fn queues(&mut self) -> [&mut Waiters; 8] {
         let State { lane_waiters, room_waiters, window_waiters, bulk_waiters, flow_waiters, .. } = self;
-        [lane_waiters, room_waiters, window_waiters, bulk_waiters, flow_waiters]
+        let State { phase_waiters, idle_waiters, inbox_waiters, .. } = self;
+        [
+            lane_waiters,
+            room_waiters,
+            window_waiters,
+            bulk_waiters,
+            flow_waiters,
+            phase_waiters,
+            idle_waiters,
+            inbox_waiters,
+        ]
     }
 
     /// The queue for what is scarce, and whether there is some of it.
@@ -95,15 +120,21 @@ impl State {
             Wants::Lane => Some((&mut self.lane_waiters, self.machine.has_free_lane())),
             Wants::Flow => Some((&mut self.flow_waiters, self.machine.has_free_flow())),
             Wants::Bulk => Some((&mut self.bulk_waiters, self.machine.has_bulk_room())),
+            Wants::Idle => Some((&mut self.idle_waiters, false)),
+            Wants::Message => Some((&mut self.inbox_waiters, false)),
         }
     }
 
     /// Whether others have waited longer for a lane. If so this waits behind them. (Who waits for room for a large frame
     /// or for a flow comes round by itself: to have got one is to have none for the next.)
     pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
-        let behind = !turn.spared && !turn.scarce.is_taken() && self.ended.is_none() && !self.lane_waiters.is_empty();
+        let behind = !turn.spared && !turn.scarce.is_taken() && self.ended.is_none() && !self.lane_waiters.is_settled();
         if behind {
             self.lane_waiters.wait(&mut turn.scarce, 0, cx);
+            if self.machine.has_free_lane() {
+                // It is kept for one that was woken; the driver looks whether that one comes.
+                self.wake_driver();
+            }
         }
         behind
     }
@@ -149,7 +180,7 @@ impl State {
                 Poll::Pending
             }
             Refused::NotReady => {
-                self.wait_for_phase(cx);
+                self.wait_for_phase(place, cx);
                 Poll::Pending
             }
             Refused::Closed => {
@@ -212,23 +243,23 @@ impl State {
     /// Before the driver sleeps: who waits until nothing is open is told if nothing is.
     pub(crate) fn before_sleep(&mut self) {
         if !self.idle_waiters.is_empty() && self.is_quiet() {
-            self.wakes.append(&mut self.idle_waiters);
+            self.wakes.extend(self.idle_waiters.drain());
         }
     }
 
     /// Wakes the task when the line is ready, changes, or is over.
-    pub(crate) fn wait_for_phase(&mut self, cx: &Context<'_>) {
-        wait(&mut self.phase_waiters, cx);
+    pub(crate) fn wait_for_phase(&mut self, turn: &mut Turn, cx: &Context<'_>) {
+        self.phase_waiters.wait(&mut turn.phase, 0, cx);
     }
 
     /// Wakes the task when an exchange or flow is over.
-    pub(crate) fn wait_for_idle(&mut self, cx: &Context<'_>) {
-        wait(&mut self.idle_waiters, cx);
+    pub(crate) fn wait_for_idle(&mut self, turn: &mut Turn, cx: &Context<'_>) {
+        self.idle_waiters.wait(&mut turn.scarce, 0, cx);
     }
 
     /// Wakes the task when a message comes.
-    pub(crate) fn wait_for_message(&mut self, cx: &Context<'_>) {
-        wait(&mut self.inbox_waiters, cx);
+    pub(crate) fn wait_for_message(&mut self, turn: &mut Turn, cx: &Context<'_>) {
+        self.inbox_waiters.wait(&mut turn.scarce, 0, cx);
     }
 
     /// Whether nothing is open, and every message that came is done with.
@@ -241,20 +272,14 @@ impl State {
     pub(crate) fn finished(&mut self, messages: usize) {
         self.unfinished -= messages;
         if self.unfinished == 0 {
-            self.wakes.append(&mut self.idle_waiters);
+            self.wakes.extend(self.idle_waiters.drain());
         }
     }
 
     /// Somebody may fetch what is in the inbox.
     pub(crate) fn wake_for_message(&mut self) {
         if !self.inbox.is_empty() {
-            self.wakes.append(&mut self.inbox_waiters);
+            self.wakes.extend(self.inbox_waiters.drain());
         }
-    }
-}
-
-fn wait(waiters: &mut Vec<Waker>, cx: &Context<'_>) {
-    if !waiters.iter().any(|waker| waker.will_wake(cx.waker())) {
-        waiters.push(cx.waker().clone());
     }
 }
