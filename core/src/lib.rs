@@ -18,7 +18,7 @@
 //! # A running loop
 //!
 //! ```
-//! use ropeway_core::*;
+//! use ropeway_core::{Action, Config, Connection, Event, Flow, Instant, Lane, Memory, Respond, Send};
 //!
 //! fn memory() -> Memory<[Lane; 2], [Flow; 1], [u8; 1024]> {
 //!     Memory {

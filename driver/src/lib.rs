@@ -3,15 +3,7 @@
 //! A program uses a binding (`ropeway-tokio` and its like), which re-exports all of this. What a binding must supply is
 //! [`Runtime`].
 //!
-//! | handle | what it is | when it is dropped |
-//! | --- | --- | --- |
-//! | [`Server`] | listens, and serves every line that comes | it stops listening, and its lines say goodbye |
-//! | [`Line`] | one line to a peer, from [`Client::connect`], [`ServerBuilder::on_line`] or [`Message::line`] | with the last handle of the line it says goodbye |
-//! | [`Messages`], [`Message`] | what the peer sends, where no [`Router`] takes it | a request without an answer is answered [`Code::NO_ANSWER`] |
-//! | [`Exchange`] | a request that was sent, and its answers | the request is given up |
-//! | [`StreamWriter`], [`StreamReader`] | a stream, on a message or an answer | the other end learns that it is incomplete |
-//! | [`Upload`], [`Download`] | a file under way | it goes on |
-//! | [`Offered`] | a file that the peer offers | it is declined |
+//! What the handles are, and what becomes of each when it is dropped, is told at [`Line`].
 //!
 //! Either end of a line may do all of it: a client has handlers by [`ClientBuilder::on`], and a server asks its clients by
 //! their lines. Settings are fields of [`Config`]: `let mut config = Config::DEFAULT; config.lanes = 64;`.

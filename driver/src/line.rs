@@ -26,7 +26,21 @@ use crate::waiting::Waiting;
 
 /// One line to a peer. Cheap to clone; all clones, and all that came from them, are the same line.
 ///
-/// When the last of them is dropped the line says goodbye and ends. Two are equal if they are the same line.
+/// When the last of them is dropped the line says goodbye, behind all that was said before, and ends: as soon as its driver
+/// has a turn, or, if its runtime ends, as far as the transport takes it there and then. [`close`](Line::close) waits for
+/// it. Two are equal if they are the same line.
+///
+/// # Handles
+///
+/// | handle | what it is | when it is dropped |
+/// | --- | --- | --- |
+/// | [`Server`](crate::Server) | listens, and serves every line that comes | it stops listening, and its lines say goodbye |
+/// | [`Line`] | one line to a peer, from [`Client::connect`](crate::Client::connect), [`ServerBuilder::on_line`](crate::ServerBuilder::on_line) or [`Message::line`](crate::Message::line) | with the last handle of the line it says goodbye |
+/// | [`Messages`], [`Message`](crate::Message) | what the peer sends, where no [`Router`](crate::Router) takes it | a request without an answer is answered [`Code::NO_ANSWER`] |
+/// | [`Exchange`](crate::Exchange) | a request that was sent, and its answers | the request is given up |
+/// | [`StreamWriter`](crate::StreamWriter), [`StreamReader`](crate::StreamReader) | a stream, on a message or an answer | the other end learns that it is incomplete |
+/// | [`Upload`](crate::Upload), [`Download`](crate::Download) | a file under way | it goes on |
+/// | [`Offered`](crate::Offered) | a file that the peer offers | it is declined |
 #[derive(Clone)]
 pub struct Line(Arc<Alive>);
 
