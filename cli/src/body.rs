@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::client::Peer;
 use crate::exit::Failed;
 use crate::input::StandardInput;
+use crate::listing::Listing;
 use crate::output::{Output, hex};
 
 /// The largest number of an action.
@@ -45,6 +46,9 @@ fn action(text: &str) -> Result<Action, String> {
 /// For clap: seconds, with or without a fraction.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds")?;
+    if seconds < 0.0 {
+        return Err("a time can't be negative".into());
+    }
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
@@ -92,7 +96,7 @@ impl Serialize for Content {
     }
 }
 
-/// A body that came, for JSON: its kind, and its text or its octets as hexadecimal digits.
+/// A body that came, for JSON: its kind, and its text, its value or its octets as hexadecimal digits.
 #[derive(Debug, Serialize)]
 pub(crate) struct Received {
     kind: &'static str,
@@ -102,17 +106,23 @@ pub(crate) struct Received {
     text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hex: Option<String>,
+    /// Of a type that is known here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Listing>,
 }
 
 impl Received {
     pub(crate) fn new(body: &Body) -> Received {
         let text = std::str::from_utf8(body.as_slice()).ok().map(str::to_owned);
         let hex = Some(hex(body.as_slice()));
-        let empty = Received { kind: "none", name: None, text: None, hex: None };
+        let empty = Received { kind: "none", name: None, text: None, hex: None, value: None };
         match body.kind() {
             BodyKind::None => empty,
             BodyKind::Text if text.is_some() => Received { kind: "text", text, ..empty },
-            BodyKind::Typed(name) => Received { kind: "typed", name: Some(name.to_string()), hex, ..empty },
+            BodyKind::Typed(name) => {
+                let (name, value) = (Some(name.to_string()), body.decode().ok());
+                Received { kind: "typed", name, hex: hex.filter(|_| value.is_none()), value, ..empty }
+            }
             _ => Received { kind: "bytes", hex, ..empty },
         }
     }
@@ -123,11 +133,12 @@ impl Received {
     }
 
     /// Shows it alone: text and octets as they are where a program reads them, harmlessly where a person does; a value
-    /// as its digits behind its type's name.
+    /// of a type unknown here as its digits behind its type's name.
     pub(crate) fn show(&self, body: &Body, out: &Output) -> Result<(), Failed> {
         let person = io::stdout().is_terminal();
         match self.kind {
             "none" => Ok(()),
+            _ if self.value.as_ref().is_some_and(Listing::is_empty) => Ok(()),
             "text" if !person => out.raw(body.as_slice(), body.as_slice().last().is_some_and(|last| *last != b'\n')),
             "bytes" if !person => out.raw(body.as_slice(), false),
             _ => out.raw(self.to_string().as_bytes(), true),
@@ -137,6 +148,9 @@ impl Received {
 
 impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(value) = &self.value {
+            return value.fmt(f);
+        }
         if let Some(name) = &self.name {
             write!(f, "{} ", printable(name))?;
         }

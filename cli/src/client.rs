@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use ropeway_tokio::{Address, Client, CloseCode, Error, Line};
+use ropeway_tokio::{Address, Client, CloseCode, Line};
 use tokio::time::timeout;
 
 use crate::exit::Failed;
@@ -41,7 +41,6 @@ impl Peer {
     }
 
     async fn connect(&self) -> Result<Line, Failed> {
-        let line = Client::connect(&self.address).await;
-        line.map_err(|error: Error| Failed::unconnected(error).about(format_args!("no line to {}", self.address)))
+        Client::connect(&self.address).await.map_err(|error| Failed::unreached(error, &self.address))
     }
 }

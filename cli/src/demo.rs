@@ -11,9 +11,11 @@ mod stage;
 mod streams;
 mod table;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use ropeway_tokio::CloseCode;
+use serde::Serialize;
 
 use self::material::Material;
 use self::stage::Stage;
@@ -28,18 +30,23 @@ use crate::signal::Interrupts;
 /// only if all of it was verified.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Args {
-    /// Files to exchange; this program, and two made of it, if none are given
+    /// Files to exchange, this program if none are given. Files made of the first go along until there are three, one of
+    /// them large enough to be paused
     files: Vec<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let mut interrupts = Interrupts::listen()?;
+    let own = args.files.is_empty();
     let spinner = out.spinner("reading files");
     let material = tokio::select! {
         material = Material::new(args.files) => material?,
         () = interrupts.next() => return Err(Failed::interrupted()),
     };
     spinner.finish_and_clear();
+    if !own && material.made > 0 {
+        out.note("made", &Made::of(&material))?;
+    }
     let stage = Stage::build(&material).await?;
     let outcome = tokio::select! {
         outcome = all(&stage, material, out) => outcome,
@@ -58,4 +65,24 @@ async fn all(stage: &Stage, material: Material, out: &Output) -> Result<(), Fail
     files::at_once(stage, material, &mut table).await?;
     let ended = stage.line().close(CloseCode::DONE, "").await;
     table.close(stage.line().stats(), &ended)
+}
+
+/// Files that go along with those given.
+#[derive(Serialize)]
+struct Made {
+    files: Vec<String>,
+}
+
+impl Made {
+    fn of(material: &Material) -> Made {
+        let made = material.files.iter().rev().take(material.made);
+        Made { files: made.map(|file| file.name.to_string()).collect() }
+    }
+}
+
+impl fmt::Display for Made {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files = self.files.join(" and ");
+        write!(f, "made {files} to go along: three files go at once, and one must be large enough to be paused")
+    }
 }

@@ -31,7 +31,7 @@ pub(crate) fn check_folder(path: &Path) -> Result<(), Failed> {
     let checked = match fs::metadata(path) {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Failed::new(Exit::File, "not a folder")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failed::file("the folder does not exist")(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Failed::new(Exit::File, "no such folder")),
         Err(error) => Err(Failed::file("can't look at the folder")(error)),
     };
     checked.map_err(|failed| failed.about(shown(path)))

@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use ropeway_tokio::{Code, Error, FileError, printable};
+use ropeway_tokio::protocol::PeerError;
+use ropeway_tokio::{Address, Code, Ended, Error, FileError, Reason, printable};
 use tokio::task::JoinError;
 
 /// Exit codes. The help text lists them: [`LIST`].
@@ -16,7 +17,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// No line could be opened, or the address can't be listened on.
     Connect = 3,
-    /// The peer refused, or answered something else than was asked for.
+    /// The peer refused, or it has to: for a bad name or range. Or it answered something else than was asked for.
     Refused = 4,
     /// A file, standard input or standard output failed.
     File = 5,
@@ -39,7 +40,7 @@ Exit codes:
   1    an internal error
   2    bad usage
   3    no line: connecting or listening failed, or the peer does not speak Ropeway
-  4    the peer refused, or answered something else than was asked for
+  4    refused, by the peer or for a bad name or range; or the peer answered something else
   5    a file, standard input or standard output failed
   6    what arrived is not what was sent
   7    timed out
@@ -103,6 +104,17 @@ impl Failed {
             _ => Failed::new(Exit::Connect, chain(&error)),
         }
     }
+
+    /// It went wrong before there was a line to there. What the peer does is said of its address.
+    pub(crate) fn unreached(error: Error, address: &Address) -> Failed {
+        let no_line = |failed: Failed| failed.about(format_args!("no line to {address}"));
+        let Error::Closed(ended) = &error else { return no_line(Failed::unconnected(error)) };
+        let why = why(ended);
+        match why.strip_prefix("the peer ") {
+            Some(does) => Failed::new(Exit::Connect, format!("{address} {does}")),
+            None => no_line(Failed::new(Exit::Connect, why)),
+        }
+    }
 }
 
 impl From<Error> for Failed {
@@ -112,14 +124,18 @@ impl From<Error> for Failed {
             Error::Closed(_) => Exit::Lost,
             Error::TimedOut | Error::Aborted(Code::TIMEOUT) => Exit::TimedOut,
             Error::Aborted(Code::DIGEST) => Exit::Verify,
-            Error::Io(_) | Error::Name(_) => Exit::File,
-            Error::File(error) if matches!(**error, FileError::Digest) => Exit::Verify,
-            Error::File(_) => Exit::File,
+            Error::Io(_) => Exit::File,
+            Error::File(error) => match **error {
+                FileError::Digest => Exit::Verify,
+                FileError::Range => Exit::Refused,
+                _ => Exit::File,
+            },
             Error::Encode(_) | Error::Misuse(_) => Exit::Internal,
             _ => Exit::Refused,
         };
         match error {
             Error::Answered(..) => Failed::new(exit, format!("the peer {}", chain(&error))),
+            Error::Closed(ended) => Failed::new(exit, format!("the line is over: {}", why(&ended))),
             _ => Failed::new(exit, chain(&error)),
         }
     }
@@ -149,6 +165,14 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Why a line ended, in one clause: a peer that speaks something else can't break the protocol.
+pub(crate) fn why(ended: &Ended) -> String {
+    match &ended.reason {
+        Reason::PeerError(error @ (PeerError::NotRopeway(_) | PeerError::Version { .. })) => error.to_string(),
+        _ => ended.to_string(),
+    }
+}
+
 /// An error with its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -162,4 +186,43 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use ropeway_tokio::CloseCode;
+    use ropeway_tokio::protocol::Foreign;
+
+    use super::*;
+
+    #[test]
+    fn a_line_that_never_was_is_told_in_one_clause() {
+        let address = "tcp://host:1".parse().expect("an address");
+        for (reason, says, expected) in [
+            (Reason::PeerError(PeerError::NotRopeway(Foreign::Http)), "", "tcp://host:1 speaks HTTP, not Ropeway"),
+            (Reason::PeerError(PeerError::NotRopeway(Foreign::Unknown)), "", "tcp://host:1 does not speak Ropeway"),
+            (
+                Reason::PeerError(PeerError::Version { oldest: 2, newest: 3 }),
+                "",
+                "tcp://host:1 speaks versions 2 to 3 only",
+            ),
+            (
+                Reason::PeerError(PeerError::BadVarint),
+                "",
+                "tcp://host:1 broke the protocol: a number is too large or not in its shortest form",
+            ),
+            (Reason::HelloTimeout, "", "tcp://host:1 never said hello"),
+            (Reason::Dead, "", "tcp://host:1 stopped answering"),
+            (Reason::Eof, "", "no line to tcp://host:1: the transport ended without a goodbye"),
+            (
+                Reason::ByPeer(CloseCode::BUSY),
+                "try at night",
+                "no line to tcp://host:1: closed by the peer: too many lines (4): try at night",
+            ),
+        ] {
+            let error = Error::Closed(Ended { reason, text: says.into() });
+            let Failed { exit, text } = Failed::unreached(error, &address);
+            assert_eq!((exit, text.as_str()), (Exit::Connect, expected));
+        }
+    }
 }

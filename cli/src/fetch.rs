@@ -9,12 +9,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use indicatif::ProgressBar;
-use ropeway_tokio::{FileReader, Line, Offered, printable};
+use ropeway_tokio::{Code, FileReader, Line, Offered, printable};
 use serde::Serialize;
 use tokio::io::AsyncWriteExt;
 
 use self::destination::{Destination, Place};
-use self::span::Span;
+use self::span::{Octets, Span};
 use crate::client::Peer;
 use crate::disk::blocking;
 use crate::exit::{Exit, Failed};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// What the peer calls it
     name: String,
     /// Only the octets from A up to, but not including, B; A.. to its end, ..B from its beginning; saved as NAME.A-B
-    #[arg(short, long, value_name = "A..B")]
+    #[arg(short, long, value_name = "A..B", allow_hyphen_values = true)]
     range: Option<Span>,
     /// The folder to save it in
     #[arg(short, long, value_name = "DIR", default_value = ".", conflicts_with = "output")]
@@ -50,6 +50,8 @@ pub(crate) struct Args {
 struct Fetched {
     name: String,
     path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    range: Option<Octets>,
     #[serde(flatten)]
     transfer: Transfer,
 }
@@ -61,7 +63,8 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let bring = async |line: &Line| bring(line, &args, destination, out).await.map_err(about);
     // What went to standard output stays alone there.
     let Some((path, transfer)) = args.peer.with_line(bring).await? else { return Ok(()) };
-    out.result("fetched", &Fetched { name: args.name.clone(), path: path.display().to_string(), transfer })
+    let range = args.range.as_ref().map(|span| span.of(transfer.octets()));
+    out.result("fetched", &Fetched { name: args.name.clone(), path: path.display().to_string(), range, transfer })
 }
 
 /// Brings the file to where it goes: its path, if it has one.
@@ -95,14 +98,15 @@ async fn save(offered: Offered, args: &Args, place: &Place, out: &Output) -> Res
     Ok((download.finished().await?, Transfer::new(progress, began.elapsed())))
 }
 
-/// What is wanted of it.
+/// What is wanted of it. A range that it does not have is declined as such.
 fn wanted(offered: Offered, args: &Args) -> Result<Offered, Failed> {
-    match &args.range {
-        Some(span) => {
-            let range = span.within(offered.size())?;
-            Ok(offered.range(range))
+    let Some(span) = &args.range else { return Ok(offered) };
+    match span.within(offered.size()) {
+        Ok(range) => Ok(offered.range(range)),
+        Err(failed) => {
+            offered.decline(Code::BAD_RANGE);
+            Err(failed)
         }
-        None => Ok(offered),
     }
 }
 
@@ -149,7 +153,7 @@ impl Content {
 
 impl fmt::Display for Fetched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fetched { name, path, transfer } = self;
+        let Fetched { name, path, transfer, .. } = self;
         write!(f, "fetched {} to {}: {transfer}", printable(name), printable(path))
     }
 }

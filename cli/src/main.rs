@@ -12,6 +12,7 @@ mod disk;
 mod exit;
 mod fetch;
 mod input;
+mod listing;
 mod notify;
 mod output;
 mod ping;

@@ -83,10 +83,10 @@ impl Output {
         self.aside(&line);
     }
 
-    /// Tells a person what the results don't.
+    /// Tells a person what the results don't, beside them: on standard error.
     pub(crate) fn hint(&self, hint: &str) {
         if !self.json && !self.quiet {
-            self.aside(&format!("ropeway: {hint}"));
+            self.aside(&format!("note: {hint}"));
         }
     }
 
@@ -125,11 +125,12 @@ impl Output {
                 bar.set_length(total);
                 bar.set_style(style(true));
             }
-            bar.set_position(now.done);
-            if now.done == now.start || now.done < last.done {
+            if now.start != last.start || now.done < last.done {
                 // What was there before is no part of the rate.
+                bar.set_position(now.start);
                 bar.reset_eta();
             }
+            bar.set_position(now.done);
             last = now;
         }
         bar.finish_and_clear();

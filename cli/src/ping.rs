@@ -7,6 +7,7 @@ use ropeway_tokio::Address;
 use serde::Serialize;
 use tokio::time::sleep;
 
+use crate::body::seconds;
 use crate::client::Peer;
 use crate::exit::Failed;
 use crate::output::{Output, micros};
@@ -17,10 +18,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     peer: Peer,
     /// How many pings
-    #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     count: u32,
     /// Seconds between them
-    #[arg(short, long, default_value = "1", value_parser = crate::body::seconds)]
+    #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds, allow_negative_numbers = true)]
     interval: Duration,
 }
 
@@ -34,10 +35,10 @@ struct Pong<'a> {
     time: Duration,
 }
 
-/// All of them.
+/// All that were answered.
 #[derive(Serialize)]
 struct Summary {
-    count: u32,
+    count: usize,
     #[serde(rename = "min_micros", serialize_with = "micros")]
     min: Duration,
     #[serde(rename = "avg_micros", serialize_with = "micros")]
@@ -49,8 +50,8 @@ struct Summary {
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Args { peer, count, interval } = args;
     let address = &peer.address;
-    let times = peer.with_line(async |line| {
-        let mut times = Vec::new();
+    let mut times = Vec::new();
+    let outcome = peer.with_line(async |line| {
         for seq in 1..=count {
             if seq > 1 {
                 sleep(interval).await;
@@ -59,12 +60,23 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
             times.push(time);
             out.note("pong", &Pong { address, seq, time })?;
         }
-        Ok(times)
+        Ok(())
     });
-    let times = times.await?;
-    let [min, max] = [times.iter().min(), times.iter().max()].map(|time| time.copied().unwrap_or_default());
-    let avg = times.iter().sum::<Duration>() / count;
-    out.result("ping", &Summary { count, min, avg, max })
+    let outcome = outcome.await;
+    // However it ended, what was measured until then stands.
+    let Some(summary) = Summary::of(&times) else { return outcome };
+    let shown = out.result("ping", &summary);
+    outcome.and(shown)
+}
+
+impl Summary {
+    /// `None` if none was answered.
+    fn of(times: &[Duration]) -> Option<Summary> {
+        let (min, max) = (*times.iter().min()?, *times.iter().max()?);
+        let count = times.len();
+        let avg = times.iter().sum::<Duration>().div_f64(count as f64);
+        Some(Summary { count, min, avg, max })
+    }
 }
 
 fn display<S: serde::Serializer>(value: &impl fmt::Display, to: S) -> Result<S::Ok, S::Error> {
@@ -80,7 +92,8 @@ impl fmt::Display for Pong<'_> {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [min, avg, max] = [self.min, self.avg, self.max].map(millis);
-        write!(f, "{} pings, min/avg/max {min} / {avg} / {max}", self.count)
+        let pings = if self.count == 1 { "1 ping".into() } else { format!("{} pings", self.count) };
+        write!(f, "{pings}, min/avg/max {min} / {avg} / {max}")
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     told: Told,
     /// Seconds to wait for a sign of life; 0 for ever
-    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Duration,
 }
 
@@ -58,7 +58,7 @@ fn show(reply: &Reply, out: &Output) -> Result<(), Failed> {
     }
     answer.body.show(reply.body(), out)?;
     if answer.attached > 0 {
-        out.hint("a stream or file came with the answer and was left; files are fetched with: ropeway fetch");
+        out.hint("a stream or file came with the answer and was left; ropeway fetch takes files");
     }
     Ok(())
 }

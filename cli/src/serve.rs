@@ -2,22 +2,28 @@
 
 mod clock;
 mod folder;
+mod guest;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ropeway_tokio::{
-    Address, Body, Code, Endpoint, Failure, Line, Message, Server, ServerBuilder, Shutdown, Tokio, printable,
-};
+use indicatif::HumanBytes;
+use ropeway_tokio::{Address, Code, Config, Failure, Line, Message, Router, Server, Shutdown};
 use serde::Serialize;
+use tokio::time::timeout;
 
+use self::folder::Folder;
+use self::guest::{Guest, Guests};
 use crate::body::{Received, seconds};
 use crate::disk::{blocking, check_folder};
 use crate::exit::Failed;
 use crate::output::{Output, micros};
 use crate::signal::Interrupts;
+
+/// How long the last words on lines that are over may take.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// For the help text: the actions, what they take and what they return.
 const ACTIONS: &str = "\
@@ -29,7 +35,7 @@ Actions:
 With --dir:
   ACTION      TAKES                       RETURNS
   file        any number of files         code 0 once all are in the folder, else 1 (rejected)
-  files.list  nothing                     text: a line for each file, with its size in octets and its name
+  files.list  nothing                     a Listing: of each file the name, and the size in octets
   files.get   text: the name of a file    the file, attached to an answer without a body
 
 A file is refused that exists, is hidden, or has a name that leads elsewhere. Anything else that comes is shown, and
@@ -50,75 +56,116 @@ pub(crate) struct Args {
     #[arg(short, long)]
     dir: Option<PathBuf>,
     /// Seconds that open work may take after a Ctrl-C; a second one ends at once
-    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds, allow_negative_numbers = true)]
     grace: Duration,
+    /// Show each message, not only those that bring or fetch files, or that nobody handles
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
-    let Args { address, dir, grace } = args;
+    let Args { address, dir, grace, verbose } = args;
     let mut interrupts = Interrupts::listen()?;
     if let Some(dir) = dir.clone() {
         blocking(move || check_folder(&dir)).await?;
     }
-    let server = with_folder(Server::bind(&address), dir, out)
-        .on("echo", |body: Body| async { Ok(body) })
-        .on("time", |()| async { Ok(clock::now()) })
-        .fallback({
-            let out = out.clone();
-            move |message| unknown(message, out.clone())
-        })
-        .on_line({
-            let out = out.clone();
-            move |line| greet(line, out.clone())
-        });
+    let guests = Arc::new(Guests::new(out.clone(), verbose));
+    let house = House { guests: guests.clone(), folder: dir.map(Folder::new).map(Arc::new) };
+    let server = Server::bind(&address).on_line(move |line| {
+        house.receive(line);
+        async { Ok(()) }
+    });
     let server = server.serve().await;
     let server = server.map_err(|error| Failed::unconnected(error).about(format_args!("can't listen on {address}")))?;
     out.result("listening", &Listening { address: server.address().to_string() })?;
     interrupts.next().await;
     shrug(out.note("stopping", &Stopping { lines: server.lines().len(), grace }));
+    let stopped = async {
+        let stopped = server.shutdown(grace).await;
+        // What is missing of them by then waits for a disk.
+        let _ = timeout(LAST_WORDS, guests.all_gone()).await;
+        stopped
+    };
     tokio::select! {
-        Shutdown { closed, cut, .. } = server.shutdown(grace) => out.note("stopped", &Stopped { closed, cut }),
+        Shutdown { closed, cut, .. } = stopped => out.note("stopped", &Stopped { closed, cut }),
         () = interrupts.next() => Err(Failed::interrupted()),
     }
 }
 
-fn with_folder(server: ServerBuilder<Tokio>, dir: Option<PathBuf>, out: &Output) -> ServerBuilder<Tokio> {
-    let Some(dir) = dir else { return server };
-    let folder = Arc::new(folder::Folder::new(dir, out.clone()));
-    let [take, list, offer] = [folder.clone(), folder.clone(), folder];
-    server
-        .on_message("file", move |message| take.clone().take(message))
-        .on("files.list", move |()| list.clone().list())
-        .on_message("files.get", move |message| offer.clone().offer(message))
+/// What every line finds here.
+struct House {
+    guests: Arc<Guests>,
+    folder: Option<Arc<Folder>>,
+}
+
+impl House {
+    /// Serves a line to its end, in a task of its own.
+    fn receive(&self, line: Line) {
+        let (guest, farewell) = self.guests.welcome(&line);
+        let router = Arc::new(self.router(&guest));
+        drop(guest);
+        tokio::spawn(async move {
+            // The handlers can be: they are the same for every line.
+            let _ = router.serve(line.clone(), Config::DEFAULT.handlers).await;
+            farewell.say(&line.ended().await).await;
+        });
+    }
+
+    /// The handlers of a line.
+    fn router(&self, guest: &Guest) -> Router {
+        let router = Router::new()
+            .on_message("echo", logged(guest, echo))
+            .on_message("time", logged(guest, time))
+            .fallback(with(guest, unknown));
+        let Some(folder) = &self.folder else { return router };
+        let [take, list, offer] = [(); 3].map(|()| folder.clone());
+        router
+            .on_message("file", logged(guest, move |message, guest| take.clone().take(message, guest)))
+            .on_message("files.list", logged(guest, move |message, _| list.clone().list(message)))
+            .on_message("files.get", logged(guest, move |message, guest| offer.clone().offer(message, guest)))
+    }
+}
+
+/// A handler that is told whose message it is.
+fn with<F, Fut>(guest: &Guest, handler: F) -> impl Fn(Message) -> Fut + use<F, Fut>
+where
+    F: Fn(Message, Guest) -> Fut,
+{
+    let guest = guest.clone();
+    move |message| handler(message, guest.clone())
+}
+
+/// The same, each message shown if that is wanted.
+fn logged<F, Fut>(guest: &Guest, handler: F) -> impl Fn(Message) -> Fut + use<F, Fut>
+where
+    F: Fn(Message, Guest) -> Fut,
+{
+    with(guest, move |message, guest| {
+        guest.detail("handled", || Handled {
+            action: message.action().to_string(),
+            request: message.wants_answer(),
+            octets: message.size(),
+        });
+        handler(message, guest)
+    })
+}
+
+async fn echo(mut message: Message, _: Guest) -> Result<(), Failure> {
+    let body = message.take_body().await?;
+    Ok(message.answer(&body).await?)
+}
+
+async fn time(mut message: Message, _: Guest) -> Result<(), Failure> {
+    let () = message.decode().await?;
+    Ok(message.answer(&clock::now()).await?)
 }
 
 /// Shows what nobody handles.
-async fn unknown(mut message: Message, out: Output) -> Result<(), Failure> {
+async fn unknown(mut message: Message, guest: Guest) -> Result<(), Failure> {
     let body = Received::new(message.body().await?);
-    let from = peer(message.line());
-    let shown = Unknown { from, action: message.action().to_string(), request: message.wants_answer(), body };
-    shrug(out.note("message", &shown));
+    let (action, request) = (message.action().to_string(), message.wants_answer());
+    guest.note("message", &Unknown { action, request, body });
     Err(Code::NOT_IMPLEMENTED.into())
-}
-
-/// Shows a line come and go.
-async fn greet(line: Line, out: Output) -> Result<(), Failure> {
-    shrug(out.note("line", &Came { from: peer(&line) }));
-    tokio::spawn(async move {
-        let ended = line.ended().await;
-        shrug(out.note("over", &Went { from: peer(&line), reason: ended.to_string() }));
-    });
-    Ok(())
-}
-
-/// Where a line's peer is.
-fn peer(line: &Line) -> String {
-    match &line.endpoints().peer {
-        // A client of a Unix socket has no path of its own.
-        Some(Endpoint::Unix(None)) => "local peer".into(),
-        Some(peer) => printable(&peer.to_string()).to_string(),
-        None => "unknown peer".into(),
-    }
 }
 
 /// A server goes on when nobody reads what it shows any more.
@@ -130,19 +177,14 @@ struct Listening {
 }
 
 #[derive(Serialize)]
-struct Came {
-    from: String,
-}
-
-#[derive(Serialize)]
-struct Went {
-    from: String,
-    reason: String,
+struct Handled {
+    action: String,
+    request: bool,
+    octets: u64,
 }
 
 #[derive(Serialize)]
 struct Unknown {
-    from: String,
     action: String,
     request: bool,
     #[serde(flatten)]
@@ -168,22 +210,16 @@ impl fmt::Display for Listening {
     }
 }
 
-impl fmt::Display for Came {
+impl fmt::Display for Handled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: line open", self.from)
-    }
-}
-
-impl fmt::Display for Went {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: line over, {}", self.from, self.reason)
+        write!(f, "{} {}", kind(self.request), self.action)?;
+        if self.octets == 0 { Ok(()) } else { write!(f, ", {}", HumanBytes(self.octets)) }
     }
 }
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.request { "request" } else { "notice" };
-        write!(f, "{}: {kind} {}", self.from, self.action)?;
+        write!(f, "{} {}", kind(self.request), self.action)?;
         if self.body.is_none() { Ok(()) } else { write!(f, " {}", self.body) }
     }
 }
@@ -203,4 +239,8 @@ impl fmt::Display for Stopped {
 
 fn lines(count: usize) -> String {
     if count == 1 { "1 line".into() } else { format!("{count} lines") }
+}
+
+fn kind(request: bool) -> &'static str {
+    if request { "request" } else { "notice" }
 }

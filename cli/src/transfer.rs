@@ -17,12 +17,14 @@ pub(crate) struct Transfer {
     continued_at: u64,
     #[serde(rename = "micros", serialize_with = "micros")]
     time: Duration,
+    /// One that is not is a failure, and never told as a result.
+    verified: bool,
 }
 
 impl Transfer {
     /// Of a file that is so far.
     pub(crate) fn new(progress: Progress, time: Duration) -> Transfer {
-        Transfer { octets: progress.done, continued_at: progress.start, time }
+        Transfer { octets: progress.done, continued_at: progress.start, time, verified: true }
     }
 
     pub(crate) fn octets(&self) -> u64 {
@@ -58,7 +60,7 @@ mod tests {
             (9, 0, "9 B, verified"),
             (0, 0, "0 B, verified"),
         ] {
-            let transfer = Transfer { octets, continued_at, time: Duration::from_secs(2) };
+            let transfer = Transfer { octets, continued_at, time: Duration::from_secs(2), verified: true };
             assert_eq!(transfer.to_string(), expected);
         }
     }

@@ -28,9 +28,41 @@ fn is_what_runs_without_a_command_and_verifies_everything() {
     let outcome = check(&[], &[]);
     let text = outcome.fine();
     assert!(text.ends_with("all verified\n"), "{text}");
-    for what in ["notices", "kept alive", "a stream each way", "a file in a response", "paused and resumed"] {
-        let line = text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {text}"));
-        assert!(line.ends_with("  yes"), "{line}");
+    for what in ["notices", "kept alive", "a stream each way", "a file in a response"] {
+        assert!(row(text, what).ends_with("  yes"), "{text}");
+    }
+    shows_files(text, 3);
+    assert!(!text.contains("made "), "{text}");
+}
+
+/// The row of this in the closing table.
+fn row<'a>(text: &'a str, what: &str) -> &'a str {
+    text.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {text}"))
+}
+
+/// So many files went at once, one of them with a pause.
+fn shows_files(text: &str, count: usize) {
+    assert_eq!(text.lines().filter(|line| line.starts_with("file ")).count(), count, "{text}");
+    for what in ["paused and resumed", &format!("{count} files at once")] {
+        assert!(row(text, what).ends_with("  yes"), "{text}");
+    }
+}
+
+#[test]
+fn shows_all_that_it_promises_whatever_it_is_given() {
+    // Larger than what is made, which is paused all the same: nothing could hold this one up.
+    const LARGE: usize = 65 * 1024 * 1024;
+    for (files, made, count) in [
+        (&[("empty", 0)][..], "made reversed.bin and woven.bin to go along: ", 3),
+        (&[("a", 1), ("b", 70_000)], "made woven.bin to go along: ", 3),
+        (&[("a", 1), ("b", 1), ("woven.bin", 1)], "made another-woven.bin to go along: ", 4),
+        (&[("large", LARGE)], "made reversed.bin and woven.bin to go along: ", 3),
+    ] {
+        let arguments: Vec<_> = ["demo"].into_iter().chain(files.iter().map(|(name, _)| *name)).collect();
+        let outcome = check(&arguments, files);
+        let text = outcome.fine();
+        assert!(text.starts_with(made) && text.ends_with("\nall verified\n"), "{text}");
+        shows_files(text, count);
     }
 }
 

@@ -109,7 +109,8 @@ fn an_attached_file_is_not_passed_over_in_silence() {
     check(|served| {
         std::fs::write(served.folder.path().join("name"), "content").expect("written");
         let answer = served.client("request", &["files.get", "name"]);
-        assert!(answer.code == Some(0) && answer.stderr.contains("ropeway fetch"), "{answer:?}");
+        let note = "note: a stream or file came with the answer and was left; ropeway fetch takes files\n";
+        assert_eq!((answer.code, answer.stderr.as_str()), (Some(0), note));
         assert_eq!(served.client("request", &["files.get", "name", "--quiet"]).fine(), "");
         assert_eq!(served.client("request", &["files.get", "name", "--json"]).json()[0]["attached"], 1);
     });
@@ -121,9 +122,66 @@ fn peers_on_a_unix_socket_are_shown_as_what_they_are() {
     let served = Served::unix();
     let pong = served.client("ping", &["-c", "1"]);
     assert!(pong.fine().starts_with(&format!("pong from {}: seq 1", served.address)), "{pong:?}");
-    assert_eq!(served.running.line(), "local peer: line open");
+    assert_eq!(served.running.line(), "#1 local peer: line open");
+    assert_eq!(served.running.line(), "#1 local peer: line over, closed by the peer: done (0)");
     served.client("notify", &["log", "x"]).fine();
-    assert_eq!(served.running.line_with("notice"), "local peer: notice log x");
+    assert_eq!(served.running.line_with("notice"), "#2 local peer: notice log x");
+}
+
+#[test]
+fn a_server_shows_each_message_if_that_is_wanted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listing = folder.path().to_str().expect("text").to_owned();
+    for (more, expected) in [
+        (&["--verbose"][..], &["request echo, 2 B", "request time", "request files.list", "notice log hi"][..]),
+        (&[], &["notice log hi"]),
+    ] {
+        let serve = [&["serve", "tcp://127.0.0.1:0", "--dir", &listing], more].concat();
+        let running = support::Running::start(serve, Path::new("."), b"");
+        let address = running.line().replace("listening on ", "");
+        for (command, arguments) in [
+            ("request", &["echo", "hi"][..]),
+            ("request", &["time"]),
+            ("request", &["files.list"]),
+            ("notify", &["log", "hi"]),
+        ] {
+            support::ropeway([&[command, &address], arguments].concat()).fine();
+        }
+        running.interrupt();
+        let told = running.end();
+        let lines = told.fine().lines().filter_map(|line| line.split_once(": ")).map(|(_, said)| said);
+        let messages: Vec<_> = lines.filter(|said| said.starts_with("request") || said.starts_with("notice")).collect();
+        assert_eq!(messages, expected, "{told:?}");
+    }
+}
+
+#[test]
+fn a_server_tells_machines_which_line_it_was() {
+    let running = support::Running::start(["serve", "tcp://127.0.0.1:0", "--json"], Path::new("."), b"");
+    let told = || serde_json::from_str::<serde_json::Value>(&running.line()).expect("an object");
+    let address = told()["address"].as_str().expect("text").to_owned();
+    for line in 1..=2 {
+        support::ropeway(["notify", &address, "log", "x"]).fine();
+        for event in ["line", "message", "over"] {
+            let told = told();
+            assert_eq!((&told["event"], &told["line"]), (&event.into(), &line.into()), "{told}");
+        }
+    }
+}
+
+#[test]
+fn a_list_of_files_is_a_value_to_machines() {
+    check(|served| {
+        let list = || served.client("request", &["files.list", "--json"]).json()[0]["value"]["files"].clone();
+        assert_eq!(list(), serde_json::json!([]));
+        for name in ["two words", "b", "a"] {
+            std::fs::write(served.folder.path().join(name), name).expect("written");
+        }
+        let expected = serde_json::json!([
+            {"name": "a", "octets": 1}, {"name": "b", "octets": 1}, {"name": "two words", "octets": 9}
+        ]);
+        assert_eq!(list(), expected);
+    });
 }
 
 #[cfg(unix)]

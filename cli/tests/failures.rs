@@ -4,11 +4,12 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::thread;
 
-use ropeway_tokio::{Code, Failure, Message, Server, ServerBuilder, Tokio};
+use ropeway_tokio::{Code, Failure, Line, Message, Server, ServerBuilder, Tokio};
 use serde::Serialize;
-use support::{Outcome, ropeway};
+use support::{Outcome, Running, ropeway};
 
 /// Runs the program against a server of the test's own.
 fn check(
@@ -27,7 +28,7 @@ fn bad_usage_is_2() {
         &["request", "udp://host:1", "echo"][..],
         &["request", "tcp://host", "echo"],
         &["request", "tcp://host:1", "2147483648"],
-        &["request", "tcp://host:1", "echo", "--timeout", "-1"],
+        &["request", "tcp://host:1", "echo", "--timeout", "inf"],
         &["request", "tcp://host:1", ""],
         &["fetch", "tcp://host:1", "name", "--range", "5..5"],
         &["fetch", "tcp://host:1", "name", "--range", "5..1"],
@@ -59,6 +60,16 @@ fn bad_usage_says_what_is_wrong() {
     ] {
         let outcome = ropeway(["fetch", "tcp://host:1", "name", "--range", range]);
         assert!(outcome.failed(2).contains(says), "{outcome:?}");
+    }
+    for (arguments, says) in [
+        (&["request", "tcp://host:1", "echo", "-t", "-1"][..], "'--timeout <SECONDS>': a time can't be negative"),
+        (&["ping", "tcp://host:1", "-i", "-0.5"], "'--interval <SECONDS>': a time can't be negative"),
+        (&["serve", "tcp://host:1", "-g", "-1"], "'--grace <SECONDS>': a time can't be negative"),
+        (&["ping", "tcp://host:1", "-c", "-1"], "'--count <COUNT>': -1 is not in 1..=4294967295"),
+        (&["fetch", "tcp://host:1", "name", "-r", "-5..7"], "a range is A..B, A.. or ..B, such as 0..1024"),
+    ] {
+        let outcome = ropeway(arguments);
+        assert!(outcome.failed(2).ends_with(&format!("{says}; --help tells more")), "{outcome:?}");
     }
     let missing = "the following required arguments were not provided: <ADDRESS> <FILE>...; --help tells more";
     assert_eq!(ropeway(["send"]).failed(2), missing);
@@ -93,11 +104,11 @@ fn no_line_is_3() {
 #[test]
 fn a_peer_that_speaks_something_else_is_named() {
     for (greeting, says) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the peer speaks HTTP, not Ropeway"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "the peer speaks SSH, not Ropeway"),
-        (b"\x15\x03\x01\x00\x02\x02\x0a", "the peer speaks TLS, not Ropeway"),
-        (b"+OK ready\r\n", "the peer does not speak Ropeway"),
-        (b"", "the transport ended without a goodbye"),
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "ADDRESS speaks HTTP, not Ropeway"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "ADDRESS speaks SSH, not Ropeway"),
+        (b"\x15\x03\x01\x00\x02\x02\x0a", "ADDRESS speaks TLS, not Ropeway"),
+        (b"+OK ready\r\n", "ADDRESS does not speak Ropeway"),
+        (b"", "no line to ADDRESS: the transport ended without a goodbye"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = format!("tcp://{}", listener.local_addr().expect("it has one"));
@@ -106,8 +117,7 @@ fn a_peer_that_speaks_something_else_is_named() {
             let _ = stream.read(&mut [0; 64]);
             let _ = stream.write_all(greeting);
         });
-        let line = ropeway(["ping", &address]).failed(3).to_owned();
-        assert!(line.ends_with(says), "{line}");
+        assert_eq!(ropeway(["ping", &address]).failed(3), says.replace("ADDRESS", &address));
         peer.join().expect("it went well");
     }
 }
@@ -133,6 +143,22 @@ fn a_line_that_is_cut_is_8() {
     };
     let lost = check(cutting, "request", &["cut"]);
     assert_eq!(lost.failed(8), "the line is over: the transport ended without a goodbye");
+}
+
+#[test]
+fn pings_before_the_line_was_lost_are_summed_up() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let server = Server::bind("tcp://127.0.0.1:0").on("echo", |text: String| async { Ok(text) });
+    let server = runtime.block_on(server.serve()).expect("it listens");
+    let arguments = ["ping", &server.address().to_string(), "--interval", "0", "--count", "4000000000"];
+    let running = Running::start(arguments, Path::new("."), b"");
+    running.line_with("seq 2");
+    server.lines().iter().for_each(Line::cut);
+    let lost = running.end();
+    assert_eq!(lost.failed(8), "the line is over: the transport ended without a goodbye");
+    let lines: Vec<_> = lost.text().lines().collect();
+    let (summary, pongs) = lines.split_last().expect("some");
+    assert!(summary.starts_with(&format!("{} pings, min/avg/max ", pongs.len())), "{summary}");
 }
 
 #[test]
@@ -203,8 +229,7 @@ fn a_folder_that_is_none_is_told_before_anything_is_done() {
     std::fs::write(&file, "").expect("written");
     for command in [&["serve", "tcp://127.0.0.1:0", "--dir"][..], &["fetch", "tcp://127.0.0.1:1", "name", "--to"]] {
         let refused = |folder: &str| ropeway([command, &[folder]].concat()).failed(5).to_owned();
-        let says = "the folder does not exist: No such file or directory (os error 2)";
-        assert_eq!(refused(&missing), format!("{missing}: {says}"));
+        assert_eq!(refused(&missing), format!("{missing}: no such folder"));
         assert_eq!(refused(&file), format!("{file}: not a folder"));
     }
 }

@@ -54,7 +54,9 @@ fn what_is_sent_is_what_is_there_and_what_is_fetched() {
             assert!(fs::read(served.folder.path().join(name)).expect("read") == octets(len), "{name}");
             let fetched = served.client_in(here, b"", "fetch", &[name, "--to", "back", "--json"]);
             fetched.fine();
-            assert_eq!((&fetched.json()[0]["event"], &fetched.json()[0]["octets"]), (&"fetched".into(), &len.into()));
+            let told = &fetched.json()[0];
+            assert_eq!((&told["event"], &told["octets"]), (&"fetched".into(), &len.into()));
+            assert!(told["verified"] == true && told.get("range").is_none(), "{told}");
             assert!(fs::read(back.join(name)).expect("read") == octets(len), "{name}");
             let printed = served.client_in(here, b"", "fetch", &[name, "-o", "-"]);
             assert!(printed.code == Some(0) && printed.stdout == octets(len), "{name}");
@@ -78,9 +80,10 @@ fn a_range_is_those_octets_alone() {
             assert!(fs::read(here.join(name)).expect("read") == all[1000..2_500_000]);
         }
         let outside = served.client("fetch", &["all", "-r", "0..3000001", "-o", "-"]);
-        assert!(outside.failed(5).ends_with("reaches past the end of the file at octet 3000000"), "{outside:?}");
+        assert!(outside.failed(4).ends_with("reaches past the end of the file at octet 3000000"), "{outside:?}");
+        assert!(served.running.line_with("unsent all, ").ends_with("bad range (18)"));
         let behind = served.client("fetch", &["all", "-r", "3000000..", "-o", "-"]);
-        assert!(behind.failed(5).ends_with("reaches past the end of the file at octet 3000000"), "{behind:?}");
+        assert!(behind.failed(4).ends_with("reaches past the end of the file at octet 3000000"), "{behind:?}");
     });
 }
 
@@ -96,6 +99,10 @@ fn a_range_may_be_open_at_either_end() {
         ] {
             served.client_in(here, b"", "fetch", &["all", "--range", range]).fine();
             assert!(fs::read(here.join(name)).expect("read") == expected, "{range}");
+            let told = served.client_in(here, b"", "fetch", &["all", "--range", range, "--force", "--json"]).json();
+            let (start, end) = (if range.starts_with('1') { 1000 } else { 0 }, expected.len());
+            assert_eq!(told[0]["range"], serde_json::json!({"start": start, "end": start + end}), "{range}");
+            assert_eq!((&told[0]["octets"], &told[0]["verified"]), (&end.into(), &true.into()));
             assert!(served.client("fetch", &["all", "-r", range, "-o", "-"]).stdout == expected, "{range}");
         }
         assert_eq!(names(here), ["all.0-1000", "all.0-end", "all.1000-end"]);
@@ -165,8 +172,15 @@ fn of_several_files_it_is_told_what_was_there_before() {
         }
         fs::write(served.folder.path().join(PARTIAL), octets(1_048_576)).expect("written");
         let sent = served.client_in(here, b"", "send", &["name", "other"]);
-        let total = sent.fine().lines().last().expect("a line");
-        assert!(total.starts_with("sent 2 files: 5.72 MiB, 1.00 MiB of it there before, "), "{total}");
+        for (begins, ends) in [
+            ("sent name: 2.86 MiB, continued at octet 1048576, ", "/s, verified"),
+            ("sent other: 2.86 MiB, ", "/s, verified"),
+            ("sent 2 files: 5.72 MiB, 1.00 MiB of it there before, ", "/s"),
+        ] {
+            let said = |line: &str| line.starts_with(begins) && line.ends_with(ends);
+            assert_eq!(sent.fine().lines().filter(|line| said(line)).count(), 1, "{begins}: {sent:?}");
+        }
+        assert_eq!(sent.text().matches("continued").count(), 1, "{sent:?}");
         assert_eq!(names(served.folder.path()), ["name", "other"]);
     });
 }
@@ -177,8 +191,10 @@ fn a_server_shows_what_became_of_each_file() {
         fs::write(here.join("name"), "12345").expect("written");
         served.client_in(here, b"", "send", &["name"]).fine();
         assert!(served.running.line_with("name").ends_with(": received name, 5 B"));
+        assert!(served.running.line().contains(": line over, "), "what became of a file comes before");
         served.client("fetch", &["name", "-o", "-"]).fine();
         assert!(served.running.line_with("name").ends_with(": sent name, 5 B"));
+        assert!(served.running.line().contains(": line over, "), "what became of a file comes before");
         assert_eq!(served.client_in(here, b"", "send", &["name"]).code, Some(4));
         assert!(served.running.line_with("name").ends_with(": refused name, the file exists"));
     });
@@ -244,6 +260,8 @@ fn names_lead_nowhere_else() {
             let refused = served.client_in(here, b"", "fetch", &[name, "-o", "-"]);
             assert!(refused.failed(4).contains("bad name (17)"), "{name}: {refused:?}");
             assert!(!refused.stderr.contains('\u{1b}'), "{name}");
+            // The same where it would be the name here, too.
+            assert!(served.client_in(here, b"", "fetch", &[name]).failed(4).contains("the file name "), "{name}");
         }
         for name in [".hidden", "sub", "missing", "link"] {
             let refused = served.client_in(here, b"", "fetch", &[name, "-o", "-"]);

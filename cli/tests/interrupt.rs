@@ -66,7 +66,9 @@ fn a_client_between_two_pings_ends_at_once() {
     let running = Running::start(["ping", &served.address, "--interval", "1000"], ".".as_ref(), b"");
     running.line_with("seq 1");
     running.interrupt();
-    assert_eq!(running.end().failed(130), "interrupted");
+    let ended = running.end();
+    assert_eq!(ended.failed(130), "interrupted");
+    assert!(ended.text().lines().last().is_some_and(|line| line.starts_with("1 ping, min/avg/max ")), "{ended:?}");
 }
 
 /// So many octets, and then none for ever.
@@ -102,7 +104,9 @@ fn check_stalled(grace: &str, promise: impl FnOnce(Running)) -> tempfile::TempDi
 #[test]
 fn a_server_gives_open_work_its_grace_and_leaves_no_half_file() {
     let folder = check_stalled("0.2", |running| {
-        assert!(running.line_with("stopped").starts_with("stopped: 0 lines closed, 1 cut"));
+        assert!(running.line_with("large.bin").contains(": kept 19.07 MiB of large.bin, the line is over"));
+        assert!(running.line().contains(": line over, "));
+        assert_eq!(running.line(), "stopped: 0 lines closed, 1 cut");
         assert_eq!(running.end().code, Some(0));
     });
     assert!(folder.path().join(PARTIAL).exists());
@@ -234,7 +238,8 @@ fn a_send_of_standard_input_that_is_interrupted_leaves_no_half_file() {
     running.interrupt();
     assert_eq!(running.end().failed(130), "interrupted");
     drop(open);
-    assert!(served.running.line_with("large.bin").contains(": refused large.bin, "));
+    let kept = served.running.line_with("large.bin");
+    assert!(kept.contains(": kept ") && kept.contains(" MiB of large.bin, the line is over"), "{kept}");
     assert!(!served.folder.path().join("large.bin").exists(), "no half file under its name");
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::material::{Content, Material};
+use super::material::{AT_ONCE, Content, Material};
 use super::stage::Stage;
 use super::table::{Measure, Row, Table};
 use crate::disk::blocking;
@@ -42,53 +42,81 @@ pub(super) async fn in_answer(stage: &Stage, material: &Material) -> Result<Row,
     Ok(Row { verified: row.verified && expected.arrived().await?, ..row })
 }
 
-/// All files on one message. The largest is paused, half way where it can be, until the others are there.
+/// All files on one message. One is paused, half way where it can be, until the others are there.
 pub(super) async fn at_once(stage: &Stage, material: Material, table: &mut Table<'_>) -> Result<(), Failed> {
-    let largest = material.files.iter().map(|file| file.octets).enumerate().max_by_key(|(_, octets)| *octets);
+    let to_pause = material.to_pause();
     let mut message = stage.line().open("file", &());
     let mut files = Vec::new();
     for Content { name, octets, digest, source, gate } in material.files {
         message = message.file(source);
         files.push((Expected { path: stage.folder().join(name.as_str()), octets, digest }, gate));
     }
+    let count = files.len();
+    let measure = Measure::start(format!("{count} files at once"));
 
     let (mut others, mut paused) = (JoinSet::new(), JoinSet::new());
     let (go_on, wait) = oneshot::channel();
     let mut wait = Some(wait);
     for (at, (upload, (expected, gate))) in message.notify().await?.into_iter().zip(files).enumerate() {
-        match wait.take_if(|_| largest.is_some_and(|(largest, _)| largest == at)) {
-            Some(wait) => paused.spawn(send(upload, expected, Some(Pause { gate, wait }), table.out.clone())),
-            None => others.spawn(send(upload, expected, None, table.out.clone())),
+        match wait.take_if(|_| to_pause == Some(at)) {
+            Some(wait) => paused.spawn(send_paused(upload, expected, Pause { gate, wait }, table.out.clone())),
+            None => {
+                let out = table.out.clone();
+                others.spawn(async move { send(&upload, expected, out).await })
+            }
         };
     }
-    all_of(others, table).await?;
+    let mut all = Arrived::default();
+    all.add(others, table).await?;
     // If it failed, nobody waits any more.
     let _ = go_on.send(());
-    all_of(paused, table).await
+    all.add(paused, table).await?;
+    table.push(measure.bulk(count as u64, all.octets, all.verified == count && count >= AT_ONCE))
 }
 
-async fn all_of(mut sending: JoinSet<Result<Row, Failed>>, table: &mut Table<'_>) -> Result<(), Failed> {
-    while let Some(row) = sending.join_next().await {
-        table.push(row??)?;
+/// What came of several files.
+#[derive(Default)]
+struct Arrived {
+    octets: u64,
+    verified: usize,
+}
+
+impl Arrived {
+    async fn add(&mut self, mut sending: JoinSet<Result<Row, Failed>>, table: &mut Table<'_>) -> Result<(), Failed> {
+        while let Some(row) = sending.join_next().await {
+            let row = row??;
+            self.octets += row.octets;
+            self.verified += usize::from(row.verified);
+            table.push(row)?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Follows a file until it is there, and looks at what is there.
-async fn send(upload: Upload, expected: Expected, pause: Option<Pause>, out: Output) -> Result<Row, Failed> {
+async fn send(upload: &Upload, expected: Expected, out: Output) -> Result<Row, Failed> {
     let measure = Measure::start(format!("file {}", upload.name()));
-    let pausing = async {
-        match pause {
-            Some(pause) => pause.of(&upload, expected.octets).await,
-            None => None,
-        }
-    };
-    let (_, stood) = tokio::join!(out.follow(upload.name(), upload.progress()), pausing);
+    out.follow(upload.name(), upload.progress()).await;
     upload.finished().await?;
     let row = measure.bulk(1, expected.octets, false);
-    let verified = expected.arrived().await? && stood != Some(false);
-    let what = if stood.is_some() { format!("{}, paused and resumed", row.what) } else { row.what };
-    Ok(Row { what, verified, ..row })
+    Ok(Row { verified: expected.arrived().await?, ..row })
+}
+
+/// The same for one that is paused meanwhile.
+async fn send_paused(upload: Upload, expected: Expected, pause: Pause, out: Output) -> Result<Row, Failed> {
+    let octets = expected.octets;
+    let (row, stood) = tokio::join!(send(&upload, expected, out), pause.of(&upload, octets));
+    Ok(judged(row?, stood))
+}
+
+/// A pause that was not seen is not verified, however well the file arrived.
+fn judged(row: Row, stood: Option<bool>) -> Row {
+    let outcome = match stood {
+        Some(true) => "paused and resumed",
+        Some(false) => "paused, but it went on",
+        None => "over before it was paused",
+    };
+    Row { what: format!("{}, {outcome}", row.what), verified: row.verified && stood == Some(true), ..row }
 }
 
 /// How a file is paused: until nobody is to be waited for any more.
@@ -140,5 +168,23 @@ impl Expected {
         };
         let hashed = blocking(move || hash().map_err(Failed::file("can't read what was received"))).await?;
         Ok(hashed == (octets, digest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_that_was_not_seen_is_not_verified() {
+        for (stood, arrived, what, verified) in [
+            (Some(true), true, "file a, paused and resumed", true),
+            (Some(true), false, "file a, paused and resumed", false),
+            (Some(false), true, "file a, paused, but it went on", false),
+            (None, true, "file a, over before it was paused", false),
+        ] {
+            let row = judged(Measure::start("file a").bulk(1, 9, arrived), stood);
+            assert_eq!((row.what.as_str(), row.verified), (what, verified));
+        }
     }
 }

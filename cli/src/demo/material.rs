@@ -1,4 +1,4 @@
-//! What the demo sends: files given, or this program and two files made of it.
+//! What the demo sends: files given, or this program; and files made of them, until all can be shown that is to be.
 
 use std::collections::HashSet;
 use std::env;
@@ -22,10 +22,16 @@ const BASE: u64 = 16 * 1024 * 1024;
 const LEAST_BASE: usize = 1024 * 1024;
 /// How much the file has that is made as it is sent.
 const WOVEN: u64 = 64 * 1024 * 1024;
+/// Files that go at once, at least.
+pub(super) const AT_ONCE: usize = 3;
+/// A file that is still under way when it is paused though nothing holds it up: at 1 GiB/s it takes a quarter of a second.
+const LARGE: u64 = 256 * 1024 * 1024;
 
 /// Files to send, and real octets to make more of.
 pub(super) struct Material {
     pub(super) files: Vec<Content>,
+    /// How many of the files, from the last, were made for this.
+    pub(super) made: usize,
     pub(super) base: Bytes,
 }
 
@@ -41,12 +47,16 @@ pub(super) struct Content {
 
 impl Material {
     pub(super) async fn new(files: Vec<PathBuf>) -> Result<Material, Failed> {
-        blocking(|| if files.is_empty() { Material::own() } else { Material::given(files) }).await
+        blocking(move || match files.is_empty() {
+            true => Material::of(vec![own()?])?.completed(),
+            false => Material::of(files)?.completed(),
+        })
+        .await
     }
 
-    fn given(files: Vec<PathBuf>) -> Result<Material, Failed> {
+    fn of(files: Vec<PathBuf>) -> Result<Material, Failed> {
         let mut names = HashSet::new();
-        let mut material = Material { files: Vec::new(), base: Bytes::new() };
+        let mut material = Material { files: Vec::new(), made: 0, base: Bytes::new() };
         for path in files {
             let content = Content::of_path(&path)?;
             let about = |failed: Failed| failed.about(disk::shown(&path));
@@ -67,16 +77,35 @@ impl Material {
         Ok(material)
     }
 
-    /// From a path, from octets, and from a reader that does not say how much it will give.
-    fn own() -> Result<Material, Failed> {
-        let path = env::current_exe().map_err(Failed::file("can't find this program's own file"))?;
-        let program = Content::of_path(&path)?;
-        let all = read(&path, u64::MAX)?;
-        let mut reversed = all.to_vec();
-        reversed.reverse();
-        let base = all.slice(..all.len().min(BASE as usize));
-        let files = vec![program, Content::of_bytes("reversed.bin", reversed.into())?, Content::woven(base.clone())?];
-        Ok(Material { files, base })
+    /// With files made of the first, as many as are missing: from a reader that does not say how much it will give and
+    /// can be held up, and from octets.
+    fn completed(mut self) -> Result<Material, Failed> {
+        let given = self.files.len();
+        if given < AT_ONCE || self.files.iter().all(|file| file.octets < LARGE) {
+            self.files.push(Content::woven(&self.unused("woven.bin"), self.base.clone())?);
+        }
+        if self.files.len() < AT_ONCE {
+            let reversed: Vec<u8> = self.base.iter().rev().copied().collect();
+            self.files.push(Content::of_bytes(&self.unused("reversed.bin"), reversed.into())?);
+        }
+        self.made = self.files.len() - given;
+        Ok(self)
+    }
+
+    /// A name like this that no file has, on no system.
+    fn unused(&self, name: &str) -> String {
+        let taken = |name: &str| self.files.iter().any(|file| file.name.as_str().to_lowercase() == name);
+        let mut name = name.to_owned();
+        while taken(&name) {
+            name.insert_str(0, "another-");
+        }
+        name
+    }
+
+    /// Which file is to be paused: one that can be held up, or else takes longest.
+    pub(super) fn to_pause(&self) -> Option<usize> {
+        let files = self.files.iter().enumerate();
+        files.max_by_key(|(_, file)| (file.gate.is_some(), file.octets)).map(|(at, _)| at)
     }
 }
 
@@ -95,8 +124,7 @@ impl Content {
         Content::new(name, digest, Uploading::from_bytes(name, bytes))
     }
 
-    fn woven(base: Bytes) -> Result<Content, Failed> {
-        let name = "woven.bin";
+    fn woven(name: &str, base: Bytes) -> Result<Content, Failed> {
         let mut hasher = blake3::Hasher::new();
         let mut woven = Woven { base, at: 0, gate: None };
         let mut block = vec![0; 64 * 1024];
@@ -114,6 +142,11 @@ impl Content {
         let name = SafeName::new(name).map_err(Error::from)?;
         Ok(Content { name, octets, digest, source, gate: None })
     }
+}
+
+/// This program.
+fn own() -> Result<PathBuf, Failed> {
+    env::current_exe().map_err(Failed::file("can't find this program's own file"))
 }
 
 /// The beginning of a file, at most so much of it.
@@ -161,5 +194,22 @@ impl AsyncRead for Woven {
             self.gate = None;
         }
         Poll::Ready(Ok(self.fill(out)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_made_where_nothing_is_missing() {
+        let content = |octets| {
+            let content = Content::of_bytes(&format!("{octets}.bin"), Bytes::new()).expect("a name");
+            Content { octets, ..content }
+        };
+        let files = [1, LARGE, 2].map(content).into();
+        let material = Material { files, made: 0, base: Bytes::from_static(b"base") };
+        let material = material.completed().expect("possible");
+        assert_eq!((material.files.len(), material.made, material.to_pause()), (3, 0, Some(1)));
     }
 }

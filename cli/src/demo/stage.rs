@@ -28,7 +28,7 @@ impl Stage {
         let server = server::serve(material.base.clone(), folder.path().to_owned()).await;
         let server = server.map_err(Failed::unconnected)?;
         let client = Client::to(server.address()).on("who are you", |()| async { Ok(NAME) });
-        let line = client.connect().await.map_err(Failed::unconnected)?;
+        let line = client.connect().await.map_err(|error| Failed::unreached(error, server.address()))?;
         Ok(Stage { server, line, folder })
     }
 

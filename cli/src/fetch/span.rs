@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use crate::exit::{Exit, Failed};
 
 /// From an octet up to, but not including, another or the end of the file.
@@ -13,6 +15,13 @@ pub(super) struct Span {
     end: Option<u64>,
 }
 
+/// Those that came of it.
+#[derive(Serialize)]
+pub(super) struct Octets {
+    start: u64,
+    end: u64,
+}
+
 impl Span {
     /// Its octets in a file of that size. Of a file of unknown size there may be fewer.
     pub(super) fn within(&self, size: Option<u64>) -> Result<Range<u64>, Failed> {
@@ -20,10 +29,15 @@ impl Span {
         match size {
             Some(size) if end > size || self.start >= size => {
                 let text = format!("the range {self} reaches past the end of the file at octet {size}");
-                Err(Failed::new(Exit::File, text))
+                Err(Failed::new(Exit::Refused, text))
             }
             _ => Ok(self.start..end),
         }
+    }
+
+    /// So many of its octets.
+    pub(super) fn of(&self, count: u64) -> Octets {
+        Octets { start: self.start, end: self.start.saturating_add(count) }
     }
 
     /// What the file with these octets of a file is called.

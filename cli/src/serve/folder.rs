@@ -9,74 +9,80 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indicatif::HumanBytes;
-use ropeway_tokio::{Code, Failure, Message, Offered, ProgressStream, SafeName, Upload, printable};
+use ropeway_tokio::{Code, Error, Failure, Message, Offered, ProgressStream, SafeName, Upload, printable};
 use serde::Serialize;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::spawn_blocking;
 
-use super::{peer, shrug};
+use super::guest::Guest;
 use crate::exit::{Exit, Failed};
-use crate::output::Output;
+use crate::listing::{Listed, Listing};
 
 pub(super) struct Folder {
     path: PathBuf,
-    out: Output,
 }
 
 impl Folder {
-    pub(super) fn new(path: PathBuf, out: Output) -> Folder {
-        Folder { path, out }
+    pub(super) fn new(path: PathBuf) -> Folder {
+        Folder { path }
     }
 
     /// Takes the files that a message brings, all at once.
-    pub(super) async fn take(self: Arc<Self>, mut message: Message) -> Result<(), Failure> {
-        let from = peer(message.line());
-        let mut under_way = JoinSet::new();
+    pub(super) async fn take(self: Arc<Self>, mut message: Message, guest: Guest) -> Result<(), Failure> {
+        let mut under_way = Vec::new();
         while let Some(offered) = message.file().await? {
-            under_way.spawn(self.clone().receive(offered, from.clone()));
+            // What became of it is told even if the end of the line ends this handler.
+            under_way.push(tokio::spawn(self.clone().receive(offered, guest.clone())));
+        }
+        let mut all = true;
+        for receiving in under_way {
+            all &= receiving.await.unwrap_or(false);
         }
         // What became of each file its sender hears with the file.
-        let all = under_way.join_all().await.into_iter().all(|received| received);
         message.code(if all { Code::OK } else { Code::REJECTED });
         Ok(())
     }
 
     /// Whether one file was taken.
-    async fn receive(self: Arc<Self>, offered: Offered, from: String) -> bool {
+    async fn receive(self: Arc<Self>, offered: Offered, guest: Guest) -> bool {
         let name = printable(offered.name()).to_string();
-        let saved = self.save(offered).await;
-        let taken = saved.is_ok();
-        self.tell(["received", "refused"], from, name, saved);
-        taken
+        match self.save(offered).await {
+            Ok(octets) => guest.note("received", &Moved { what: "received", name, octets }),
+            Err(Untaken::Refused(Failed { text: reason, .. })) => {
+                guest.note("refused", &Stayed { what: "refused", name, reason });
+                return false;
+            }
+            Err(Untaken::CutOff(kept, Failed { text: reason, .. })) => {
+                guest.note("kept", &Kept { name, octets: kept, reason });
+                return false;
+            }
+        }
+        true
     }
 
     /// How many octets it has.
-    async fn save(&self, offered: Offered) -> Result<u64, Failed> {
+    async fn save(&self, offered: Offered) -> Result<u64, Untaken> {
         if offered.name().starts_with('.') {
             offered.decline(Code::BAD_NAME);
-            return Err(Failed::new(Exit::Refused, "hidden files are not taken"));
+            return Err(Untaken::Refused(Failed::new(Exit::Refused, "hidden files are not taken")));
         }
         let download = offered.save_in(&self.path).await?;
-        download.finished().await?;
-        Ok(done(download.progress()).await)
+        let ended = download.finished().await;
+        let octets = done(download.progress()).await;
+        match ended {
+            Ok(_) => Ok(octets),
+            Err(error @ (Error::Closed(_) | Error::Aborted(_))) => Err(Untaken::CutOff(octets, error.into())),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Shows what became of a file: its octets, or why it is not where it should be.
-    fn tell(&self, [well, badly]: [&'static str; 2], from: String, name: String, became: Result<u64, Failed>) {
-        shrug(match became {
-            Ok(octets) => self.out.note(well, &Moved { what: well, from, name, octets }),
-            Err(Failed { text: reason, .. }) => self.out.note(badly, &Stayed { what: badly, from, name, reason }),
-        });
-    }
-
-    /// The files there are, one a line: size and name.
-    pub(super) async fn list(self: Arc<Self>) -> Result<String, Failure> {
+    /// The files there are.
+    pub(super) async fn list(self: Arc<Self>, mut message: Message) -> Result<(), Failure> {
+        let () = message.decode().await?;
         let listed = spawn_blocking(move || self.names()).await.map_err(io::Error::other)?;
-        let mut listed = listed?;
-        listed.sort();
-        Ok(listed.into_iter().map(|(name, octets)| format!("{octets:>14} {name}\n")).collect())
+        Ok(message.answer(&Listing::new(listed?)).await?)
     }
 
-    fn names(&self) -> io::Result<Vec<(String, u64)>> {
+    fn names(&self) -> io::Result<Vec<Listed>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -85,27 +91,20 @@ impl Folder {
             if let Some(name) = entry.file_name().to_str().and_then(offerable)
                 && found.is_file()
             {
-                names.push((name.to_string(), found.len()));
+                names.push(Listed { name: name.to_string(), octets: found.len() });
             }
         }
         Ok(names)
     }
 
     /// Answers with a file.
-    pub(super) async fn offer(self: Arc<Self>, mut message: Message) -> Result<(), Failure> {
+    pub(super) async fn offer(self: Arc<Self>, mut message: Message, guest: Guest) -> Result<(), Failure> {
         let path = self.find(message.decode().await?).await?;
-        let from = peer(message.line());
         for upload in message.respond(&()).file(path).await? {
             // The peer may say goodbye with its last word on the file, which ends this handler.
-            tokio::spawn(self.clone().follow(upload, from.clone()));
+            tokio::spawn(follow(upload, guest.clone()));
         }
         Ok(())
-    }
-
-    async fn follow(self: Arc<Self>, upload: Upload, from: String) {
-        let sent = upload.finished().await.map_err(Failed::from);
-        let octets = done(upload.progress()).await;
-        self.tell(["sent", "unsent"], from, upload.name().to_owned(), sent.map(|()| octets));
     }
 
     async fn find(&self, name: String) -> Result<PathBuf, Failure> {
@@ -115,6 +114,29 @@ impl Folder {
         let looked = path.clone();
         let found = spawn_blocking(move || fs::symlink_metadata(looked)).await.map_err(io::Error::other)??;
         if found.is_file() { Ok(path) } else { Err(Code::NOT_FOUND.into()) }
+    }
+}
+
+/// Tells what became of a file that was offered.
+async fn follow(upload: Upload, guest: Guest) {
+    let sent = upload.finished().await.map_err(Failed::from);
+    let (name, octets) = (upload.name().to_owned(), done(upload.progress()).await);
+    match sent {
+        Ok(()) => guest.note("sent", &Moved { what: "sent", name, octets }),
+        Err(Failed { text: reason, .. }) => guest.note("unsent", &Stayed { what: "unsent", name, reason }),
+    }
+}
+
+/// Why a file is not where it should be.
+enum Untaken {
+    Refused(Failed),
+    /// It ended before its end; so many octets are kept for the next transfer of it.
+    CutOff(u64, Failed),
+}
+
+impl From<Error> for Untaken {
+    fn from(error: Error) -> Untaken {
+        Untaken::Refused(error.into())
     }
 }
 
@@ -132,7 +154,6 @@ async fn done(mut progress: ProgressStream) -> u64 {
 struct Moved {
     #[serde(skip)]
     what: &'static str,
-    from: String,
     name: String,
     octets: u64,
 }
@@ -141,19 +162,35 @@ struct Moved {
 struct Stayed {
     #[serde(skip)]
     what: &'static str,
-    from: String,
     name: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    name: String,
+    octets: u64,
     reason: String,
 }
 
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}, {}", self.from, self.what, self.name, HumanBytes(self.octets))
+        write!(f, "{} {}, {}", self.what, self.name, HumanBytes(self.octets))
     }
 }
 
 impl fmt::Display for Stayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}, {}", self.from, self.what, self.name, self.reason)
+        write!(f, "{} {}, {}", self.what, self.name, self.reason)
+    }
+}
+
+impl fmt::Display for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Kept { name, octets, reason } = self;
+        match octets {
+            0 => write!(f, "kept nothing of {name}, {reason}"),
+            _ => write!(f, "kept {} of {name}, {reason}", HumanBytes(*octets)),
+        }
     }
 }

@@ -1,0 +1,131 @@
+//! The lines of a server as it tells of them: numbered, and each with the first and the last word on itself.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ropeway_tokio::{Ended, Endpoint, Line, printable};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::shrug;
+use crate::exit::why;
+use crate::output::Output;
+
+/// All lines.
+pub(super) struct Guests {
+    came: AtomicU64,
+    /// Watched by nobody: each line that is open holds a receiver.
+    open: watch::Sender<()>,
+    out: Output,
+    verbose: bool,
+}
+
+/// A line, while it is open or something on it is under way: its last clone gone, it is over.
+#[derive(Clone)]
+pub(super) struct Guest {
+    /// Addresses don't tell lines apart: those over a Unix socket have none.
+    number: u64,
+    from: String,
+    out: Output,
+    verbose: bool,
+    _under_way: watch::Receiver<()>,
+}
+
+/// Says the last word on a line.
+pub(super) struct Farewell {
+    guest: Guest,
+    under_way: watch::Sender<()>,
+    _open: watch::Receiver<()>,
+}
+
+impl Guests {
+    /// Those that are `verbose` show what is only of interest to who looks closely, too.
+    pub(super) fn new(out: Output, verbose: bool) -> Guests {
+        Guests { came: AtomicU64::new(0), open: watch::Sender::new(()), out, verbose }
+    }
+
+    /// Shows a line come.
+    pub(super) fn welcome(&self, line: &Line) -> (Guest, Farewell) {
+        let (under_way, receiver) = watch::channel(());
+        let number = self.came.fetch_add(1, Ordering::Relaxed) + 1;
+        let (from, out) = (peer(line), self.out.clone());
+        let guest = Guest { number, from, out, verbose: self.verbose, _under_way: receiver };
+        guest.note("line", &Came {});
+        (guest.clone(), Farewell { guest, under_way, _open: self.open.subscribe() })
+    }
+
+    /// Waits for the last word on every line.
+    pub(super) async fn all_gone(&self) {
+        self.open.closed().await;
+    }
+}
+
+impl Guest {
+    /// Shows what happened on the line; not with `--quiet`.
+    pub(super) fn note<R: Serialize + fmt::Display>(&self, event: &str, record: &R) {
+        shrug(self.out.note(event, &OnLine { line: self.number, from: &self.from, record }));
+    }
+
+    /// Shows what is only of interest to who looks closely.
+    pub(super) fn detail<R: Serialize + fmt::Display>(&self, event: &str, record: impl FnOnce() -> R) {
+        if self.verbose {
+            self.note(event, &record());
+        }
+    }
+}
+
+impl Farewell {
+    /// Shows the line go, behind all that was under way on it.
+    pub(super) async fn say(self, ended: &Ended) {
+        let Farewell { guest, under_way, _open } = self;
+        let Guest { number: line, from, out, _under_way: own, .. } = guest;
+        drop(own);
+        under_way.closed().await;
+        shrug(out.note("over", &OnLine { line, from: &from, record: &Went { reason: why(ended) } }));
+    }
+}
+
+/// Where a line's peer is.
+fn peer(line: &Line) -> String {
+    match &line.endpoints().peer {
+        // A client of a Unix socket has no path of its own.
+        Some(Endpoint::Unix(None)) => "local peer".into(),
+        Some(peer) => printable(&peer.to_string()).to_string(),
+        None => "unknown peer".into(),
+    }
+}
+
+/// What happened, and on which line.
+#[derive(Serialize)]
+struct OnLine<'a, R> {
+    line: u64,
+    from: &'a str,
+    #[serde(flatten)]
+    record: &'a R,
+}
+
+#[derive(Serialize)]
+struct Came {}
+
+#[derive(Serialize)]
+struct Went {
+    reason: String,
+}
+
+impl<R: fmt::Display> fmt::Display for OnLine<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{} {}: {}", self.line, self.from, self.record)
+    }
+}
+
+impl fmt::Display for Came {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("line open")
+    }
+}
+
+impl fmt::Display for Went {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line over, {}", self.reason)
+    }
+}
