@@ -209,7 +209,9 @@ mod tests {
         };
         let files = [1, LARGE, 2].map(content).into();
         let material = Material { files, made: 0, base: Bytes::from_static(b"base") };
-        let material = material.completed().expect("possible");
+        let mut material = material.completed().expect("possible");
         assert_eq!((material.files.len(), material.made, material.to_pause()), (3, 0, Some(1)));
+        material.files[2].gate = Some(oneshot::channel().0);
+        assert_eq!(material.to_pause(), Some(2), "what can be held up is sure to be paused in time");
     }
 }

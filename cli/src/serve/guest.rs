@@ -46,11 +46,15 @@ impl Guests {
 
     /// Shows a line come.
     pub(super) fn welcome(&self, line: &Line) -> (Guest, Farewell) {
+        let (guest, farewell) = self.enter(peer(line));
+        guest.note("line", &Came {});
+        (guest, farewell)
+    }
+
+    fn enter(&self, from: String) -> (Guest, Farewell) {
         let (under_way, receiver) = watch::channel(());
         let number = self.came.fetch_add(1, Ordering::Relaxed) + 1;
-        let (from, out) = (peer(line), self.out.clone());
-        let guest = Guest { number, from, out, verbose: self.verbose, _under_way: receiver };
-        guest.note("line", &Came {});
+        let guest = Guest { number, from, out: self.out.clone(), verbose: self.verbose, _under_way: receiver };
         (guest.clone(), Farewell { guest, under_way, _open: self.open.subscribe() })
     }
 
@@ -127,5 +131,32 @@ impl fmt::Display for Came {
 impl fmt::Display for Went {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line over, {}", self.reason)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use ropeway_tokio::Reason;
+
+    use super::*;
+
+    #[test]
+    fn the_last_word_waits_for_what_is_under_way() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let guests = Guests::new(Output::new(false, true), false);
+        let (guest, farewell) = guests.enter("local peer".into());
+        let handler = guest.clone();
+        let ended = Ended { reason: Reason::Eof, text: "".into() };
+        let (mut said, mut all_gone) = (Box::pin(farewell.say(&ended)), pin!(guests.all_gone()));
+        drop(guest);
+        assert!(said.as_mut().poll(&mut cx).is_pending());
+        assert!(all_gone.as_mut().poll(&mut cx).is_pending());
+        drop(handler);
+        assert!(all_gone.as_mut().poll(&mut cx).is_pending());
+        assert!(said.as_mut().poll(&mut cx).is_ready());
+        assert!(all_gone.as_mut().poll(&mut cx).is_ready());
     }
 }
