@@ -45,18 +45,18 @@ impl Folder {
     /// Whether one file was taken.
     async fn receive(self: Arc<Self>, offered: Offered, guest: Guest) -> bool {
         let name = printable(offered.name()).to_string();
-        match self.save(offered).await {
+        let saved = self.save(offered).await;
+        let taken = saved.is_ok();
+        match saved {
             Ok(octets) => guest.note("received", &Moved { what: "received", name, octets }),
             Err(Untaken::Refused(Failed { text: reason, .. })) => {
                 guest.note("refused", &Stayed { what: "refused", name, reason });
-                return false;
             }
-            Err(Untaken::CutOff(kept, Failed { text: reason, .. })) => {
-                guest.note("kept", &Kept { name, octets: kept, reason });
-                return false;
+            Err(Untaken::CutOff(octets, Failed { text: reason, .. })) => {
+                guest.note("kept", &Kept { name, octets, reason });
             }
         }
-        true
+        taken
     }
 
     /// How many octets it has.
@@ -65,14 +65,10 @@ impl Folder {
             offered.decline(Code::BAD_NAME);
             return Err(Untaken::Refused(Failed::new(Exit::Refused, "hidden files are not taken")));
         }
-        let download = offered.save_in(&self.path).await?;
+        let download = offered.save_in(&self.path).await.map_err(|error| Untaken::new(error, 0))?;
         let ended = download.finished().await;
         let octets = done(download.progress()).await;
-        match ended {
-            Ok(_) => Ok(octets),
-            Err(error @ (Error::Closed(_) | Error::Aborted(_))) => Err(Untaken::CutOff(octets, error.into())),
-            Err(error) => Err(error.into()),
-        }
+        ended.map(|_| octets).map_err(|error| Untaken::new(error, octets))
     }
 
     /// The files there are.
@@ -134,9 +130,13 @@ enum Untaken {
     CutOff(u64, Failed),
 }
 
-impl From<Error> for Untaken {
-    fn from(error: Error) -> Untaken {
-        Untaken::Refused(error.into())
+impl Untaken {
+    /// So many octets are on the disk.
+    fn new(error: Error, octets: u64) -> Untaken {
+        match error {
+            Error::Closed(_) | Error::Aborted(_) => Untaken::CutOff(octets, error.into()),
+            _ => Untaken::Refused(error.into()),
+        }
     }
 }
 
