@@ -19,11 +19,13 @@ pub struct Flow {
     pub(crate) state: State,
     /// The bytes come unasked.
     pub(crate) push: bool,
-    /// Paused by the flow's sender, by its receiver.
-    pub(crate) paused: [bool; 2],
+    pub(crate) paused: Paused,
     pub(crate) owes: Owes,
     pub(crate) code: Code,
-    pub(crate) credit_due: bool,
+    /// The lane of the exchange it belongs to, if this end opened that; otherwise [`Flow::NO_LANE`].
+    pub(crate) lane: u16,
+    /// Which exchange on that lane, for the flow may outlive it. See [`Lane`](crate::Lane).
+    pub(crate) serial: u32,
     /// Size offered; `u64::MAX` when unknown.
     pub(crate) size: u64,
     /// Offset of the next byte.
@@ -64,16 +66,21 @@ pub(crate) enum Owes {
     Done,
 }
 
+/// Which ends let a flow rest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Paused(u8);
+
 impl Flow {
     /// A free flow.
     pub const EMPTY: Flow = Flow {
         links: Links::NEW,
         state: State::Offered,
         push: false,
-        paused: [false; 2],
+        paused: Paused(0),
         owes: Owes::Nothing,
         code: Code::OK,
-        credit_due: false,
+        lane: Flow::NO_LANE,
+        serial: 0,
         size: u64::MAX,
         at: 0,
         end: u64::MAX,
@@ -84,6 +91,9 @@ impl Flow {
 }
 
 impl Flow {
+    /// No lane has this number.
+    pub(crate) const NO_LANE: u16 = u16::MAX;
+
     /// At the receiver: whether bytes may come, now or when another range is asked for. Not behind its last word.
     pub(crate) fn takes_more(&self) -> bool {
         self.can_pause() || (self.state == State::Finished && !self.push && self.owes != Owes::Done)
@@ -96,10 +106,29 @@ impl Flow {
 
     /// The range is at its end: the next one begins without a pause at both ends.
     pub(crate) fn end_pause(&mut self) {
-        self.paused = [false; 2];
+        self.paused = Paused(0);
         if self.owes == Owes::Pause {
             self.owes = Owes::Nothing;
         }
+    }
+}
+
+impl Paused {
+    pub(crate) fn is_on(self) -> bool {
+        self.0 != 0
+    }
+
+    pub(crate) fn by(self, receiver: bool) -> bool {
+        self.0 & Paused::bit(receiver) != 0
+    }
+
+    pub(crate) fn set(&mut self, by_receiver: bool, on: bool) {
+        let bit = Paused::bit(by_receiver);
+        self.0 = if on { self.0 | bit } else { self.0 & !bit };
+    }
+
+    const fn bit(receiver: bool) -> u8 {
+        if receiver { 2 } else { 1 }
     }
 }
 

@@ -15,20 +15,20 @@ pub struct Lane {
     links: Links,
     /// An answer is wanted.
     pub(crate) request: bool,
-    /// This end gave up: what still comes is dropped.
-    pub(crate) aborted: bool,
-    /// The peer gave up: nothing more comes.
-    pub(crate) peer_aborted: bool,
-    /// What this end says.
+    /// What this end says. Once it has aborted, what still comes is dropped.
     pub(crate) out: Half,
-    /// What the peer says.
+    /// What the peer says. Once it has aborted, nothing more comes.
     pub(crate) input: Half,
+    /// Octets charged to the peer's half that the application has taken.
+    pub(crate) taken: u64,
     /// What is still to be said besides what lies in the outbox.
     pub(crate) owes: Owes,
     pub(crate) code: Code,
-    /// How long the opener waits for a sign of life, in milliseconds; 0 for ever.
+    /// How long this end waits for a sign of life on what it opened, in milliseconds; 0 for ever.
     pub(crate) timeout: u32,
     pub(crate) deadline: Instant,
+    /// Of what this end opened: tells exchanges apart that use the lane one after another.
+    pub(crate) serial: u32,
 }
 
 /// Frames that wait in the slot for room in the outbox, so that a verb never fails for want of it and a peer that
@@ -48,8 +48,8 @@ pub(crate) struct Half {
     /// The message that ends this half has begun.
     pub(crate) last: bool,
     pub(crate) ended: bool,
-    /// Credit has grown enough to be told (receiving half only).
-    pub(crate) credit_due: bool,
+    /// Its sender gave up.
+    pub(crate) aborted: bool,
     /// Flows announced and not yet offered.
     pub(crate) flows: u16,
     /// Octets of the current body still to come.
@@ -58,8 +58,6 @@ pub(crate) struct Half {
     pub(crate) used: u64,
     /// Octets allowed so far; on the receiving half, as last told.
     pub(crate) limit: u64,
-    /// Octets the application has taken (receiving half only).
-    pub(crate) taken: u64,
 }
 
 impl Lane {
@@ -67,14 +65,14 @@ impl Lane {
     pub const EMPTY: Lane = Lane {
         links: Links::NEW,
         request: false,
-        aborted: false,
-        peer_aborted: false,
         out: Half::NEW,
         input: Half::NEW,
+        taken: 0,
         owes: Owes::Nothing,
         code: Code::OK,
         timeout: 0,
         deadline: Instant::NEVER,
+        serial: 0,
     };
 
     /// Nothing more will be said on it.
@@ -82,16 +80,20 @@ impl Lane {
         self.out.ended && self.input.ended && self.owes == Owes::Nothing
     }
 
+    /// Whether this end still waits for what the peer has to say.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.out.aborted && !self.input.ended
+    }
+
     /// Whether the peer may be given credit. The accepting end gives none behind its last word: the opener may have
     /// opened the lane anew when it arrives.
     pub(crate) fn wants_more(&self, opened_by: Side) -> bool {
-        !self.input.ended && !self.aborted && (opened_by == Side::Us || !self.out.ended)
+        self.is_awaited() && (opened_by == Side::Us || !self.out.ended)
     }
 }
 
 impl Half {
-    const NEW: Half =
-        Half { last: false, ended: false, credit_due: false, flows: 0, left: 0, used: 0, limit: 0, taken: 0 };
+    const NEW: Half = Half { last: false, ended: false, aborted: false, flows: 0, left: 0, used: 0, limit: 0 };
 
     /// A message begins: what is left of it, and whether the half ends with it.
     pub(crate) fn begin(&mut self, left: u64, flows: u16, last: bool) {

@@ -6,20 +6,22 @@ use core::marker::PhantomData;
 
 use crate::memory::Slots;
 
-/// No slot. Slots are numbered below 4096.
+/// No slot: the end of a list. Slots are numbered below 4096.
 const NONE: u16 = u16::MAX;
+/// In place of the next slot: this one is not in the list.
+const APART: u16 = u16::MAX - 1;
 
 /// The part of a slot that the table owns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Links {
-    used: bool,
-    queued: bool,
+    /// The next free slot; [`APART`] while this one is used.
     next_free: u16,
+    /// The next slot that has something to say; [`APART`] while this one has nothing.
     next_due: u16,
 }
 
 impl Links {
-    pub(crate) const NEW: Links = Links { used: false, queued: false, next_free: NONE, next_due: NONE };
+    pub(crate) const NEW: Links = Links { next_free: NONE, next_due: APART };
 }
 
 /// A slot.
@@ -116,7 +118,7 @@ impl<T: Slot, S: Slots<T>> Pool<T, S> {
     fn open(slot: &mut T) -> &mut T {
         let links = *slot.links();
         *slot = T::EMPTY;
-        *slot.links() = Links { used: true, next_free: NONE, ..links };
+        *slot.links() = Links { next_free: APART, ..links };
         slot
     }
 
@@ -124,7 +126,7 @@ impl<T: Slot, S: Slots<T>> Pool<T, S> {
     #[inline]
     pub(crate) fn release(&mut self, number: u16) {
         if let Some(slot) = self.slots.get_mut(usize::from(number)) {
-            slot.links().used = false;
+            slot.links().next_free = NONE;
             self.used = self.used.saturating_sub(1);
         }
     }
@@ -143,10 +145,9 @@ impl<T: Slot, S: Slots<T>> Pool<T, S> {
     pub(crate) fn due(&mut self, number: u16) {
         let Some(slot) = self.slots.get_mut(usize::from(number)) else { return };
         let links = slot.links();
-        if links.queued {
+        if links.next_due != APART {
             return;
         }
-        links.queued = true;
         links.next_due = NONE;
         match self.slots.get_mut(usize::from(self.last_due)) {
             Some(last) if self.first_due != NONE => last.links().next_due = number,
@@ -168,9 +169,7 @@ impl<T: Slot, S: Slots<T>> Pool<T, S> {
     /// Takes the first slot out of the queue.
     pub(crate) fn pop_due(&mut self) {
         if let Some((_, slot)) = self.peek_due() {
-            let links = slot.links();
-            links.queued = false;
-            self.first_due = links.next_due;
+            self.first_due = core::mem::replace(&mut slot.links().next_due, APART);
         }
     }
 
@@ -193,7 +192,7 @@ impl<T: Slot, S: Slots<T>> Pool<T, S> {
 
 impl Links {
     pub(crate) const fn is_used(&self) -> bool {
-        self.used
+        self.next_free == APART
     }
 }
 

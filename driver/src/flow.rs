@@ -4,10 +4,11 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use ropeway_core::{Accept, Code, Offer, Refused, Until};
+use ropeway_core::{Accept, Code, Connection, FlowId, Instant, Offer, Refused, Until};
 
 use crate::error::Error;
 use crate::line::Line;
+use crate::memory::Grown;
 use crate::slab::Key;
 use crate::state::{On, Turn};
 use crate::waiting::Waiting;
@@ -66,7 +67,7 @@ impl Outgoing {
 
     /// Begins to send what was accepted.
     pub(crate) async fn begin(&mut self, start: u64) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_verb(cx, |machine, flow| machine.begin(flow, start))).await
+        poll_fn(|cx| self.poll_verb(cx, |machine, now, flow| machine.begin(now, flow, start))).await
     }
 
     /// Sends some of `octets`.
@@ -79,7 +80,8 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
-        let answer = state.machine.data(flow, octets);
+        let now = state.time(&**self.line.spawn());
+        let answer = state.machine.data(now, flow, octets);
         if answer == Err(Refused::Later(Until::Credit))
             && let Some(out) = state.outs.get_mut(self.key)
         {
@@ -94,7 +96,7 @@ impl Outgoing {
         if self.finished {
             return Poll::Ready(Ok(()));
         }
-        ready!(self.poll_verb(cx, |machine, flow| machine.finish(flow, digest)))?;
+        ready!(self.poll_verb(cx, |machine, now, flow| machine.finish(now, flow, digest)))?;
         self.finished = true;
         Poll::Ready(Ok(()))
     }
@@ -145,7 +147,7 @@ impl Outgoing {
     fn poll_verb(
         &mut self,
         cx: &Context<'_>,
-        verb: impl FnOnce(&mut ropeway_core::Connection<crate::memory::Grown>, ropeway_core::FlowId) -> Result<(), Refused>,
+        verb: impl FnOnce(&mut Connection<Grown>, Instant, FlowId) -> Result<(), Refused>,
     ) -> Poll<Result<(), Error>> {
         let mut state = self.line.lock();
         let Some(out) = state.outs.get_mut(self.key) else {
@@ -155,7 +157,8 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
-        let answer = verb(&mut state.machine, flow);
+        let now = state.time(&**self.line.spawn());
+        let answer = verb(&mut state.machine, now, flow);
         state.outcome(answer, &mut self.turn, cx)
     }
 }

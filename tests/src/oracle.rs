@@ -299,9 +299,9 @@ impl End {
                 line.accept(flow, &Accept { start, end, prefix })
             }
             21..=23 if dice.once_in(2) => line.done(flow, code),
-            24..=26 => line.begin(flow, dice.pick(&[0, 0, 5, 300])),
-            27..=30 => line.data(flow, &bytes[..bytes.len().min(1 + dice.below(300) as usize)]).map(drop),
-            31..=32 => line.finish(flow, None),
+            24..=26 => line.begin(now, flow, dice.pick(&[0, 0, 5, 300])),
+            27..=30 => line.data(now, flow, &bytes[..bytes.len().min(1 + dice.below(300) as usize)]).map(drop),
+            31..=32 => line.finish(now, flow, None),
             33 if dice.once_in(2) => line.cancel(flow, code),
             34..=35 => line.pause(flow, dice.once_in(2)),
             36 if dice.once_in(64) => line.go_away(),

@@ -39,21 +39,21 @@ fn accepted(start: u64, end: Option<u64>, prefix: Option<[u8; 32]>) -> Event<Vec
 fn a_file_is_sent_from_the_offset_that_was_asked_for() {
     for (start, begins, bytes) in [(0, 0, "12345678"), (5, 5, "678"), (5, 0, "12345678"), (8, 8, "")] {
         let mut hand = sender(&FILE);
-        assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::WrongState), "not yet accepted");
+        assert_eq!(hand.line.data(hand.now, OUT, b"1"), Err(Refused::WrongState), "not yet accepted");
         let prefix = (start > 0).then_some([9; 32]);
         assert_eq!(hand.say(&accept(start, None, prefix)), Ok(Some(accepted(start, None, prefix))));
-        assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::WrongState), "not yet begun");
+        assert_eq!(hand.line.data(hand.now, OUT, b"1"), Err(Refused::WrongState), "not yet begun");
         for wrong in [1, 4, 6, 9, u64::MAX] {
-            assert_eq!(hand.line.begin(OUT, wrong), Err(Refused::BadArgument));
+            assert_eq!(hand.line.begin(hand.now, OUT, wrong), Err(Refused::BadArgument));
         }
-        hand.line.begin(OUT, begins).unwrap();
+        hand.line.begin(hand.now, OUT, begins).unwrap();
         if !bytes.is_empty() {
-            assert_eq!(hand.line.finish(OUT, None), Err(Refused::BadArgument), "not all is said");
-            assert_eq!(hand.line.data(OUT, b"123456789"), Err(Refused::BadArgument), "more than all");
-            assert_eq!(hand.line.data(OUT, bytes.as_bytes()), Ok(bytes.len()));
+            assert_eq!(hand.line.finish(hand.now, OUT, None), Err(Refused::BadArgument), "not all is said");
+            assert_eq!(hand.line.data(hand.now, OUT, b"123456789"), Err(Refused::BadArgument), "more than all");
+            assert_eq!(hand.line.data(hand.now, OUT, bytes.as_bytes()), Ok(bytes.len()));
         }
-        assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::BadArgument));
-        hand.line.finish(OUT, Some([1; 32])).unwrap();
+        assert_eq!(hand.line.data(hand.now, OUT, b"x"), Err(Refused::BadArgument));
+        hand.line.finish(hand.now, OUT, Some([1; 32])).unwrap();
         assert_eq!(hand.line.flows(), (1, 0), "until the peer is done");
         let event = hand.say(&done(Code::OK));
         assert_eq!(event, Ok(Some(Event::Done { flow: OUT, code: Code::OK })));
@@ -109,13 +109,13 @@ fn ranges_come_one_after_another() {
         let mut hand = sender(&Offer { size, ..FILE });
         for (start, end) in [(6, 8), (0, 2), (2, 6)] {
             assert_eq!(hand.say(&accept(start, Some(end), None)), Ok(Some(accepted(start, Some(end), None))));
-            hand.line.begin(OUT, start).unwrap();
-            assert_eq!(hand.line.data(OUT, b"123456789"), Err(Refused::BadArgument));
+            hand.line.begin(hand.now, OUT, start).unwrap();
+            assert_eq!(hand.line.data(hand.now, OUT, b"123456789"), Err(Refused::BadArgument));
             for _ in start..end {
-                hand.line.data(OUT, b"x").unwrap();
+                hand.line.data(hand.now, OUT, b"x").unwrap();
             }
-            assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::BadArgument));
-            hand.line.finish(OUT, None).unwrap();
+            assert_eq!(hand.line.data(hand.now, OUT, b"x"), Err(Refused::BadArgument));
+            hand.line.finish(hand.now, OUT, None).unwrap();
         }
         assert!(hand.say(&done(Code::OK)).is_ok());
         assert_eq!(hand.line.flows(), (0, 0));
@@ -169,9 +169,9 @@ fn no_more_comes_than_was_asked_for() {
 fn what_has_no_size_ends_where_it_ends() {
     let mut hand = sender(&UNSIZED);
     hand.say(&accept(0, None, None)).unwrap();
-    hand.line.begin(OUT, 0).unwrap();
-    hand.line.data(OUT, b"as much as there is").unwrap();
-    hand.line.finish(OUT, None).unwrap();
+    hand.line.begin(hand.now, OUT, 0).unwrap();
+    hand.line.data(hand.now, OUT, b"as much as there is").unwrap();
+    hand.line.finish(hand.now, OUT, None).unwrap();
     assert!(hand.say(&done(Code::OK)).is_ok());
     let mut hand = receiver(false, None);
     hand.line.accept(IN, &Accept::default()).unwrap();
@@ -183,8 +183,8 @@ fn what_has_no_size_ends_where_it_ends() {
 #[test]
 fn a_stream_runs_from_its_offer_on_and_is_over_when_it_is_taken() {
     let mut hand = sender(&Offer::STREAM);
-    hand.line.data(OUT, b"now").unwrap();
-    hand.line.finish(OUT, None).unwrap();
+    hand.line.data(hand.now, OUT, b"now").unwrap();
+    hand.line.finish(hand.now, OUT, None).unwrap();
     assert_eq!(hand.line.pause(OUT, true), Err(Refused::WrongState));
     let mut hand = receiver(true, None);
     assert_eq!(hand.line.accept(IN, &Accept::default()), Err(Refused::WrongState));
@@ -217,14 +217,14 @@ fn data_beyond_the_credit_is_refused_and_data_within_stops_the_sender() {
     let lane = hand.line.request(hand.now, &Send { attached: 1, ..Send::bytes(ACTION, b"") }).unwrap().lane.unwrap();
     hand.line.offer(lane, &Offer::STREAM).unwrap();
     let mut sent = 0;
-    while let Ok(len) = hand.line.data(OUT, &[0; 300]) {
+    while let Ok(len) = hand.line.data(hand.now, OUT, &[0; 300]) {
         sent += len + 32;
         hand.hear();
     }
     assert!((4700..=5000).contains(&sent), "{sent}");
     let event = hand.say(&Frame::Credit { flow: 0, limit: 6000 });
     assert_eq!(event, Ok(Some(Event::Room(Room::Flow(OUT)))));
-    assert_eq!(hand.line.data(OUT, &[0; 300]), Ok(300));
+    assert_eq!(hand.line.data(hand.now, OUT, &[0; 300]), Ok(300));
 }
 
 /// B5.
@@ -324,12 +324,12 @@ fn either_end_may_pause_a_flow() {
     let mut hand = sender(&Offer::STREAM);
     hand.line.pause(OUT, true).unwrap();
     assert_eq!(hand.heard(), ["Pause(Pause { flow: 0, on: true, by_receiver: false })"]);
-    assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::Later(Until::Credit)));
+    assert_eq!(hand.line.data(hand.now, OUT, b"x"), Err(Refused::Later(Until::Credit)));
     assert_eq!(hand.say(&pause(true, true)), Ok(Some(Event::Paused { flow: OUT, on: true })));
     hand.line.pause(OUT, false).unwrap();
-    assert_eq!(hand.line.data(OUT, b"x"), Err(Refused::Later(Until::Credit)), "the peer still pauses it");
+    assert_eq!(hand.line.data(hand.now, OUT, b"x"), Err(Refused::Later(Until::Credit)), "the peer still pauses it");
     assert_eq!(hand.say(&pause(false, true)), Ok(Some(Event::Paused { flow: OUT, on: false })));
-    assert_eq!(hand.line.data(OUT, b"x"), Ok(1));
+    assert_eq!(hand.line.data(hand.now, OUT, b"x"), Ok(1));
 
     let mut hand = receiver(true, None);
     hand.line.pause(IN, true).unwrap();
@@ -348,8 +348,8 @@ fn a_pause_before_the_answer_does_not_hinder_it() {
     let mut hand = sender(&FILE);
     hand.say(&pause(true, true)).unwrap();
     hand.say(&accept(0, None, None)).unwrap();
-    hand.line.begin(OUT, 0).unwrap();
-    assert_eq!(hand.line.data(OUT, b"1"), Err(Refused::Later(Until::Credit)));
+    hand.line.begin(hand.now, OUT, 0).unwrap();
+    assert_eq!(hand.line.data(hand.now, OUT, b"1"), Err(Refused::Later(Until::Credit)));
 }
 
 #[test]
@@ -357,18 +357,18 @@ fn a_pause_ends_with_its_range() {
     // The sender pauses, and finishes before it has said so: the receiver may be done by then.
     let mut hand = sender(&Offer::STREAM);
     hand.line.pause(OUT, true).unwrap();
-    hand.line.finish(OUT, None).unwrap();
+    hand.line.finish(hand.now, OUT, None).unwrap();
     assert_eq!(hand.heard(), ["Finish { flow: 0, digest: None }"]);
     // The receiver's pause and the end of the range cross; the next range is not paused.
     let mut hand = sender(&FILE);
     hand.say(&accept(0, Some(4), None)).unwrap();
-    hand.line.begin(OUT, 0).unwrap();
-    hand.line.data(OUT, b"1234").unwrap();
-    hand.line.finish(OUT, None).unwrap();
+    hand.line.begin(hand.now, OUT, 0).unwrap();
+    hand.line.data(hand.now, OUT, b"1234").unwrap();
+    hand.line.finish(hand.now, OUT, None).unwrap();
     hand.tell(&pause(true, true));
     hand.say(&accept(4, None, None)).unwrap();
-    hand.line.begin(OUT, 4).unwrap();
-    assert_eq!(hand.line.data(OUT, b"5678"), Ok(4));
+    hand.line.begin(hand.now, OUT, 4).unwrap();
+    assert_eq!(hand.line.data(hand.now, OUT, b"5678"), Ok(4));
     let mut hand = receiver(false, Some(8));
     hand.line.accept(IN, &Accept { end: Some(4), ..Accept::default() }).unwrap();
     hand.say(&begin(0)).unwrap();
@@ -424,7 +424,7 @@ fn ends_that_cross_free_the_flow_at_both_ends() {
     {
         let mut hand = sender(&Offer::STREAM);
         if finish {
-            hand.line.finish(OUT, None).unwrap();
+            hand.line.finish(hand.now, OUT, None).unwrap();
             hand.hear();
         }
         if cancel {
@@ -483,7 +483,7 @@ fn a_flow_outlives_its_exchange() {
     let flow = hand.line.offer(lane, &Offer::STREAM).unwrap();
     hand.hear();
     assert_eq!(hand.line.lanes(), (0, 0));
-    assert_eq!(hand.line.data(flow, b"still"), Ok(5));
+    assert_eq!(hand.line.data(hand.now, flow, b"still"), Ok(5));
     assert!(matches!(hand.say(&data(b"still")), Ok(Some(Event::Data { .. }))));
 }
 
@@ -524,12 +524,12 @@ fn flows_of_the_other_end_and_of_nothing_are_refused() {
         assert!(hand.line.pause(there, true).is_ok());
         for flow in [not, FlowId::new(1, Side::Us), FlowId::new(1, Side::Them), FlowId::new(u16::MAX, Side::Us)] {
             for result in [
-                hand.line.data(flow, b"x").map(|_| ()),
-                hand.line.finish(flow, None),
+                hand.line.data(hand.now, flow, b"x").map(|_| ()),
+                hand.line.finish(hand.now, flow, None),
                 hand.line.cancel(flow, Code::OK),
                 hand.line.done(flow, Code::OK),
                 hand.line.accept(flow, &Accept::default()),
-                hand.line.begin(flow, 0),
+                hand.line.begin(hand.now, flow, 0),
                 hand.line.pause(flow, true),
             ] {
                 assert_eq!(result, Err(Refused::NoFlow), "{flow:?}");

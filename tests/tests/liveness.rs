@@ -165,7 +165,7 @@ fn a_ping_passes_between_the_chunks_of_a_file() {
         let flow = hand.line.offer(lane.unwrap().lane.unwrap(), &Offer::STREAM).unwrap();
         hand.hear();
         let file = vec![7; chunk];
-        while hand.line.data(flow, &file).is_ok() {}
+        while hand.line.data(hand.now, flow, &file).is_ok() {}
         let mut out = [0; 10];
         assert_eq!(hand.line.poll_transmit(hand.now, &mut out), 10, "the first chunk has begun");
         hand.line.ping().unwrap();
@@ -173,7 +173,7 @@ fn a_ping_passes_between_the_chunks_of_a_file() {
         // The application goes on as fast as it can.
         let mut before = 10;
         loop {
-            while hand.line.data(flow, &file).is_ok() {}
+            while hand.line.data(hand.now, flow, &file).is_ok() {}
             let mut out = [0; 64];
             let len = hand.line.poll_transmit(hand.now, &mut out);
             assert!(len > 0, "never a ping in chunks of {chunk}");

@@ -117,7 +117,7 @@ fn a_flow_is_free_again_however_it_ended() {
     }
     check(|hand| drop(hand.say(&done(Code::REJECTED)).unwrap()));
     check(|hand| {
-        hand.line.finish(OUT, None).unwrap();
+        hand.line.finish(hand.now, OUT, None).unwrap();
         hand.say(&done(Code::OK)).unwrap();
     });
     check(|hand| {

@@ -5,9 +5,12 @@ use core::time::Duration;
 use super::Connection;
 use crate::error::Reason;
 use crate::event::Event;
+use crate::flow::Flow;
 use crate::id::{Code, LaneId, Side};
-use crate::liveness::Timer;
-use crate::memory::Storage;
+use crate::lane::Lane;
+use crate::liveness::{Timer, Timers};
+use crate::memory::{Slots, Storage};
+use crate::pool::Pool;
 use crate::time::Instant;
 
 impl<S: Storage> Connection<S> {
@@ -60,13 +63,11 @@ impl<S: Storage> Connection<S> {
     /// There was a sign of life on a request: its deadline moves.
     #[inline]
     pub(super) fn prolong(&mut self, now: Instant, lane: LaneId) {
-        if lane.side == Side::Them {
-            return;
+        if lane.side == Side::Us
+            && let Some(slot) = self.opened.get_mut(lane.number)
+        {
+            slot.prolong(now, &mut self.timers);
         }
-        let Some(slot) = self.opened.get_mut(lane.number).filter(|slot| slot.timeout > 0) else { return };
-        slot.deadline = now.after(Duration::from_millis(u64::from(slot.timeout)));
-        let deadline = slot.deadline;
-        self.timers.pull(Timer::Lanes, deadline);
     }
 
     /// A request without a sign of life, if there is one; otherwise sets the timer to the next.
@@ -77,7 +78,7 @@ impl<S: Storage> Connection<S> {
         let mut first = Instant::NEVER;
         let mut late = None;
         for (number, lane) in self.opened.iter() {
-            if lane.aborted || lane.input.ended {
+            if !lane.is_awaited() {
                 continue;
             }
             if lane.deadline <= now {
@@ -103,5 +104,25 @@ impl<S: Storage> Connection<S> {
         self.sending.rest();
         self.receiving.rest();
         self.outbox.rest();
+    }
+}
+
+impl Lane {
+    fn prolong(&mut self, now: Instant, timers: &mut Timers) {
+        if self.timeout > 0 && self.is_awaited() {
+            self.deadline = now.after(Duration::from_millis(u64::from(self.timeout)));
+            timers.pull(Timer::Lanes, self.deadline);
+        }
+    }
+}
+
+impl Flow {
+    /// It moves, which is a sign of life on the request it belongs to, while that is open.
+    #[inline]
+    pub(super) fn moves(&self, now: Instant, opened: &mut Pool<Lane, impl Slots<Lane>>, timers: &mut Timers) {
+        // The lane may serve another exchange by now.
+        if let Some(lane) = opened.get_mut(self.lane).filter(|lane| lane.serial == self.serial) {
+            lane.prolong(now, timers);
+        }
     }
 }

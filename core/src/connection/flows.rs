@@ -6,6 +6,7 @@ use crate::error::{Refused, Until};
 use crate::flow::{Flow, Owes, State};
 use crate::id::{Code, FlowId, LaneId, Side};
 use crate::memory::Storage;
+use crate::time::Instant;
 use crate::window::{charge, payload, should_tell};
 use crate::wire::hello::Field;
 use crate::wire::{self, Frame};
@@ -69,12 +70,13 @@ impl<S: Storage> Connection<S> {
             media: offer.media,
             name: offer.name,
         }))?;
-        let credit = self.theirs.flow_credit;
+        let (credit, exchange) = (self.theirs.flow_credit, self.exchange(lane));
         if let Some((_, flow)) = self.sending.take_free() {
             flow.push = offer.push;
             flow.state = if offer.push { State::Running } else { State::Offered };
             flow.size = offer.size.unwrap_or(u64::MAX);
             flow.limit = credit;
+            (flow.lane, flow.serial) = exchange;
         }
         if let Some(slot) = self.lane_mut(lane) {
             slot.out.flows = slot.out.flows.saturating_sub(1);
@@ -115,7 +117,7 @@ impl<S: Storage> Connection<S> {
     }
 
     /// Begins to send what the peer accepted: at the start it asked for, or at 0 if what it has before that differs.
-    pub fn begin(&mut self, flow: FlowId, start: u64) -> Result<(), Refused> {
+    pub fn begin(&mut self, now: Instant, flow: FlowId, start: u64) -> Result<(), Refused> {
         self.may_speak()?;
         let slot = *self.sender(flow)?;
         if slot.state != State::Asked {
@@ -128,6 +130,7 @@ impl<S: Storage> Connection<S> {
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.state = State::Running;
             slot.at = start;
+            slot.moves(now, &mut self.opened, &mut self.timers);
         }
         Ok(())
     }
@@ -136,7 +139,7 @@ impl<S: Storage> Connection<S> {
     ///
     /// Waits for [`Until::Credit`] while the flow has no credit or is paused, for [`Until::Transmit`] while another large
     /// frame is unsent.
-    pub fn data(&mut self, flow: FlowId, bytes: &[u8]) -> Result<usize, Refused> {
+    pub fn data(&mut self, now: Instant, flow: FlowId, bytes: &[u8]) -> Result<usize, Refused> {
         self.may_speak()?;
         let slot = *self.sender(flow)?;
         if slot.state != State::Running {
@@ -146,7 +149,7 @@ impl<S: Storage> Connection<S> {
         if bytes.is_empty() || bytes.len() as u64 > left {
             return Err(Refused::BadArgument);
         }
-        if slot.paused.contains(&true) {
+        if slot.paused.is_on() {
             return Err(Refused::Later(Until::Credit));
         }
         let credit = payload(slot.limit.saturating_sub(slot.used));
@@ -157,6 +160,7 @@ impl<S: Storage> Connection<S> {
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.used = slot.used.saturating_add(charge(len));
             slot.at = slot.at.saturating_add(len as u64);
+            slot.moves(now, &mut self.opened, &mut self.timers);
         }
         self.stats.sent.flow_octets = self.stats.sent.flow_octets.saturating_add(len as u64);
         Ok(len)
@@ -165,7 +169,7 @@ impl<S: Storage> Connection<S> {
     /// Ends a stream, or the range that was asked for, and with it any pause. `digest` is BLAKE3 of the content: of all
     /// of it from offset 0 when no end was asked for, otherwise of the range. Of a sized flow everything asked for must
     /// have been sent.
-    pub fn finish(&mut self, flow: FlowId, digest: Option<[u8; 32]>) -> Result<(), Refused> {
+    pub fn finish(&mut self, now: Instant, flow: FlowId, digest: Option<[u8; 32]>) -> Result<(), Refused> {
         self.may_speak()?;
         let slot = *self.sender(flow)?;
         if slot.state != State::Running {
@@ -178,6 +182,7 @@ impl<S: Storage> Connection<S> {
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.state = State::Finished;
             slot.end_pause();
+            slot.moves(now, &mut self.opened, &mut self.timers);
         }
         Ok(())
     }
@@ -225,8 +230,7 @@ impl<S: Storage> Connection<S> {
         if !slot.can_pause() {
             return Err(Refused::WrongState);
         }
-        let [by_sender, by_receiver] = &mut slot.paused;
-        *(if flow.side == Side::Us { by_sender } else { by_receiver }) = on;
+        slot.paused.set(flow.side == Side::Them, on);
         slot.owes = Owes::Pause;
         pool.due(flow.number);
         Ok(())
@@ -238,15 +242,20 @@ impl<S: Storage> Connection<S> {
         let Some(slot) = self.receiving.get_mut(flow.number).filter(|_| flow.side == Side::Them) else { return };
         slot.taken = slot.taken.saturating_add(charge(len)).min(slot.used);
         let tell = slot.takes_more() && should_tell(slot.taken, slot.limit, credit, frame);
-        if tell {
-            slot.credit_due = true;
-        }
         if tell | slot.last_word() {
             self.receiving.due(flow.number);
         }
     }
 
     // ---- inside
+
+    /// To which exchange a flow on `lane` belongs, if its deadline is kept here: its lane, and which on that.
+    pub(super) fn exchange(&self, lane: LaneId) -> (u16, u32) {
+        match self.opened.get(lane.number).filter(|_| lane.side == Side::Us) {
+            Some(slot) => (lane.number, slot.serial),
+            None => (Flow::NO_LANE, 0),
+        }
+    }
 
     fn sender(&self, flow: FlowId) -> Result<&Flow, Refused> {
         self.sending.get(flow.number).filter(|_| flow.side == Side::Us).ok_or(Refused::NoFlow)

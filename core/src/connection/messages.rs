@@ -241,7 +241,7 @@ impl<S: Storage> Connection<S> {
         self.may_speak()?;
         let slot = self.lane(lane).ok_or(Refused::NoLane)?;
         // Once the accepting end has said its last word, the opener may use the number again.
-        if slot.aborted || slot.peer_aborted || (slot.out.ended && lane.side == Side::Them) {
+        if slot.out.aborted || slot.input.aborted || (slot.out.ended && lane.side == Side::Them) {
             return Err(Refused::WrongState);
         }
         self.give_up(lane, code);
@@ -263,12 +263,10 @@ impl<S: Storage> Connection<S> {
     pub fn take_lane(&mut self, lane: LaneId, len: usize) {
         let (credit, frame) = (self.ours.lane_credit, self.ours.frame);
         let Some(slot) = self.lane_mut(lane) else { return };
-        let half = &mut slot.input;
-        half.taken = half.taken.saturating_add(charge(len)).min(half.used);
-        if half.ended {
+        slot.taken = slot.taken.saturating_add(charge(len)).min(slot.input.used);
+        if slot.input.ended {
             self.end_notice(lane);
-        } else if should_tell(half.taken, half.limit, credit, frame) {
-            half.credit_due = true;
+        } else if should_tell(slot.taken, slot.input.limit, credit, frame) {
             self.lane_due(lane);
         }
     }
@@ -279,7 +277,7 @@ impl<S: Storage> Connection<S> {
     pub(super) fn end_notice(&mut self, lane: LaneId) {
         let Some(slot) = self.lane_mut(lane) else { return };
         let half = &slot.input;
-        if !slot.request && half.ended && half.taken == half.used && !slot.out.ended && lane.side == Side::Them {
+        if !slot.request && half.ended && slot.taken == half.used && !slot.out.ended && lane.side == Side::Them {
             slot.out.ended = true;
             slot.owes = Owes::End;
             self.lane_due(lane);
@@ -310,7 +308,10 @@ impl<S: Storage> Connection<S> {
         }))?;
         self.said_message(first, wants_answer);
         let (out, input) = (self.theirs.lane_credit, self.ours.lane_credit);
+        // Each message has its own ordinal. A flow would have to outlive 2^32 of them to be taken for another's.
+        let serial = self.said as u32;
         if let Some((_, lane)) = self.opened.take_free() {
+            lane.serial = serial;
             lane.request = wants_answer;
             lane.out.limit = out;
             lane.input.limit = input;

@@ -299,7 +299,7 @@ impl<S: Storage> Connection<S> {
     /// Whether the application still has a part in the exchange: something to be told, or to say. Behind the last answer
     /// it may be that what the message announced is still to be offered.
     pub fn is_live(&self, lane: LaneId) -> bool {
-        self.lane(lane).is_some_and(|slot| !slot.aborted && (!slot.input.ended || !slot.out.ended))
+        self.lane(lane).is_some_and(|slot| !slot.out.aborted && (!slot.input.ended || !slot.out.ended))
     }
 
     /// Whether a lane is free for a new exchange.
@@ -429,7 +429,7 @@ impl<S: Storage> Connection<S> {
     fn settle(&mut self, lane: LaneId) {
         let Some(slot) = self.lane(lane) else { return };
         if slot.is_over() {
-            let let_end = !slot.peer_aborted;
+            let let_end = !slot.input.aborted;
             match lane.side {
                 Side::Us => self.opened.release_own(lane.number),
                 Side::Them => {
@@ -446,7 +446,7 @@ impl<S: Storage> Connection<S> {
     /// Ends this end's half of an exchange, and asks for the other.
     fn give_up(&mut self, lane: LaneId, code: Code) {
         let Some(slot) = self.lane_mut(lane) else { return };
-        slot.aborted = true;
+        slot.out.aborted = true;
         slot.out.ended = true;
         (slot.owes, slot.code) = (Owes::Abort, code);
         self.lane_due(lane);

@@ -7,6 +7,7 @@ use crate::id::{LaneId, Side};
 use crate::lane;
 use crate::memory::Storage;
 use crate::time::Instant;
+use crate::window::should_tell;
 use crate::wire::hello::{Hello, VERSION};
 use crate::wire::{Close, Frame, Pause};
 
@@ -166,26 +167,25 @@ impl<S: Storage> Connection<S> {
             let aborts = u64::from(matches!(frame, Frame::Abort { .. }));
             self.stats.sent.aborts = self.stats.sent.aborts.saturating_add(aborts);
         }
-        let (is_open, credit) = (self.is_ready(), self.ours.lane_credit);
+        let (is_open, credit, largest) = (self.is_ready(), self.ours.lane_credit, self.ours.frame);
         let Some(slot) = self.lane_mut(lane) else { return true };
         slot.owes = lane::Owes::Nothing;
-        if slot.input.credit_due && slot.wants_more(lane.side) && is_open {
-            let limit = slot.input.taken.saturating_add(credit);
+        let tell = should_tell(slot.taken, slot.input.limit, credit, largest);
+        if tell && slot.wants_more(lane.side) && is_open {
+            let limit = slot.taken.saturating_add(credit);
             if !put(out, at, &Frame::LaneCredit { side: lane.side, lane: number, limit }) {
                 return false;
             }
             slot.input.limit = limit;
         }
-        slot.input.credit_due = false;
         true
     }
 
     /// Whether all that a flow owes the one who receives it has found room.
     fn sender_speaks(&mut self, number: u16) -> bool {
         let Some(slot) = self.sending.get_mut(number) else { return true };
-        let [by_us, _] = slot.paused;
         let frame = match slot.owes {
-            flow::Owes::Pause => Frame::Pause(Pause { flow: number, on: by_us, by_receiver: false }),
+            flow::Owes::Pause => Frame::Pause(Pause { flow: number, on: slot.paused.by(false), by_receiver: false }),
             flow::Owes::Cancel => Frame::Cancel { flow: number, code: slot.code },
             flow::Owes::Nothing | flow::Owes::Done => return true,
         };
@@ -204,9 +204,10 @@ impl<S: Storage> Connection<S> {
     /// Whether all that a flow owes the one who sends it has found room.
     fn receiver_speaks(&mut self, number: u16, out: &mut [u8], at: &mut usize) -> bool {
         let Some(slot) = self.receiving.get_mut(number) else { return true };
-        let [_, by_us] = slot.paused;
         let frame = match slot.owes {
-            flow::Owes::Pause => Some(Frame::Pause(Pause { flow: number, on: by_us, by_receiver: true })),
+            flow::Owes::Pause => {
+                Some(Frame::Pause(Pause { flow: number, on: slot.paused.by(true), by_receiver: true }))
+            }
             flow::Owes::Done => Some(Frame::Done { flow: number, code: slot.code }),
             flow::Owes::Nothing | flow::Owes::Cancel => None,
         };
@@ -218,17 +219,17 @@ impl<S: Storage> Connection<S> {
             self.receiving.release(number);
             return true;
         }
-        let (is_open, credit) = (self.is_ready(), self.ours.flow_credit);
+        let (is_open, credit, largest) = (self.is_ready(), self.ours.flow_credit, self.ours.frame);
         let Some(slot) = self.receiving.get_mut(number) else { return true };
         slot.owes = flow::Owes::Nothing;
-        if slot.credit_due && slot.takes_more() && is_open {
+        let tell = should_tell(slot.taken, slot.limit, credit, largest);
+        if tell && slot.takes_more() && is_open {
             let limit = slot.taken.saturating_add(credit);
             if !put(out, at, &Frame::Credit { flow: number, limit }) {
                 return false;
             }
             slot.limit = limit;
         }
-        slot.credit_due = false;
         true
     }
 

@@ -155,14 +155,14 @@ impl App {
                 Ok(()) => Done::Yes,
                 Err(refused) => wait(refused),
             },
-            Task::Begin { flow, start, end } => match line.begin(*flow, *start) {
+            Task::Begin { flow, start, end } => match line.begin(now, *flow, *start) {
                 Ok(()) => {
                     self.tasks.push(Task::Data { flow: *flow, at: *start, end: *end });
                     Done::Yes
                 }
                 Err(refused) => wait(refused),
             },
-            Task::Data { flow, at, end } => self.try_data(line, *flow, at, *end),
+            Task::Data { flow, at, end } => self.try_data(line, now, *flow, at, *end),
             Task::Resume { flow, at } if self.steps >= *at => {
                 let _ = line.pause(*flow, false);
                 Done::Yes
@@ -221,7 +221,14 @@ impl App {
         }
     }
 
-    fn try_data<S: Storage>(&mut self, line: &mut Connection<S>, flow: FlowId, at: &mut u64, end: u64) -> Done {
+    fn try_data<S: Storage>(
+        &mut self,
+        line: &mut Connection<S>,
+        now: Instant,
+        flow: FlowId,
+        at: &mut u64,
+        end: u64,
+    ) -> Done {
         let tag = self.flows[&flow_key(flow)].clone();
         let plan = self.plan.clone();
         let flow_plan = &plan.flows[&tag];
@@ -240,14 +247,14 @@ impl App {
             _ => {}
         }
         if *at == end {
-            return match line.finish(flow, Some(digest(&tag, flow_plan.len))) {
+            return match line.finish(now, flow, Some(digest(&tag, flow_plan.len))) {
                 Ok(()) => Done::Yes,
                 Err(refused) => wait(refused),
             };
         }
         // No frame takes more.
         let len = (end - *at).min(256) as usize;
-        match line.data(flow, &octets_at(&tag, *at as usize, len)) {
+        match line.data(now, flow, &octets_at(&tag, *at as usize, len)) {
             Ok(len) => {
                 *at += len as u64;
                 Done::Go

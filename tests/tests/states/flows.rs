@@ -19,14 +19,14 @@ pub(crate) fn sent_flows() -> Vec<(&'static str, Make)> {
     fn running() -> Hand {
         let mut hand = sent(false);
         hand.say(&accept(0, Some(4), None)).unwrap();
-        hand.line.begin(OUT, 0).unwrap();
+        hand.line.begin(hand.now, OUT, 0).unwrap();
         hand.hear();
         hand
     }
     fn finished() -> Hand {
         let mut hand = running();
-        hand.line.data(OUT, b"1234").unwrap();
-        hand.line.finish(OUT, None).unwrap();
+        hand.line.data(hand.now, OUT, b"1234").unwrap();
+        hand.line.finish(hand.now, OUT, None).unwrap();
         hand.hear();
         hand
     }

@@ -7,11 +7,12 @@ use crate::event::{Event, Room};
 use crate::flow::{self, Flow};
 use crate::id::{Code, FlowId, Side};
 use crate::memory::Storage;
+use crate::time::Instant;
 use crate::window::{charge, raise};
 use crate::wire::{Accept, Offer, Pause, kind};
 
 impl<S: Storage> Connection<S> {
-    pub(super) fn on_offer<'b>(&mut self, offer: Offer<'b>) -> Outcome<'b> {
+    pub(super) fn on_offer<'b>(&mut self, now: Instant, offer: Offer<'b>) -> Outcome<'b> {
         let Offer { flow: number, push, size, media, name, .. } = offer;
         let lane = from_peer(offer.side, offer.lane);
         if number >= self.ours.flows {
@@ -21,15 +22,17 @@ impl<S: Storage> Connection<S> {
         self.check_name(media)?;
         let slot = self.lane_mut(lane).filter(|slot| slot.input.flows > 0 && !slot.input.ended);
         let slot = slot.ok_or(PeerError::FlowInUse(number))?;
-        let given_up = slot.aborted.then_some(slot.code);
+        let given_up = slot.out.aborted.then_some(slot.code);
         slot.input.flows = slot.input.flows.saturating_sub(1);
         slot.input.settle();
-        let credit = self.ours.flow_credit;
+        let (credit, exchange) = (self.ours.flow_credit, self.exchange(lane));
         let flow = self.receiving.take(number).ok_or(PeerError::FlowInUse(number))?;
         flow.push = push;
         flow.state = if push { flow::State::Running } else { flow::State::Offered };
         flow.size = size.unwrap_or(u64::MAX);
         flow.limit = credit;
+        (flow.lane, flow.serial) = exchange;
+        flow.moves(now, &mut self.opened, &mut self.timers);
         self.end_notice(lane);
         self.settle(lane);
         self.stats.received.flows = self.stats.received.flows.saturating_add(1);
@@ -42,9 +45,9 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Offer { flow, lane, push, size, media: media.as_bytes(), name: name.as_bytes() }))
     }
 
-    pub(super) fn on_accept<'b>(&mut self, accept: Accept) -> Outcome<'b> {
+    pub(super) fn on_accept<'b>(&mut self, now: Instant, accept: Accept) -> Outcome<'b> {
         let Accept { flow: number, start, end, prefix } = accept;
-        let slot = self.sent(number, kind::ACCEPT)?;
+        let slot = self.sent(now, number, kind::ACCEPT)?;
         match slot.state {
             flow::State::Offered | flow::State::Finished if !slot.push => {}
             flow::State::Cancelled => return Ok(None),
@@ -63,8 +66,8 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Accepted { flow: FlowId { number, side: Side::Us }, start, end, prefix }))
     }
 
-    pub(super) fn on_done<'b>(&mut self, number: u16, code: Code, kind: u8) -> Outcome<'b> {
-        let slot = self.sent(number, kind)?;
+    pub(super) fn on_done<'b>(&mut self, now: Instant, number: u16, code: Code, kind: u8) -> Outcome<'b> {
+        let slot = self.sent(now, number, kind)?;
         match slot.state {
             flow::State::Finished | flow::State::Cancelled if slot.owes != flow::Owes::Cancel => {
                 self.sending.release_own(number);
@@ -80,14 +83,14 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Done { flow: FlowId { number, side: Side::Us }, code }))
     }
 
-    pub(super) fn on_credit<'b>(&mut self, number: u16, limit: u64, kind: u8) -> Outcome<'b> {
-        let slot = self.sent(number, kind)?;
+    pub(super) fn on_credit<'b>(&mut self, now: Instant, number: u16, limit: u64, kind: u8) -> Outcome<'b> {
+        let slot = self.sent(now, number, kind)?;
         let grew = raise(&mut slot.limit, limit)? && slot.state == flow::State::Running;
         Ok(grew.then_some(Event::Room(Room::Flow(FlowId { number, side: Side::Us }))))
     }
 
-    pub(super) fn on_begin<'b>(&mut self, number: u16, start: u64, kind: u8) -> Outcome<'b> {
-        let slot = self.received(number, kind)?;
+    pub(super) fn on_begin<'b>(&mut self, now: Instant, number: u16, start: u64, kind: u8) -> Outcome<'b> {
+        let slot = self.received(now, number, kind)?;
         match slot.state {
             flow::State::Asked => {}
             flow::State::Stopped => return Ok(None),
@@ -102,8 +105,8 @@ impl<S: Storage> Connection<S> {
     }
 
     #[inline]
-    pub(super) fn on_data<'b>(&mut self, number: u16, bytes: &'b [u8], kind: u8) -> Outcome<'b> {
-        let slot = self.received(number, kind)?;
+    pub(super) fn on_data<'b>(&mut self, now: Instant, number: u16, bytes: &'b [u8], kind: u8) -> Outcome<'b> {
+        let slot = self.received(now, number, kind)?;
         let len = bytes.len() as u64;
         let used = slot.used.saturating_add(charge(bytes.len()));
         if used > slot.limit {
@@ -127,8 +130,14 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Data { flow: FlowId { number, side: Side::Them }, offset, bytes }))
     }
 
-    pub(super) fn on_finish<'b>(&mut self, number: u16, digest: Option<[u8; 32]>, kind: u8) -> Outcome<'b> {
-        let slot = self.received(number, kind)?;
+    pub(super) fn on_finish<'b>(
+        &mut self,
+        now: Instant,
+        number: u16,
+        digest: Option<[u8; 32]>,
+        kind: u8,
+    ) -> Outcome<'b> {
+        let slot = self.received(now, number, kind)?;
         match slot.state {
             flow::State::Running => {}
             flow::State::Stopped => {
@@ -148,9 +157,9 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Finished { flow: FlowId { number, side: Side::Them }, digest }))
     }
 
-    pub(super) fn on_cancel<'b>(&mut self, number: u16, code: Code, kind: u8) -> Outcome<'b> {
+    pub(super) fn on_cancel<'b>(&mut self, now: Instant, number: u16, code: Code, kind: u8) -> Outcome<'b> {
         let known = number < self.ours.flows;
-        let Some(slot) = self.receiving.get_mut(number) else {
+        let Ok(slot) = self.received(now, number, kind) else {
             // It was finished, and our last word crossed this one.
             return if known { Ok(None) } else { Err(PeerError::FlowLimit(number)) };
         };
@@ -172,16 +181,18 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Cancelled { flow: FlowId { number, side: Side::Them }, code }))
     }
 
-    pub(super) fn on_pause<'b>(&mut self, pause: Pause, kind: u8) -> Outcome<'b> {
+    pub(super) fn on_pause<'b>(&mut self, now: Instant, pause: Pause, kind: u8) -> Outcome<'b> {
         let Pause { flow: number, on, by_receiver } = pause;
-        let (slot, side) =
-            if by_receiver { (self.sent(number, kind)?, Side::Us) } else { (self.received(number, kind)?, Side::Them) };
+        let (slot, side) = if by_receiver {
+            (self.sent(now, number, kind)?, Side::Us)
+        } else {
+            (self.received(now, number, kind)?, Side::Them)
+        };
         if !slot.can_pause() {
             // It crossed the end.
             return Ok(None);
         }
-        let [sender, receiver] = &mut slot.paused;
-        *(if by_receiver { receiver } else { sender }) = on;
+        slot.paused.set(by_receiver, on);
         Ok(Some(Event::Paused { flow: FlowId { number, side }, on }))
     }
 
@@ -196,11 +207,17 @@ impl<S: Storage> Connection<S> {
         }
     }
 
-    fn sent(&mut self, number: u16, kind: u8) -> Result<&mut Flow, PeerError> {
-        self.sending.get_mut(number).ok_or(PeerError::Unexpected(kind))
+    /// A flow that this end sends and the peer speaks of.
+    fn sent(&mut self, now: Instant, number: u16, kind: u8) -> Result<&mut Flow, PeerError> {
+        let slot = self.sending.get_mut(number).ok_or(PeerError::Unexpected(kind))?;
+        slot.moves(now, &mut self.opened, &mut self.timers);
+        Ok(slot)
     }
 
-    fn received(&mut self, number: u16, kind: u8) -> Result<&mut Flow, PeerError> {
-        self.receiving.get_mut(number).ok_or(PeerError::Unexpected(kind))
+    /// A flow that the peer sends and speaks of.
+    fn received(&mut self, now: Instant, number: u16, kind: u8) -> Result<&mut Flow, PeerError> {
+        let slot = self.receiving.get_mut(number).ok_or(PeerError::Unexpected(kind))?;
+        slot.moves(now, &mut self.opened, &mut self.timers);
+        Ok(slot)
     }
 }

@@ -144,7 +144,7 @@ impl<S: Storage> Connection<S> {
     fn answered(&mut self, number: u16, kind: u8) -> Result<(LaneId, &mut lane::Half, bool), PeerError> {
         let open = self.opened.get_mut(number).filter(|lane| lane.request && !lane.input.ended);
         let lane = open.ok_or(PeerError::Unexpected(kind))?;
-        Ok((LaneId { number, side: Side::Us }, &mut lane.input, lane.aborted))
+        Ok((LaneId { number, side: Side::Us }, &mut lane.input, lane.out.aborted))
     }
 
     fn drop_answer(&mut self, octets: usize) {
@@ -157,7 +157,7 @@ impl<S: Storage> Connection<S> {
         let lane = from_peer(piece.side, piece.lane);
         let unexpected = PeerError::Unexpected(kind::BODY);
         let slot = self.lane_mut(lane).filter(|slot| !slot.input.ended).ok_or(unexpected)?;
-        let aborted = slot.aborted;
+        let aborted = slot.out.aborted;
         let half = &mut slot.input;
         let len = piece.bytes.len() as u64;
         if len > half.left {
@@ -186,11 +186,11 @@ impl<S: Storage> Connection<S> {
             return Ok(None);
         };
         // The accepting end's last word ends its half for good; the opener may give up behind its own.
-        if slot.peer_aborted || (slot.input.ended && lane.side == Side::Us) {
+        if slot.input.aborted || (slot.input.ended && lane.side == Side::Us) {
             return Err(PeerError::Unexpected(kind));
         }
-        let (ours, unanswered) = (slot.aborted, !slot.out.ended);
-        slot.peer_aborted = true;
+        let (ours, unanswered) = (slot.out.aborted, !slot.out.ended);
+        slot.input.aborted = true;
         slot.input.ended = true;
         if unanswered {
             // What this end still had to say is void; the peer waits for the word that the lane is free.
@@ -214,20 +214,21 @@ impl<S: Storage> Connection<S> {
         let open = self.opened.get_mut(number).filter(|lane| !lane.request && lane.out.ended && !lane.input.ended);
         let lane = open.ok_or(unexpected)?;
         lane.input.ended = true;
-        let aborted = lane.aborted;
+        let aborted = lane.out.aborted;
         let lane = LaneId { number, side: Side::Us };
         self.settle(lane);
         Ok(if aborted { None } else { Some(Event::Taken { lane }) })
     }
 
-    pub(super) fn on_lane_credit<'b>(&mut self, lane: LaneId, limit: u64, kind: u8) -> Outcome<'b> {
+    pub(super) fn on_lane_credit<'b>(&mut self, now: Instant, lane: LaneId, limit: u64, kind: u8) -> Outcome<'b> {
         let known = lane.side == Side::Them && lane.number < self.ours.lanes;
         let Some(slot) = self.lane_mut(lane) else {
             // Our last answer and the credit for more crossed. The other way round none is given behind the last word.
             return if known { Ok(None) } else { Err(PeerError::Unexpected(kind)) };
         };
-        let grew = raise(&mut slot.out.limit, limit)?;
-        Ok((grew && !slot.out.ended).then_some(Event::Room(Room::Lane(lane))))
+        let tell = raise(&mut slot.out.limit, limit)? && !slot.out.ended;
+        self.prolong(now, lane);
+        Ok(tell.then_some(Event::Room(Room::Lane(lane))))
     }
 }
 
