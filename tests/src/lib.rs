@@ -7,10 +7,12 @@
 //! - [`world`]: two machines, their programs, and a wire between that splits, delays and cuts.
 //! - [`storage`]: the memories a machine can run on.
 //! - [`oracle`]: what must hold for any bytes at all.
+//! - [`life`]: a model of deadlines for it.
 
 pub mod app;
 pub mod dice;
 pub mod hand;
+pub mod life;
 pub mod oracle;
 pub mod plan;
 pub mod say;

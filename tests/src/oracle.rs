@@ -11,6 +11,7 @@ use ropeway_core::{
 
 use crate::dice::Dice;
 use crate::hand::{PEER, SESSION, hello};
+use crate::life::Life;
 use crate::storage::{Arrays, FLOWS, LANES, OUTBOX, arrays};
 
 /// A peer that says anything, to an application that does anything: no panic, nothing unbounded, every error said.
@@ -56,13 +57,17 @@ pub fn get_along(choices: &[u8]) {
         client.hear(&server.transmit_all());
     }
     while dice.has_more() {
-        match dice.below(16) {
+        match dice.below(17) {
             0 | 1 => up.extend(client.transmit(&mut dice)),
             2 | 3 => down.extend(server.transmit(&mut dice)),
             4 | 5 => move_some(&mut dice, &mut up, &mut server),
             6 | 7 => move_some(&mut dice, &mut down, &mut client),
             8..=11 => client.act(&mut dice),
-            _ => server.act(&mut dice),
+            12..=15 => server.act(&mut dice),
+            _ => {
+                client.pass(&mut dice);
+                server.pass(&mut dice);
+            }
         }
         no_quarrel(&client, &server);
     }
@@ -125,6 +130,9 @@ fn move_some(dice: &mut Dice<'_>, wire: &mut Vec<u8>, to: &mut End) {
     to.hear(&some);
 }
 
+/// How long requests wait that do not say.
+const TIMEOUT: Duration = Duration::from_secs(4);
+
 /// A machine, and an application without manners.
 #[derive(Debug)]
 struct End {
@@ -135,6 +143,7 @@ struct End {
     error: Option<PeerError>,
     closed: bool,
     away: bool,
+    life: Life,
 }
 
 #[derive(Debug)]
@@ -147,20 +156,20 @@ enum Take {
 impl End {
     fn new(is_server: bool) -> End {
         let now = Instant::from_millis(5);
-        let config =
-            Config { max_aborts: 1 << 20, heartbeat: Duration::ZERO, timeout: Duration::ZERO, ..Config::SMALL };
+        let config = Config { max_aborts: 1 << 20, heartbeat: Duration::ZERO, timeout: TIMEOUT, ..Config::SMALL };
         let line = if is_server {
             Connection::server(now, config, SESSION.repeat(2).try_into().expect("32 octets"), arrays())
         } else {
             Connection::client(now, config, [3; 32], arrays())
         };
-        End { line, now, input: Vec::new(), takes: Vec::new(), error: None, closed: false, away: false }
+        let life = Life::default();
+        End { line, now, input: Vec::new(), takes: Vec::new(), error: None, closed: false, away: false, life }
     }
 
     fn hear(&mut self, octets: &[u8]) {
         self.input.extend_from_slice(octets);
         loop {
-            let was_over = self.line.closed().is_some();
+            let (was_over, was_ready) = (self.line.closed().is_some(), self.line.is_ready());
             let len = self.input.len();
             match self.line.handle_input(self.now, &mut self.input) {
                 Ok(step) => {
@@ -168,6 +177,10 @@ impl End {
                     assert!(consumed <= len && (consumed > 0 || step.event.is_none()));
                     let event = step.event.map(|event| event.map(<[u8]>::to_vec));
                     assert!(!was_over || event.is_none());
+                    if was_ready && let Ok(Some((frame, _))) = Frame::decode(&self.input[..consumed], Limits::MAX_FRAME)
+                    {
+                        self.life.hears(self.now, &frame);
+                    }
                     self.input.drain(..consumed);
                     if let Some(event) = event {
                         self.on_event(&event);
@@ -195,6 +208,7 @@ impl End {
             Event::Update { lane, body } => self.takes.push(Take::Lane(*lane, body.bytes.len())),
             Event::Piece { lane, bytes, .. } => self.takes.push(Take::Lane(*lane, bytes.len())),
             Event::Data { flow, bytes, .. } => self.takes.push(Take::Flow(*flow, bytes.len())),
+            Event::Expired { lane } if self.line.is_ready() => self.life.expires(self.now, *lane),
             Event::Away => self.away = true,
             Event::Closed { .. } => self.closed = true,
             _ => {}
@@ -215,9 +229,12 @@ impl End {
     fn pass(&mut self, dice: &mut Dice<'_>) {
         self.now = self.now.after(Duration::from_millis(dice.below(3000)));
         for turn in 0.. {
-            let Some(event) = self.line.handle_timeout(self.now) else { return };
+            let Some(event) = self.line.handle_timeout(self.now) else { break };
             self.on_event(&event.map(<[u8]>::to_vec));
             assert!(turn < 100, "time never comes to rest");
+        }
+        if self.line.is_ready() {
+            self.life.is_in_time(self.now);
         }
     }
 
@@ -236,7 +253,10 @@ impl End {
         }
         for number in 0..LANES.max(FLOWS) as u16 {
             for side in [Side::Us, Side::Them] {
-                let _ = self.line.abort(LaneId::new(number, side), Code::CANCELLED);
+                let lane = LaneId::new(number, side);
+                if self.line.abort(lane, Code::CANCELLED).is_ok() {
+                    self.life.ends(lane);
+                }
                 let _ = self.line.cancel(FlowId::new(number, side), Code::CANCELLED);
                 let _ = self.line.done(FlowId::new(number, side), Code::CANCELLED);
             }
@@ -259,7 +279,7 @@ impl End {
     }
 
     fn verb(&mut self, dice: &mut Dice<'_>) -> Result<(), Refused> {
-        let (line, now) = (&mut self.line, self.now);
+        let (line, life, now) = (&mut self.line, &mut self.life, self.now);
         let what = dice.below(40);
         // Mostly of the end that may, and not too many, so that something comes of it.
         let side = match what {
@@ -278,19 +298,30 @@ impl End {
         let attached = dice.pick(&[0, 0, 0, 1, 2]);
         let code = Code::new(dice.below(4096) as u16).unwrap_or(Code::OK);
         let action = dice.pick(&[Action::Number(1), Action::Number(Action::MAX_NUMBER), Action::Name(0)]);
-        let send = Send { action, body, size, attached, timeout: None };
+        let timeout = dice.pick(&[None, Some(Duration::ZERO), Some(TIMEOUT / 2)]);
+        let send = Send { action, body, size, attached, timeout };
         match what {
-            0 => line.notify(now, &send).map(drop),
-            1 | 2 => line.request(now, &send).map(drop),
+            0 => {
+                if let Some(lane) = line.notify(now, &send)?.lane {
+                    life.opens(now, lane, Duration::ZERO);
+                }
+                Ok(())
+            }
+            1 | 2 => {
+                let lane = line.request(now, &send)?.lane.expect("a lane");
+                life.opens(now, lane, timeout.unwrap_or(TIMEOUT));
+                Ok(())
+            }
             3 => line.respond(lane, &Respond { code, body, size, attached, more: dice.once_in(2) }).map(drop),
             4 => line.respond_code(lane, code),
             5 => line.update(lane, body),
-            6 => line.body(now, lane, bytes).map(drop),
-            7 if dice.once_in(2) => line.abort(lane, code),
+            6 => line.body(now, lane, bytes).map(|_| life.lane(now, lane)),
+            7 if dice.once_in(2) => line.abort(lane, code).map(|()| life.ends(lane)),
             7..=13 => {
                 let size = if dice.once_in(2) { Some(dice.below(700)) } else { None };
                 let lane = if what < 9 { lane } else { LaneId::new(lane.number(), dice.pick(&[Side::Us, Side::Them])) };
-                line.offer(lane, &Offer { push: dice.once_in(2), size, media: "", name: "n" }).map(drop)
+                let offer = Offer { push: dice.once_in(2), size, media: "", name: "n" };
+                line.offer(lane, &offer).map(|flow| life.offers(flow, lane))
             }
             16..=20 => {
                 let start = dice.pick(&[0, 0, 5, 300]);
@@ -299,9 +330,12 @@ impl End {
                 line.accept(flow, &Accept { start, end, prefix })
             }
             21..=23 if dice.once_in(2) => line.done(flow, code),
-            24..=26 => line.begin(now, flow, dice.pick(&[0, 0, 5, 300])),
-            27..=30 => line.data(now, flow, &bytes[..bytes.len().min(1 + dice.below(300) as usize)]).map(drop),
-            31..=32 => line.finish(now, flow, None),
+            24..=26 => line.begin(now, flow, dice.pick(&[0, 0, 5, 300])).map(|()| life.flow(now, flow)),
+            27..=30 => {
+                let most = 1 + dice.below(300) as usize;
+                line.data(now, flow, &bytes[..bytes.len().min(most)]).map(|_| life.flow(now, flow))
+            }
+            31..=32 => line.finish(now, flow, None).map(|()| life.flow(now, flow)),
             33 if dice.once_in(2) => line.cancel(flow, code),
             34..=35 => line.pause(flow, dice.once_in(2)),
             36 if dice.once_in(64) => line.go_away(),

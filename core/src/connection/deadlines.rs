@@ -31,7 +31,7 @@ impl<S: Storage> Connection<S> {
         }
         if self.timers.fire(Timer::Ping, now) {
             self.pings.due = true;
-            self.timers.set(Timer::Ping, now.after(self.config.heartbeat));
+            self.timers.set(Timer::Ping, now.after(self.heartbeat));
             self.rest();
         }
         if self.timers.fire(Timer::Ack, now) {
@@ -57,7 +57,7 @@ impl<S: Storage> Connection<S> {
 
     /// How long the peer may be silent.
     pub(super) fn patience(&self) -> Duration {
-        self.config.heartbeat.saturating_mul(self.config.misses)
+        self.heartbeat.saturating_mul(self.misses)
     }
 
     /// There was a sign of life on a request: its deadline moves.

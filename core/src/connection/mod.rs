@@ -35,7 +35,6 @@ use crate::wire::{Close, Frame, Table};
 pub struct Connection<S: Storage> {
     state: State,
     is_server: bool,
-    config: Config,
     /// What this end takes, as announced.
     ours: Limits,
     /// What the peer takes; all zero before its hello.
@@ -60,10 +59,13 @@ pub struct Connection<S: Storage> {
     learned: Counts,
     /// Exchanges the peer opened and gave up, beyond those it let end.
     aborts: u32,
+    max_aborts: u32,
     peer_away: bool,
     pings: Pings,
     acks: Acks,
     last_heard: Instant,
+    heartbeat: Duration,
+    misses: u32,
     timers: Timers,
     stats: Stats,
     /// The next frame is at least this long, so shorter input is not looked at again.
@@ -159,7 +161,6 @@ impl<S: Storage> Connection<S> {
         Connection {
             state: State::Hello { unsaid: !is_server },
             is_server,
-            config,
             ours,
             theirs: Limits::NONE,
             session,
@@ -177,10 +178,13 @@ impl<S: Storage> Connection<S> {
             defined: Counts::default(),
             learned: Counts::default(),
             aborts: 0,
+            max_aborts: config.max_aborts,
             peer_away: false,
             pings: Pings::default(),
             acks: Acks::default(),
             last_heard: now,
+            heartbeat: config.heartbeat,
+            misses: config.misses,
             timers,
             stats: Stats::default(),
             need: 1,

@@ -201,7 +201,7 @@ impl<S: Storage> Connection<S> {
         self.stats.received.aborts = self.stats.received.aborts.saturating_add(1);
         if unanswered && lane.side == Side::Them {
             self.aborts = self.aborts.saturating_add(1);
-            if self.aborts > self.config.max_aborts {
+            if self.aborts > self.max_aborts {
                 return Err(PeerError::AbortFlood);
             }
         }

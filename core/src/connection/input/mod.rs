@@ -78,9 +78,9 @@ impl<S: Storage> Connection<S> {
         self.window_out.limit = theirs.window;
         self.state = State::Open { unsaid: unsaid || self.is_server };
         self.timers.set(Timer::Hello, Instant::NEVER);
-        if !self.config.heartbeat.is_zero() {
-            self.timers.set(Timer::Ping, now.after(self.config.heartbeat));
-            if self.config.misses > 0 {
+        if !self.heartbeat.is_zero() {
+            self.timers.set(Timer::Ping, now.after(self.heartbeat));
+            if self.misses > 0 {
                 self.timers.set(Timer::Dead, now.after(self.patience()));
             }
         }
