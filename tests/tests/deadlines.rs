@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
-use ropeway_core::{Code, Config, Event, LaneId, Message, Send, Side};
-use ropeway_tests::hand::{Hand, exchange};
-use ropeway_tests::say::{ACTION, CODE, OPENED, abort, piece, response, update};
+use ropeway_core::wire::{Frame, Response};
+use ropeway_core::{Accept, Code, Config, Event, LaneId, Message, Offer, Refused, Respond, Send, Side, Storage, Until};
+use ropeway_tests::hand::{Hand, PEER, exchange};
+use ropeway_tests::say::{
+    ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, abort, accept, begin, data, done, lane_credit, offer,
+    pause, piece, request, response, update,
+};
+use ropeway_tests::storage::{Growing, growing};
 
 #[test]
 fn a_request_without_a_sign_of_life_expires() {
@@ -37,6 +42,259 @@ fn every_sign_of_life_prolongs_a_deadline() {
     hand.line.body(hand.now, OPENED, b"more").unwrap();
     assert_eq!(hand.pass(4999), []);
     assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }]);
+}
+
+/// Every step is a sign of life, and nothing else is: the request lives as long as they last, and `timeout` longer.
+fn prolongs(hand: &mut Hand, steps: &[(&str, fn(&mut Hand))]) {
+    for (step, take) in steps {
+        assert_eq!(hand.pass(4000), [], "before {step}");
+        take(hand);
+        hand.hear();
+    }
+    assert_eq!(hand.pass(4999), []);
+    assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }]);
+}
+
+/// None of the steps is a sign of life.
+fn prolongs_not<S: Storage>(hand: &mut Hand<S>, steps: &[(&str, fn(&mut Hand<S>))]) {
+    assert_eq!(hand.pass(4000), []);
+    for (_, take) in steps {
+        take(hand);
+        hand.hear();
+    }
+    assert_eq!(hand.pass(999), []);
+    assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }], "{:?}", steps.last().map(|(step, _)| step));
+}
+
+const FILE: Offer<'static> = Offer { push: false, size: None, media: "", name: "f" };
+
+/// A client that asked on lane 0 and offered something with it.
+fn asks_with<S: Storage>(mut hand: Hand<S>, what: &Offer<'_>) -> Hand<S> {
+    let send = Send { attached: 1, ..Send::bytes(ACTION, b"") };
+    assert_eq!(hand.line.request(hand.now, &send).unwrap().lane, Some(OPENED));
+    assert_eq!(hand.line.offer(OPENED, what), Ok(OUT));
+    hand.hear();
+    hand
+}
+
+/// A client whose request on lane 0 is answered with something, if not for the last time.
+fn answered_with<S: Storage>(mut hand: Hand<S>, push: bool, more: bool) -> Hand<S> {
+    assert_eq!(hand.line.request(hand.now, &Send::bytes(ACTION, b"")).unwrap().lane, Some(OPENED));
+    hand.hear();
+    let Frame::Response(answer) = response(b"", None, more) else { unreachable!() };
+    hand.say(&Frame::Response(Response { attached: 1, ..answer })).unwrap();
+    hand.say(&offer(OPENED, push, None)).unwrap();
+    hand
+}
+
+fn say<S: Storage>(hand: &mut Hand<S>, frame: &Frame<'_>) {
+    hand.say(frame).expect("no fault");
+}
+
+fn write<S: Storage>(hand: &mut Hand<S>) {
+    hand.line.data(hand.now, OUT, b"more").unwrap();
+}
+
+#[test]
+fn what_moves_on_a_flow_that_is_sent_prolongs_its_request() {
+    let mut hand = asks_with(Hand::client(), &FILE);
+    prolongs(
+        &mut hand,
+        &[
+            ("ACCEPT", |hand| say(hand, &accept(0, None, None))),
+            ("our BEGIN", |hand| hand.line.begin(hand.now, OUT, 0).unwrap()),
+            ("our DATA", write),
+            ("PAUSE", |hand| say(hand, &pause(true, true))),
+            ("the end of a PAUSE", |hand| say(hand, &pause(false, true))),
+            ("CREDIT", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
+            ("CREDIT that tells nothing new", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
+            ("our FINISH", |hand| hand.line.finish(hand.now, OUT, None).unwrap()),
+            ("another ACCEPT", |hand| say(hand, &accept(1, None, None))),
+            ("DONE", |hand| say(hand, &done(Code::OK))),
+        ],
+    );
+}
+
+#[test]
+fn what_moves_on_a_flow_that_is_received_prolongs_its_request() {
+    let mut hand = answered_with(Hand::client(), false, true);
+    hand.line.accept(IN, &Accept::default()).unwrap();
+    hand.hear();
+    prolongs(
+        &mut hand,
+        &[
+            ("BEGIN", |hand| say(hand, &begin(0))),
+            ("DATA", |hand| say(hand, &data(b"1"))),
+            ("PAUSE", |hand| say(hand, &pause(true, false))),
+            ("the end of a PAUSE", |hand| say(hand, &pause(false, false))),
+            ("DATA", |hand| say(hand, &data(b"2"))),
+            ("FINISH", |hand| say(hand, &FINISH)),
+            ("CANCEL", |hand| say(hand, &CANCEL)),
+        ],
+    );
+    // What nobody wants any more is still a sign of life.
+    let mut hand = answered_with(Hand::client(), true, true);
+    hand.line.done(IN, Code::CANCELLED).unwrap();
+    hand.hear();
+    prolongs(&mut hand, &[("DATA", |hand| say(hand, &data(b"1"))), ("CANCEL", |hand| say(hand, &CANCEL))]);
+}
+
+#[test]
+fn an_offer_and_credit_of_the_lane_prolong_a_request() {
+    let mut hand = Hand::client();
+    hand.requests(1000);
+    let Frame::Response(answer) = response(b"", None, true) else { unreachable!() };
+    hand.say(&Frame::Response(Response { attached: 1, ..answer })).unwrap();
+    prolongs(
+        &mut hand,
+        &[
+            ("OFFER", |hand| say(hand, &offer(OPENED, true, None))),
+            ("LANE_CREDIT", |hand| say(hand, &lane_credit(OPENED, 1 << 21))),
+        ],
+    );
+}
+
+#[test]
+fn a_stream_keeps_its_request_alive_until_it_is_answered() {
+    let mut hand = asks_with(Hand::client(), &Offer::STREAM);
+    for _ in 0..40 {
+        assert_eq!(hand.pass(500), []);
+        write(&mut hand);
+        hand.hear();
+    }
+    hand.line.finish(hand.now, OUT, None).unwrap();
+    hand.hear();
+    assert_eq!(hand.pass(4000), []);
+    assert!(matches!(hand.say(&CODE), Ok(Some(Event::Code { .. }))));
+    assert_eq!((hand.pass(20_000), hand.line.stats().expired), (vec![], 0));
+}
+
+#[test]
+fn a_file_keeps_its_request_alive_while_it_is_under_way() {
+    let (mut client, mut server) = (Hand::new(Config::SMALL, false), Hand::new(Config::SMALL, true));
+    exchange(&mut client, &mut server, &mut vec![]);
+    let size = 6400;
+    let send = Send { attached: 1, ..Send::bytes(ACTION, b"") };
+    let lane = client.line.request(client.now, &send).unwrap().lane.unwrap();
+    client.line.offer(lane, &Offer::file("f", size)).unwrap();
+    exchange(&mut client, &mut server, &mut vec![]);
+    server.line.accept(IN, &Accept::default()).unwrap();
+    exchange(&mut client, &mut server, &mut vec![]);
+    client.line.begin(client.now, OUT, 0).unwrap();
+    // A hundred octets in a tenth of a second.
+    for _ in 0..size / 100 {
+        assert_eq!((client.pass(100), server.pass(100)), (vec![], vec![]));
+        assert_eq!(client.line.data(client.now, OUT, &[1; 100]), Ok(100));
+        exchange(&mut client, &mut server, &mut vec![]);
+        server.line.take_flow(IN, 100);
+        exchange(&mut client, &mut server, &mut vec![]);
+    }
+    client.line.finish(client.now, OUT, None).unwrap();
+    exchange(&mut client, &mut server, &mut vec![]);
+    server.line.done(IN, Code::OK).unwrap();
+    server.line.respond_code(ACCEPTED, Code::OK).unwrap();
+    let mut heard = vec![];
+    exchange(&mut client, &mut server, &mut heard);
+    assert_eq!(heard, [Event::Code { lane: OPENED, code: Code::OK }, Event::Done { flow: OUT, code: Code::OK }]);
+}
+
+#[test]
+fn what_this_end_says_to_steer_a_flow_prolongs_nothing() {
+    let mut hand = answered_with(Hand::client(), false, true);
+    prolongs_not(
+        &mut hand,
+        &[
+            ("our ACCEPT", |hand| hand.line.accept(IN, &Accept::default()).unwrap()),
+            ("our PAUSE", |hand| hand.line.pause(IN, true).unwrap()),
+            ("our DONE", |hand| hand.line.done(IN, Code::CANCELLED).unwrap()),
+        ],
+    );
+    let mut hand = asks_with(Hand::client(), &Offer::STREAM);
+    prolongs_not(
+        &mut hand,
+        &[
+            ("our PAUSE", |hand| hand.line.pause(OUT, true).unwrap()),
+            ("our CANCEL", |hand| hand.line.cancel(OUT, Code::CANCELLED).unwrap()),
+        ],
+    );
+}
+
+#[test]
+fn a_flow_that_rests_is_no_sign_of_life() {
+    for by_peer in [true, false] {
+        let mut hand = asks_with(Hand::client(), &Offer::STREAM);
+        write(&mut hand);
+        hand.line.pause(OUT, !by_peer).unwrap();
+        say(&mut hand, &pause(by_peer, true));
+        prolongs_not(
+            &mut hand,
+            &[
+                ("nothing to say", |hand| {
+                    assert_eq!(hand.line.data(hand.now, OUT, b"x"), Err(Refused::Later(Until::Credit)));
+                }),
+                ("that both live", |hand| {
+                    hand.line.ping().unwrap();
+                    say(hand, &Frame::Ping { id: 1 });
+                }),
+            ],
+        );
+    }
+}
+
+#[test]
+fn a_flow_prolongs_no_other_request_that_uses_its_lane_later() {
+    for rests in [false, true] {
+        let hand = || Hand::greeted(Config::SMALL, false, growing(4, 4, 1024), PEER);
+        let again = |hand: &mut Hand<Growing>| {
+            assert_eq!(hand.line.lanes(), (0, 0));
+            if rests {
+                // Lanes give their memory back; flows that go on keep theirs.
+                hand.pass(15_000);
+                hand.hear();
+                say(hand, &Frame::Ping { id: 1 });
+            }
+            assert_eq!(hand.line.request(hand.now, &Send::bytes(ACTION, b"")).unwrap().lane, Some(OPENED));
+            hand.hear();
+        };
+        let mut sends = asks_with(hand(), &Offer::STREAM);
+        say(&mut sends, &CODE);
+        again(&mut sends);
+        prolongs_not(
+            &mut sends,
+            &[
+                ("our DATA", write),
+                ("CREDIT", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
+                ("our FINISH", |hand| hand.line.finish(hand.now, OUT, None).unwrap()),
+                ("DONE", |hand| say(hand, &done(Code::OK))),
+            ],
+        );
+        let mut receives = answered_with(hand(), true, false);
+        again(&mut receives);
+        prolongs_not(&mut receives, &[("DATA", |hand| say(hand, &data(b"1"))), ("FINISH", |hand| say(hand, &FINISH))]);
+    }
+}
+
+#[test]
+fn a_flow_of_the_peers_exchange_prolongs_no_request_of_this_end() {
+    let mut hand = Hand::client();
+    say(&mut hand, &request(0, None, 1));
+    say(&mut hand, &offer(ACCEPTED, true, None));
+    hand.requests(4);
+    hand.line.respond(ACCEPTED, &Respond { attached: 1, ..Respond::bytes(b"") }).unwrap();
+    assert_eq!(hand.line.offer(ACCEPTED, &Offer::STREAM), Ok(OUT));
+    hand.hear();
+    prolongs_not(&mut hand, &[("DATA", |hand| say(hand, &data(b"1"))), ("our DATA", write)]);
+}
+
+#[test]
+fn a_flow_does_not_revive_a_request_that_was_given_up() {
+    let mut hand = asks_with(Hand::client(), &Offer::STREAM);
+    assert_eq!(hand.pass(5000), [Event::Expired { lane: OPENED }]);
+    hand.hear();
+    let before = hand.line.poll_timeout();
+    write(&mut hand);
+    assert_eq!(hand.line.poll_timeout(), before, "and nobody waits for its deadline");
+    assert_eq!(hand.pass(20_000), []);
 }
 
 #[test]
