@@ -9,7 +9,7 @@ use ropeway_tests::say::{
     ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, abort, accept, begin, data, done, lane_credit, offer,
     pause, piece, request, response, update,
 };
-use ropeway_tests::storage::{Growing, growing};
+use ropeway_tests::storage::{Growing, arrays, growing};
 
 #[test]
 fn a_request_without_a_sign_of_life_expires() {
@@ -288,13 +288,14 @@ fn a_flow_of_the_peers_exchange_prolongs_no_request_of_this_end() {
 
 #[test]
 fn a_flow_does_not_revive_a_request_that_was_given_up() {
-    let mut hand = asks_with(Hand::client(), &Offer::STREAM);
+    let config = Config { heartbeat: Duration::ZERO, ..Config::SMALL };
+    let mut hand = asks_with(Hand::greeted(config, false, arrays(), PEER), &Offer::STREAM);
     assert_eq!(hand.pass(5000), [Event::Expired { lane: OPENED }]);
-    hand.hear();
-    let before = hand.line.poll_timeout();
+    assert_eq!(hand.pass(0), []);
+    hand.tell(&Frame::Ack { count: 2 });
+    assert_eq!(hand.line.poll_timeout(), None);
     write(&mut hand);
-    assert_eq!(hand.line.poll_timeout(), before, "and nobody waits for its deadline");
-    assert_eq!(hand.pass(20_000), []);
+    assert_eq!(hand.line.poll_timeout(), None, "its deadline is awaited again");
 }
 
 #[test]

@@ -2,18 +2,23 @@
 
 use std::time::Duration;
 
-use ropeway_driver::{Code, Error, Router};
+use ropeway_driver::{Code, Error, Router, Uploading};
 
 use super::by_hand::{echo, octets, still_works, turn, until};
+use super::files_by_hand::offered;
 use super::{Scenario, scenarios};
 use crate::weather::Way;
-use crate::world::{World, patient};
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_request_without_a_sign_of_life_times_out,
     a_request_has_a_timeout_of_its_own,
     an_update_prolongs_it,
     an_answer_prolongs_it_for_the_next,
+    a_stream_that_is_written_prolongs_it,
+    a_stream_that_comes_prolongs_it,
+    a_file_that_is_taken_slowly_prolongs_it,
+    a_stream_that_rests_does_not,
     none_waits_for_ever,
     it_passes_though_the_peer_does_not_read,
     a_late_answer_is_dropped,
@@ -99,6 +104,89 @@ async fn an_answer_prolongs_it_for_the_next(world: World) {
     let answer = asked.next().await;
     assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
     drop((asked, message));
+    world.part(near, far).await;
+}
+
+async fn a_stream_that_is_written_prolongs_it(world: World) {
+    let (near, far) = world.pair().await;
+    let (mut writer, mut reader) =
+        near.open("any", &()).timeout(5 * SECOND).into_stream().await.expect("the line is up");
+    let mut message = far.messages().next().await.expect("it comes");
+    let mut stream = message.stream().await.expect("it brings one");
+    for step in 0..25u8 {
+        world.time().pass(SECOND / 2).await;
+        writer.send(&[step]).await.expect("there is credit");
+        assert_eq!(stream.chunk().await.expect("it comes").as_deref(), Some(&[step][..]));
+    }
+    let back = message.respond(&()).stream().await.expect("it is waited for");
+    let finishing = [writer.finish(), back.finish()].map(|finish| world.spawn(finish));
+    assert!(stream.chunk().await.expect("it is complete").is_none());
+    assert!(reader.chunk().await.expect("it is complete").is_none());
+    for side in finishing {
+        side.await.expect("it is read");
+    }
+    assert_eq!(near.stats().expired, 0);
+    drop((reader, stream));
+    world.part(near, far).await;
+}
+
+async fn a_stream_that_comes_prolongs_it(world: World) {
+    let (near, far) = world.pair().await;
+    let mut asked = near.open("any", &()).timeout(5 * SECOND).send().await.expect("the line is up");
+    let mut message = far.messages().next().await.expect("it comes");
+    let mut writer = message.respond(&1u32).more().stream().await.expect("it is waited for");
+    let mut stream = asked.stream().await.expect("it comes");
+    for step in 0..5u8 {
+        world.time().pass(4 * SECOND).await;
+        writer.send(&[step]).await.expect("there is credit");
+        assert_eq!(stream.chunk().await.expect("it comes").as_deref(), Some(&[step][..]));
+    }
+    world.time().pass(4 * SECOND).await;
+    message.answer(&7u32).await.expect("it is waited for");
+    while let Some(reply) = asked.next().await {
+        reply.expect("it is not late");
+    }
+    assert_eq!(near.stats().expired, 0);
+    drop((asked, writer, stream));
+    world.part(near, far).await;
+}
+
+async fn a_file_that_is_taken_slowly_prolongs_it(world: World) {
+    let (near, far) = world.pair_with(patient(), tight()).await;
+    let content = octets(100_000, 1);
+    let file = Uploading::from_bytes("f", content.clone());
+    let mut asked = near.open("any", &()).timeout(5 * SECOND).file(file).send().await.expect("the line is up");
+    let (message, file) = offered(&far).await;
+    let mut reader = file.read().await.expect("it is asked for");
+    let (begun, mut read) = (world.time().now(), Vec::new());
+    while let Some(chunk) = reader.chunk().await.expect("it comes") {
+        read.extend_from_slice(&chunk);
+        world.time().pass(2 * SECOND).await;
+    }
+    assert!(read == content);
+    assert!(world.time().now() - begun > 10 * SECOND, "it took no longer than a deadline");
+    message.answer(&7u32).await.expect("it is waited for");
+    assert_eq!(asked.answer::<u32>().await.expect("it is answered"), 7);
+    drop((reader, asked));
+    world.part(near, far).await;
+}
+
+async fn a_stream_that_rests_does_not(world: World) {
+    let (near, far) = world.pair().await;
+    let (writer, mut reader) = near.open("any", &()).timeout(5 * SECOND).into_stream().await.expect("the line is up");
+    let mut message = far.messages().next().await.expect("it comes");
+    let stream = message.stream().await.expect("it brings one");
+    writer.pause(true).expect("it is open");
+    stream.pause(true).expect("it is open");
+    until(|| writer.is_paused() && stream.is_paused()).await;
+    let asker = world.spawn(async move { reader.chunk().await });
+    world.time().pass(5 * SECOND - MOMENT).await;
+    near.ping().await.expect("the line is up");
+    assert!(!asker.is_done());
+    world.time().pass(MOMENT).await;
+    let answer = asker.await;
+    assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+    drop((writer, stream, message));
     world.part(near, far).await;
 }
 
