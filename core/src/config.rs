@@ -23,7 +23,8 @@ pub struct Config {
     pub max_definitions: u16,
     /// Flows that one message may bring.
     pub max_attached: u16,
-    /// How long a request waits for a sign of life of its answer unless it says otherwise; zero for ever.
+    /// How long a request waits for a sign of life, as [`Event::Expired`](crate::Event::Expired) has it, unless it says
+    /// otherwise; zero for ever.
     pub timeout: Duration,
     /// How long the peer has for its hello; zero for ever.
     pub hello_timeout: Duration,

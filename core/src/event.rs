@@ -59,13 +59,20 @@ pub enum Event<P> {
         lane: LaneId,
     },
     /// The peer gave the exchange up. Nothing can be said on it any more; its flows go on until they end or are ended.
+    ///
+    /// With [`Code::TIMEOUT`] its deadline has passed there, see [`Event::Expired`]. Not told of an exchange that is over, or
+    /// that this end gave up itself.
     Aborted {
         /// The exchange.
         lane: LaneId,
         /// Why.
         code: Code,
     },
-    /// A request had no sign of life for too long, and was aborted.
+    /// A request of this end had no sign of life for too long, and was aborted. Its flows go on until they end or are
+    /// ended.
+    ///
+    /// A sign of life is all that the peer says on its lane or of a flow that belongs to it, and what this end sends of its
+    /// body and flows. A flow that rests is none, nor is a ping. Behind the last answer there is no deadline.
     Expired {
         /// The exchange.
         lane: LaneId,
@@ -193,7 +200,8 @@ pub struct Message<P> {
     pub action: Action,
     /// Whether an answer is wanted.
     pub wants_answer: bool,
-    /// How long the peer waits for a sign of life.
+    /// How long the peer waits for a sign of life, as [`Event::Expired`] has it, before it gives up: then
+    /// [`Event::Aborted`] comes. `None` for ever. An [`update`](crate::Connection::update) is one that says nothing else.
     pub timeout: Option<Duration>,
     /// The body, or its first piece if it is shorter than `size`.
     pub body: Body<P>,

@@ -9,7 +9,7 @@ use ropeway_tests::say::{
     ACCEPTED, ACTION, CANCEL, CODE, FINISH, IN, OPENED, OUT, abort, accept, begin, data, done, lane_credit, offer,
     pause, piece, request, response, update,
 };
-use ropeway_tests::storage::{Growing, arrays, growing};
+use ropeway_tests::storage::{Arrays, Growing, arrays, growing};
 
 #[test]
 fn a_request_without_a_sign_of_life_expires() {
@@ -44,9 +44,12 @@ fn every_sign_of_life_prolongs_a_deadline() {
     assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }]);
 }
 
-/// Every step is a sign of life, and nothing else is: the request lives as long as they last, and `timeout` longer.
-fn prolongs(hand: &mut Hand, steps: &[(&str, fn(&mut Hand))]) {
-    for (step, take) in steps {
+/// What happens, and its name.
+struct Step<S: Storage>(&'static str, fn(&mut Hand<S>));
+
+/// Every step is a sign of life, and nothing else is: the request lives as long as they last, and its timeout longer.
+fn prolongs(hand: &mut Hand, steps: &[Step<Arrays>]) {
+    for Step(step, take) in steps {
         assert_eq!(hand.pass(4000), [], "before {step}");
         take(hand);
         hand.hear();
@@ -56,14 +59,15 @@ fn prolongs(hand: &mut Hand, steps: &[(&str, fn(&mut Hand))]) {
 }
 
 /// None of the steps is a sign of life.
-fn prolongs_not<S: Storage>(hand: &mut Hand<S>, steps: &[(&str, fn(&mut Hand<S>))]) {
+fn prolongs_not<S: Storage>(hand: &mut Hand<S>, steps: &[Step<S>]) {
     assert_eq!(hand.pass(4000), []);
-    for (_, take) in steps {
+    for Step(_, take) in steps {
         take(hand);
         hand.hear();
     }
     assert_eq!(hand.pass(999), []);
-    assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }], "{:?}", steps.last().map(|(step, _)| step));
+    let names: Vec<_> = steps.iter().map(|Step(step, _)| step).collect();
+    assert_eq!(hand.pass(1), [Event::Expired { lane: OPENED }], "one of {names:?} prolonged it");
 }
 
 const FILE: Offer<'static> = Offer { push: false, size: None, media: "", name: "f" };
@@ -101,16 +105,16 @@ fn what_moves_on_a_flow_that_is_sent_prolongs_its_request() {
     prolongs(
         &mut hand,
         &[
-            ("ACCEPT", |hand| say(hand, &accept(0, None, None))),
-            ("our BEGIN", |hand| hand.line.begin(hand.now, OUT, 0).unwrap()),
-            ("our DATA", write),
-            ("PAUSE", |hand| say(hand, &pause(true, true))),
-            ("the end of a PAUSE", |hand| say(hand, &pause(false, true))),
-            ("CREDIT", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
-            ("CREDIT that tells nothing new", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
-            ("our FINISH", |hand| hand.line.finish(hand.now, OUT, None).unwrap()),
-            ("another ACCEPT", |hand| say(hand, &accept(1, None, None))),
-            ("DONE", |hand| say(hand, &done(Code::OK))),
+            Step("ACCEPT", |hand| say(hand, &accept(0, None, None))),
+            Step("our BEGIN", |hand| hand.line.begin(hand.now, OUT, 0).unwrap()),
+            Step("our DATA", write),
+            Step("PAUSE", |hand| say(hand, &pause(true, true))),
+            Step("the end of a PAUSE", |hand| say(hand, &pause(false, true))),
+            Step("CREDIT", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
+            Step("CREDIT that tells nothing new", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
+            Step("our FINISH", |hand| hand.line.finish(hand.now, OUT, None).unwrap()),
+            Step("another ACCEPT", |hand| say(hand, &accept(1, None, None))),
+            Step("DONE", |hand| say(hand, &done(Code::OK))),
         ],
     );
 }
@@ -123,20 +127,20 @@ fn what_moves_on_a_flow_that_is_received_prolongs_its_request() {
     prolongs(
         &mut hand,
         &[
-            ("BEGIN", |hand| say(hand, &begin(0))),
-            ("DATA", |hand| say(hand, &data(b"1"))),
-            ("PAUSE", |hand| say(hand, &pause(true, false))),
-            ("the end of a PAUSE", |hand| say(hand, &pause(false, false))),
-            ("DATA", |hand| say(hand, &data(b"2"))),
-            ("FINISH", |hand| say(hand, &FINISH)),
-            ("CANCEL", |hand| say(hand, &CANCEL)),
+            Step("BEGIN", |hand| say(hand, &begin(0))),
+            Step("DATA", |hand| say(hand, &data(b"1"))),
+            Step("PAUSE", |hand| say(hand, &pause(true, false))),
+            Step("the end of a PAUSE", |hand| say(hand, &pause(false, false))),
+            Step("DATA", |hand| say(hand, &data(b"2"))),
+            Step("FINISH", |hand| say(hand, &FINISH)),
+            Step("CANCEL", |hand| say(hand, &CANCEL)),
         ],
     );
     // What nobody wants any more is still a sign of life.
     let mut hand = answered_with(Hand::client(), true, true);
     hand.line.done(IN, Code::CANCELLED).unwrap();
     hand.hear();
-    prolongs(&mut hand, &[("DATA", |hand| say(hand, &data(b"1"))), ("CANCEL", |hand| say(hand, &CANCEL))]);
+    prolongs(&mut hand, &[Step("DATA", |hand| say(hand, &data(b"1"))), Step("CANCEL", |hand| say(hand, &CANCEL))]);
 }
 
 #[test]
@@ -148,8 +152,8 @@ fn an_offer_and_credit_of_the_lane_prolong_a_request() {
     prolongs(
         &mut hand,
         &[
-            ("OFFER", |hand| say(hand, &offer(OPENED, true, None))),
-            ("LANE_CREDIT", |hand| say(hand, &lane_credit(OPENED, 1 << 21))),
+            Step("OFFER", |hand| say(hand, &offer(OPENED, true, None))),
+            Step("LANE_CREDIT", |hand| say(hand, &lane_credit(OPENED, 1 << 21))),
         ],
     );
 }
@@ -204,17 +208,17 @@ fn what_this_end_says_to_steer_a_flow_prolongs_nothing() {
     prolongs_not(
         &mut hand,
         &[
-            ("our ACCEPT", |hand| hand.line.accept(IN, &Accept::default()).unwrap()),
-            ("our PAUSE", |hand| hand.line.pause(IN, true).unwrap()),
-            ("our DONE", |hand| hand.line.done(IN, Code::CANCELLED).unwrap()),
+            Step("our ACCEPT", |hand| hand.line.accept(IN, &Accept::default()).unwrap()),
+            Step("our PAUSE", |hand| hand.line.pause(IN, true).unwrap()),
+            Step("our DONE", |hand| hand.line.done(IN, Code::CANCELLED).unwrap()),
         ],
     );
     let mut hand = asks_with(Hand::client(), &Offer::STREAM);
     prolongs_not(
         &mut hand,
         &[
-            ("our PAUSE", |hand| hand.line.pause(OUT, true).unwrap()),
-            ("our CANCEL", |hand| hand.line.cancel(OUT, Code::CANCELLED).unwrap()),
+            Step("our PAUSE", |hand| hand.line.pause(OUT, true).unwrap()),
+            Step("our CANCEL", |hand| hand.line.cancel(OUT, Code::CANCELLED).unwrap()),
         ],
     );
 }
@@ -229,10 +233,10 @@ fn a_flow_that_rests_is_no_sign_of_life() {
         prolongs_not(
             &mut hand,
             &[
-                ("nothing to say", |hand| {
+                Step("nothing to say", |hand| {
                     assert_eq!(hand.line.data(hand.now, OUT, b"x"), Err(Refused::Later(Until::Credit)));
                 }),
-                ("that both live", |hand| {
+                Step("that both live", |hand| {
                     hand.line.ping().unwrap();
                     say(hand, &Frame::Ping { id: 1 });
                 }),
@@ -262,15 +266,18 @@ fn a_flow_prolongs_no_other_request_that_uses_its_lane_later() {
         prolongs_not(
             &mut sends,
             &[
-                ("our DATA", write),
-                ("CREDIT", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
-                ("our FINISH", |hand| hand.line.finish(hand.now, OUT, None).unwrap()),
-                ("DONE", |hand| say(hand, &done(Code::OK))),
+                Step("our DATA", write),
+                Step("CREDIT", |hand| say(hand, &Frame::Credit { flow: 0, limit: 1 << 21 })),
+                Step("our FINISH", |hand| hand.line.finish(hand.now, OUT, None).unwrap()),
+                Step("DONE", |hand| say(hand, &done(Code::OK))),
             ],
         );
         let mut receives = answered_with(hand(), true, false);
         again(&mut receives);
-        prolongs_not(&mut receives, &[("DATA", |hand| say(hand, &data(b"1"))), ("FINISH", |hand| say(hand, &FINISH))]);
+        prolongs_not(
+            &mut receives,
+            &[Step("DATA", |hand| say(hand, &data(b"1"))), Step("FINISH", |hand| say(hand, &FINISH))],
+        );
     }
 }
 
@@ -283,7 +290,7 @@ fn a_flow_of_the_peers_exchange_prolongs_no_request_of_this_end() {
     hand.line.respond(ACCEPTED, &Respond { attached: 1, ..Respond::bytes(b"") }).unwrap();
     assert_eq!(hand.line.offer(ACCEPTED, &Offer::STREAM), Ok(OUT));
     hand.hear();
-    prolongs_not(&mut hand, &[("DATA", |hand| say(hand, &data(b"1"))), ("our DATA", write)]);
+    prolongs_not(&mut hand, &[Step("DATA", |hand| say(hand, &data(b"1"))), Step("our DATA", write)]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ fn a_machine_with_four_lanes_is_small() {
     let all = size_of::<Connection<Device>>();
     println!("lane {}, flow {}", size_of::<Lane>(), size_of::<Flow>());
     println!("machine with 2 + 2 lanes and 2 + 2 flows: {} and an outbox of 1024", all - 1024);
+    let wider = size_of::<Connection<Memory<[Lane; 4], [Flow; 1], [u8; 1024]>>>();
+    println!("machine with 4 + 4 lanes and 1 + 1 flows: {} and an outbox of 1024", wider - 1024);
     println!("machine besides its memory: {}", size_of::<Connection<Memory<[Lane; 0], [Flow; 0], [u8; 0]>>>());
     assert!(all - 1024 <= 1536, "{} octets", all - 1024);
 }

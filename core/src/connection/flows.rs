@@ -117,6 +117,8 @@ impl<S: Storage> Connection<S> {
     }
 
     /// Begins to send what the peer accepted: at the start it asked for, or at 0 if what it has before that differs.
+    ///
+    /// Like `data` and `finish` it prolongs the deadline of the request that the flow belongs to.
     pub fn begin(&mut self, now: Instant, flow: FlowId, start: u64) -> Result<(), Refused> {
         self.may_speak()?;
         let slot = *self.sender(flow)?;

@@ -32,7 +32,8 @@ pub struct Send<'a> {
     pub size: Option<u64>,
     /// How many flows will be offered with it.
     pub attached: u16,
-    /// How long a request waits for a sign of life: `None` for the configured time, zero for ever. Whole milliseconds.
+    /// How long a request waits for a sign of life, as [`Event::Expired`](crate::Event::Expired) has it: `None` for the
+    /// configured time, zero for ever. Whole milliseconds.
     pub timeout: Option<Duration>,
 }
 
@@ -212,7 +213,7 @@ impl<S: Storage> Connection<S> {
         Ok(())
     }
 
-    /// Sends more of a body; how many octets were taken, at least one.
+    /// Sends more of a body, which prolongs the deadline of a request; how many octets were taken, at least one.
     pub fn body(&mut self, now: Instant, lane: LaneId, bytes: &[u8]) -> Result<usize, Refused> {
         self.may_speak()?;
         let half = self.lane(lane).filter(|lane| !lane.out.ended).ok_or(Refused::NoLane)?.out;
