@@ -72,6 +72,7 @@ impl Outgoing {
 
     /// Sends some of `octets`.
     pub(crate) fn poll_data(&mut self, cx: &Context<'_>, octets: &[u8]) -> Poll<Result<usize, Error>> {
+        let now = self.line.now();
         let mut state = self.line.lock();
         let Some(out) = state.outs.get_mut(self.key) else {
             return Poll::Ready(Err(Error::Misuse("the flow is over")));
@@ -80,7 +81,6 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
-        let now = state.time(&**self.line.spawn());
         let answer = state.machine.data(now, flow, octets);
         if answer == Err(Refused::Later(Until::Credit))
             && let Some(out) = state.outs.get_mut(self.key)
@@ -149,6 +149,7 @@ impl Outgoing {
         cx: &Context<'_>,
         verb: impl FnOnce(&mut Connection<Grown>, Instant, FlowId) -> Result<(), Refused>,
     ) -> Poll<Result<(), Error>> {
+        let now = self.line.now();
         let mut state = self.line.lock();
         let Some(out) = state.outs.get_mut(self.key) else {
             return Poll::Ready(Err(Error::Misuse("the flow is over")));
@@ -157,7 +158,6 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
-        let now = state.time(&**self.line.spawn());
         let answer = verb(&mut state.machine, now, flow);
         state.outcome(answer, &mut self.turn, cx)
     }

@@ -176,8 +176,8 @@ async fn a_stream_that_rests_does_not(world: World) {
     let (writer, mut reader) = near.open("any", &()).timeout(5 * SECOND).into_stream().await.expect("the line is up");
     let mut message = far.messages().next().await.expect("it comes");
     let stream = message.stream().await.expect("it brings one");
-    writer.pause(true).expect("it is open");
-    stream.pause(true).expect("it is open");
+    writer.pause().expect("it is open");
+    stream.pause().expect("it is open");
     until(|| writer.is_paused() && stream.is_paused()).await;
     let asker = world.spawn(async move { reader.chunk().await });
     world.time().pass(5 * SECOND - MOMENT).await;
