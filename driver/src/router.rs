@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -16,10 +15,9 @@ use crate::line::{Line, WeakLine};
 use crate::message::Message;
 use crate::messages::Messages;
 use crate::serving::Watch;
-use crate::unwind;
-use crate::verdict::Handling;
+use crate::verdict::{Handling, Work, log};
 
-type Handler = Arc<dyn Fn(Message) -> Handling + Send + Sync>;
+type Handler = Arc<dyn Fn(Message) -> Work + Send + Sync>;
 
 /// Handlers by action. A server and a client each have one.
 ///
@@ -61,7 +59,7 @@ impl Router {
             action.into(),
             Arc::new(move |mut message| {
                 let handler = handler.clone();
-                Handling::answering(async move {
+                Box::pin(async move {
                     let failure = match message.take_value::<T>().await {
                         Ok(value) => match handler(value).await {
                             Ok(answer) => return Ok(message.answer(&answer).await?),
@@ -177,20 +175,19 @@ impl Router {
                 continue;
             };
             let watched = message.exchange();
-            let Some(mut task) = unwind::call(|| handler(message)) else { continue };
-            if let Poll::Ready(outcome) = unwind::poll(Pin::new(&mut task), &mut Context::from_waker(Waker::noop())) {
-                log_outcome(outcome);
-                continue;
-            }
+            let mut cx = Context::from_waker(Waker::noop());
+            let Some(mut handling) = Handling::begin(&**handler, message, &mut cx) else { continue };
             let slot = running.enter(&weak);
             let mut watch = watched.map(|(key, id)| Watch::new(weak.clone(), key, id));
             spawn.spawn(Box::pin(async move {
-                let _slot = slot;
-                let done = poll_fn(|cx| match watch.as_mut().map(|watch| watch.poll_over(cx)) {
-                    Some(Poll::Ready(())) => Poll::Ready(None),
-                    _ => unwind::poll(Pin::new(&mut task), cx),
-                });
-                log_outcome(done.await);
+                poll_fn(|cx| match watch.as_mut().map(|watch| watch.poll_over(cx)) {
+                    Some(Poll::Ready(())) => Poll::Ready(()),
+                    _ => handling.poll(cx),
+                })
+                .await;
+                // What it does when it is dropped is part of it.
+                drop(handling);
+                drop(slot);
             }));
         }
     }
@@ -201,17 +198,7 @@ where
     F: Fn(Message) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), Failure>> + Send + 'static,
 {
-    Arc::new(move |message| Handling::failing(&handler, message))
-}
-
-fn log_outcome(outcome: Option<Result<(), Failure>>) {
-    if let Some(Err(failure)) = outcome {
-        log(&failure);
-    }
-}
-
-fn log(failure: &Failure) {
-    tracing::debug!(%failure, cause = std::error::Error::source(failure), "a handler failed");
+    Arc::new(move |message| Box::pin(handler(message)))
 }
 
 impl std::fmt::Debug for Router {

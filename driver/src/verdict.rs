@@ -1,7 +1,7 @@
 //! What is answered for a message that its handler drops: what the handler fails with, if it does so in the same breath.
 //!
 //! A handler owns its message, so the message is gone when the handler's failure is there to be told. While a handler is
-//! polled, what its message would answer when dropped is held back until the poll is over.
+//! called or polled, what its message would answer when dropped is held back until that is over.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -9,21 +9,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ropeway_core::MessageId;
+use ropeway_core::{Code, MessageId};
 
 use crate::error::Failure;
 use crate::line::Line;
 use crate::message::Message;
 use crate::slab::Key;
+use crate::unwind;
 
 thread_local! {
-    /// The message whose handler is being polled.
+    /// The message whose handler is at work on this thread.
     static POLLED: RefCell<Option<Polled>> = const { RefCell::new(None) };
 }
 
 struct Polled {
     asked: Asked,
-    /// It was dropped in this poll, with what it was refused for.
+    /// It was dropped meanwhile, with what it was refused for.
     dropped: Option<Box<(Line, Option<Failure>)>>,
 }
 
@@ -35,41 +36,63 @@ struct Asked {
     id: MessageId,
 }
 
-/// A handler that runs.
+/// What a handler does with its message.
+///
+/// Boxed as the handler returns it: a future in a future is moved again, and takes twice the memory.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
+
+/// A handler that has begun. Whatever panics in it harms nobody else.
 pub(crate) struct Handling {
     /// What it is to answer with its failure, if it drops it without an answer and fails.
     asked: Option<Asked>,
-    /// Boxed here rather than wrapped first: a future in a future is moved again, and takes twice the memory.
-    future: Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
+    /// `None` once it is over.
+    work: Option<Work>,
 }
 
 impl Handling {
-    /// Of a handler that answers whatever becomes of it.
-    pub(crate) fn answering(future: impl Future<Output = Result<(), Failure>> + Send + 'static) -> Handling {
-        Handling { asked: None, future: Box::pin(future) }
+    /// Calls a handler and polls its work for the first time; nothing is left if that is done.
+    ///
+    /// Both are one step: a handler that does not use its message drops it when it is called, and fails when it is polled.
+    pub(crate) fn begin(handler: &dyn Fn(Message) -> Work, message: Message, cx: &mut Context<'_>) -> Option<Handling> {
+        let asked = message.exchange().map(|(key, id)| Asked { line: address(message.line()), key, id });
+        let mut handling = Handling { asked, work: None };
+        match handling.step(|work| work.insert(handler(message)).as_mut().poll(cx)) {
+            Poll::Ready(()) => None,
+            Poll::Pending => Some(handling),
+        }
     }
 
-    /// Of a handler whose failure is the answer.
-    pub(crate) fn failing<Fut>(handler: impl Fn(Message) -> Fut, message: Message) -> Handling
-    where
-        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
-    {
-        let asked = message.exchange().map(|(key, id)| Asked { line: address(message.line()), key, id });
-        Handling { asked, future: Box::pin(handler(message)) }
+    /// Goes on. Ready when it is over; nothing of it is left then.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.step(|work| work.as_mut().map_or(Poll::Ready(Ok(())), |work| work.as_mut().poll(cx)))
+    }
+
+    fn step(&mut self, step: impl FnOnce(&mut Option<Work>) -> Poll<Result<(), Failure>>) -> Poll<()> {
+        let mut scope = Scope::enter(self.asked);
+        let polled = unwind::call(|| step(&mut self.work));
+        if let Some(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        // What it kept of its message to the end is dropped while what it failed with can still be the answer.
+        let left = unwind::call(|| drop(self.work.take()));
+        scope.verdict = match (polled, left) {
+            (Some(Poll::Ready(Ok(()))), Some(())) => Verdict::None,
+            (Some(Poll::Ready(Err(failure))), Some(())) => {
+                log(&failure);
+                Verdict::Failed(failure)
+            }
+            _ => Verdict::Panicked,
+        };
+        Poll::Ready(())
     }
 }
 
-impl Future for Handling {
-    type Output = Result<(), Failure>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        let Some(asked) = self.asked else { return self.future.as_mut().poll(cx) };
-        let scope = Scope::enter(asked);
-        let polled = self.future.as_mut().poll(cx);
-        if let Poll::Ready(Err(failure)) = &polled {
-            scope.fail(failure);
+impl Drop for Handling {
+    /// Given up on its way.
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            unwind::call(|| drop(work));
         }
-        polled
     }
 }
 
@@ -90,37 +113,46 @@ pub(crate) fn dropped(line: &Line, key: Key, refused: Option<Failure>) {
     }
 }
 
-/// One poll of a handler, which may poll another's.
-struct Scope(Option<Polled>);
+/// One step of a handler, which may poll another's.
+struct Scope {
+    outer: Option<Polled>,
+    verdict: Verdict,
+}
+
+/// What a step of a handler says about a message that was dropped in it.
+enum Verdict {
+    None,
+    Failed(Failure),
+    Panicked,
+}
 
 impl Scope {
-    fn enter(asked: Asked) -> Scope {
-        Scope(POLLED.replace(Some(Polled { asked, dropped: None })))
-    }
-
-    /// The handler has failed.
-    fn fail(&self, failure: &Failure) {
-        POLLED.with_borrow_mut(|polled| {
-            if let Some(Polled { asked, dropped: Some(dropped) }) = polled {
-                let (line, refused) = &mut **dropped;
-                // Its key may be another's by now.
-                let is_same = line.lock().served.get_mut(asked.key).is_some_and(|served| served.id == asked.id);
-                if is_same {
-                    *refused = Some(failure.clone());
-                }
-            }
-        });
+    /// Of a message that wants an answer. Of another there is nothing to hold back.
+    fn enter(asked: Option<Asked>) -> Scope {
+        let polled = asked.map(|asked| Polled { asked, dropped: None });
+        Scope { outer: POLLED.replace(polled), verdict: Verdict::None }
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        let polled = POLLED.replace(self.0.take());
-        if let Some(Polled { asked, dropped: Some(dropped) }) = polled {
-            let (line, refused) = *dropped;
-            line.lock().drop_served(asked.key, refused);
+        let Some(Polled { asked, dropped: Some(dropped) }) = POLLED.replace(self.outer.take()) else { return };
+        let (line, mut refused) = *dropped;
+        let mut state = line.lock();
+        // Its key may be another's by now.
+        if state.served.get_mut(asked.key).is_some_and(|served| served.id == asked.id) {
+            refused = match std::mem::replace(&mut self.verdict, Verdict::None) {
+                Verdict::None => refused,
+                Verdict::Failed(failure) => Some(failure),
+                Verdict::Panicked => refused.or_else(|| Some(Code::INTERNAL.into())),
+            };
         }
+        state.drop_served(asked.key, refused);
     }
+}
+
+pub(crate) fn log(failure: &Failure) {
+    tracing::debug!(%failure, cause = std::error::Error::source(failure), "a handler failed");
 }
 
 /// What tells a line from every other one that there is.

@@ -1,6 +1,8 @@
 //! What a handler fails with, as its peer hears it.
 
+use std::future::{poll_fn, ready};
 use std::io;
+use std::task::Poll;
 
 use ropeway_driver::{Code, Error, Failure, Router, SafeName};
 
@@ -8,8 +10,11 @@ use super::by_hand::{echo, queue, still_works, turn};
 use super::{Scenario, scenarios};
 use crate::world::World;
 
-pub(super) const LIST: &[Scenario] =
-    scenarios![a_failure_is_the_answer_of_every_kind_of_handler, a_message_given_away_is_answered_by_who_has_it];
+pub(super) const LIST: &[Scenario] = scenarios![
+    a_failure_is_the_answer_of_every_kind_of_handler,
+    a_failure_is_the_answer_wherever_its_message_was_dropped,
+    a_message_given_away_is_answered_by_who_has_it,
+];
 
 /// An error of the application's own.
 #[derive(Debug)]
@@ -72,6 +77,40 @@ async fn a_failure_is_the_answer_of_every_kind_of_handler(world: World) {
             assert_eq!((last.code(), &*told, last.is_last()), (code, text, true), "{action} {how}");
             assert_eq!(last.body().is_empty(), text.is_empty(), "{action} {how}");
         }
+    }
+    still_works(&near).await;
+    world.part(near, far).await;
+}
+
+async fn a_failure_is_the_answer_wherever_its_message_was_dropped(world: World) {
+    let (near, far) = world.pair().await;
+    let busy = || Err::<(), Failure>(Code::BUSY.into());
+    let router = Router::new()
+        .on("echo", echo)
+        .on_message("when called", move |_message| async move { busy() })
+        .on_message("before any poll", move |_| ready(busy()))
+        .on_message("in a poll", move |message| async move {
+            drop(message);
+            busy()
+        })
+        .on_message("behind the last poll", move |message| {
+            poll_fn(move |_| {
+                let _kept = &message;
+                Poll::Ready(busy())
+            })
+        })
+        .on_message("well", |_message| async { Ok(()) })
+        .fallback(move |_| async move { busy() });
+    world.serve(&far, router);
+    for (action, code) in [
+        ("when called", Code::BUSY),
+        ("before any poll", Code::BUSY),
+        ("in a poll", Code::BUSY),
+        ("behind the last poll", Code::BUSY),
+        ("nobody's", Code::BUSY),
+        ("well", Code::NO_ANSWER),
+    ] {
+        assert_eq!(near.ask(action, &()).await.expect("it is answered"), code, "{action}");
     }
     still_works(&near).await;
     world.part(near, far).await;

@@ -1,7 +1,9 @@
 //! Which handler a message goes to, and how many of them there may be.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use ropeway_driver::{Action, ActionError, CloseCode, Code, Error, Failure, Reason, Router};
 
@@ -17,6 +19,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     handlers_beyond_the_limit_wait,
     a_slow_handler_holds_nobody_up,
     a_handler_that_panics_harms_its_own_request_only,
+    a_handler_given_up_harms_nobody,
     lines_beyond_the_limit_wait_to_be_accepted,
     the_hook_runs_before_the_first_message,
     the_hook_can_refuse_a_line,
@@ -205,7 +208,18 @@ fn collapse<T>() -> T {
     std::panic::resume_unwind(Box::new("as the scenario wants it"))
 }
 
-/// B18. Before its first wait, and behind it.
+/// Panics when it is dropped, unless that is for a panic.
+struct Fragile;
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            collapse::<()>();
+        }
+    }
+}
+
+/// B18. When called, before its first wait and behind it, and when it is dropped; whoever holds its message then.
 async fn a_handler_that_panics_harms_its_own_request_only(world: World) {
     let (near, far) = world.pair().await;
     let router = Router::new()
@@ -215,14 +229,65 @@ async fn a_handler_that_panics_harms_its_own_request_only(world: World) {
         .on("later", |(): ()| async {
             turn().await;
             collapse::<Result<(), Failure>>()
+        })
+        .on_message("kept", |message| {
+            poll_fn(move |_| {
+                let _kept = &message;
+                collapse()
+            })
+        })
+        .on_message("kept, later", |message| {
+            let mut waited = false;
+            poll_fn(move |cx| {
+                let _kept = &message;
+                if std::mem::replace(&mut waited, true) {
+                    collapse()
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+        })
+        .on_message("not used", |_message| async { collapse() })
+        .on_message("at the end", |_message| {
+            let fragile = Fragile;
+            poll_fn(move |_| {
+                let _kept = &fragile;
+                Poll::Ready(Ok(()))
+            })
         });
     world.serve(&far, router);
-    for action in ["call", "poll", "later"] {
+    for action in ["call", "poll", "later", "kept", "kept, later", "not used", "at the end"] {
         let answer = near.request::<_, ()>(action, &()).await;
         assert!(matches!(answer, Err(Error::Answered(Code::INTERNAL, None))), "{action}: {answer:?}");
         still_works(&near).await;
     }
     world.part(near, far).await;
+}
+
+/// Nor one that panics when it is dropped because nobody waits for it any more.
+async fn a_handler_given_up_harms_nobody(world: World) {
+    let mut config = patient();
+    config.handlers = 1;
+    let (give, take) = queue();
+    let server = world.server().config(config).on("echo", echo).on_message("never", move |message| {
+        let (give, fragile) = (give.clone(), Fragile);
+        async move {
+            give.put(());
+            std::future::pending::<()>().await;
+            drop((message, fragile));
+            Ok(())
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let client = world.client(server.address()).connect().await.expect("it listens");
+    for _ in 0..3 {
+        let asked = client.open("never", &()).send().await.expect("the line is up");
+        let () = take.next().await;
+        drop(asked);
+        still_works(&client).await;
+    }
+    let far = server.lines().remove(0);
+    world.part(client, far).await;
 }
 
 async fn lines_beyond_the_limit_wait_to_be_accepted(world: World) {
