@@ -49,7 +49,7 @@ impl Message {
             size,
             body: state::body(kind, octets, names),
             whole,
-            serving: Serving { line, lane, refused: None },
+            serving: Serving::new(line, lane),
         }
     }
 
@@ -136,13 +136,13 @@ impl Message {
     /// If the handler has no other answer, that is it.
     fn wrong_type(&mut self, cause: BodyError) -> Error {
         let error = Error::WrongType { action: self.action.clone(), cause: Box::new(cause) };
-        self.serving.refused = Some(Box::new(error.clone().into()));
+        self.serving.refuse(error.clone());
         error
     }
 
     /// Dropped as it is, it is answered so, and so is what it brings.
     pub(crate) fn refuse(mut self, code: Code) {
-        self.serving.refused = Some(Box::new(code.into()));
+        self.serving.refuse(code);
     }
 
     /// The next stream that it brings. Files offered before it are declined.
@@ -213,8 +213,8 @@ impl Message {
     /// Answers with a value; see [`Line::notify`] for what it may be. The last answer.
     ///
     /// # Errors
-    /// [`Error::TooLarge`]; [`Error::Aborted`] if the peer gave up; [`Error::Closed`]. Does nothing for a message that
-    /// wants no answer.
+    /// [`Error::TooLarge`] and [`Error::Encode`], and the peer is answered [`Code::TOO_LARGE`] or [`Code::INTERNAL`];
+    /// [`Error::Aborted`] if the peer gave up; [`Error::Closed`]. Does nothing for a message that wants no answer.
     ///
     /// # Cancel safety
     /// Dropped early, the answer is either sent whole or, if it is larger than a frame and had begun, given up.
@@ -222,15 +222,22 @@ impl Message {
         // The future keeps no more of the message than it needs: a handler's is the smaller for it.
         let Message { mut serving, wants_answer, .. } = self;
         async move {
-            let content = body.value()?;
-            serving.respond(wants_answer, Terms::LAST, &content).await
+            let said = match body.value() {
+                Ok(content) => serving.respond(wants_answer, Terms::LAST, &content).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = &said {
+                // Nobody else has the message: what kept it from being answered is the answer.
+                serving.refuse(error.clone());
+            }
+            said
         }
     }
 
-    /// Answers a failure: its code, and its text if there is one.
+    /// Answers a failure: its code, and its text if there is one that the peer takes.
     ///
     /// # Errors
-    /// As [`answer`](Message::answer).
+    /// [`Error::Aborted`] if the peer gave up; [`Error::Closed`].
     ///
     /// # Cancel safety
     /// As [`answer`](Message::answer).
@@ -242,7 +249,14 @@ impl Message {
         }
         let terms = Terms { code, ..Terms::LAST };
         let content = text.as_str().value()?;
-        self.serving.respond(self.wants_answer, terms, &content).await
+        match self.serving.respond(self.wants_answer, terms, &content).await {
+            // The text is a courtesy.
+            Err(Error::TooLarge(_)) => {
+                self.code(code);
+                Ok(())
+            }
+            said => said,
+        }
     }
 
     /// Reports progress, which prolongs the peer's patience.

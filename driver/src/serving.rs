@@ -20,7 +20,7 @@ pub(crate) struct Serving {
     pub(crate) line: Line,
     pub(crate) lane: Option<(LaneId, Key)>,
     /// Why there will be no other answer.
-    pub(crate) refused: Option<Box<Failure>>,
+    refused: Option<Box<Failure>>,
 }
 
 /// What an answer brings besides its body.
@@ -36,6 +36,15 @@ impl Terms {
 }
 
 impl Serving {
+    pub(crate) fn new(line: Line, lane: Option<(LaneId, Key)>) -> Serving {
+        Serving { line, lane, refused: None }
+    }
+
+    /// If there is no other answer, that is it.
+    pub(crate) fn refuse(&mut self, why: impl Into<Failure>) {
+        self.refused = Some(Box::new(why.into()));
+    }
+
     pub(crate) async fn respond(
         &mut self,
         wants_answer: bool,
@@ -98,18 +107,18 @@ impl Serving {
     pub(crate) async fn send_rest(&self, key: Key, content: &dyn Content, mut at: usize) -> Result<(), Error> {
         let mut turn = Waiting::new(&self.line, Turn::for_bulk());
         while at < content.len() {
-            at += poll_fn(|cx| {
-                if let Some(code) = self.line.lock().aborted(key) {
-                    return Poll::Ready(Err(Error::Aborted(code)));
-                }
+            let sent = poll_fn(|cx| {
                 turn.poll(cx, |state| {
                     let lane = state.serving(key).ok_or(Refused::NoLane)?;
                     state.wait_for_lane(key, cx);
                     let now = self.line.now();
                     content.said(at, |rest| state.machine.body(now, lane, rest))
                 })
-            })
-            .await?;
+            });
+            at += match sent.await {
+                Err(Error::Misuse(_)) => return Err(self.given_up(key)),
+                sent => sent?,
+            };
         }
         Ok(())
     }

@@ -5,14 +5,17 @@ use std::io;
 use std::task::Poll;
 
 use ropeway_driver::{Code, Error, Failure, Router, SafeName};
+use serde::{Serialize, Serializer};
 
-use super::by_hand::{echo, queue, still_works, turn};
+use super::by_hand::{echo, octets, queue, still_works, turn, until};
 use super::{Scenario, scenarios};
-use crate::world::World;
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_failure_is_the_answer_of_every_kind_of_handler,
     a_failure_is_the_answer_wherever_its_message_was_dropped,
+    an_answer_that_cannot_be_said_is_told,
+    an_answer_that_is_given_up_halfway_says_so,
     a_message_given_away_is_answered_by_who_has_it,
 ];
 
@@ -113,6 +116,74 @@ async fn a_failure_is_the_answer_wherever_its_message_was_dropped(world: World) 
         assert_eq!(near.ask(action, &()).await.expect("it is answered"), code, "{action}");
     }
     still_works(&near).await;
+    world.part(near, far).await;
+}
+
+/// Whoever says it.
+async fn an_answer_that_cannot_be_said_is_told(world: World) {
+    /// No value of it serialises.
+    struct Sealed;
+    impl Serialize for Sealed {
+        fn serialize<S: Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+            Err(serde::ser::Error::custom("not for anybody"))
+        }
+    }
+    let mut config = patient();
+    config.protocol.max_message = 1000;
+    let (near, far) = world.pair_with(config, patient()).await;
+    let (give, take) = queue();
+    let long = || "x".repeat(1001);
+    let fail = move || Err(Failure::new(Code::BUSY, long()));
+    let router = Router::new()
+        .on("echo", echo)
+        .on("large", move |(): ()| async move { Ok(long()) })
+        .on("sealed", |(): ()| async { Ok(Sealed) })
+        .on("long", move |(): ()| async move { fail() as Result<(), _> })
+        .on_message("large message", move |message| async move { Ok(message.answer(&long()).await?) })
+        .on_message("sealed message", |message| async move { Ok(message.answer(&Sealed).await?) })
+        .on_message("long message", move |_| async move { fail() })
+        .on_message("given", move |message| {
+            give.put(message);
+            async { Ok(()) }
+        });
+    world.serve(&far, router);
+    let giver = world.spawn(async move {
+        let error = take.next().await.answer(&long()).await.expect_err("it is too large");
+        assert!(matches!(error, Error::TooLarge(_)), "{error:?}");
+        take.next().await.fail(Failure::new(Code::BUSY, long())).await.expect("its text is no matter");
+    });
+    for (action, code) in [
+        ("large", Code::TOO_LARGE),
+        ("sealed", Code::INTERNAL),
+        ("long", Code::BUSY),
+        ("large message", Code::TOO_LARGE),
+        ("sealed message", Code::INTERNAL),
+        ("long message", Code::BUSY),
+        ("given", Code::TOO_LARGE),
+        ("given", Code::BUSY),
+    ] {
+        let answer = near.request::<_, ()>(action, &()).await;
+        assert!(matches!(answer, Err(Error::Answered(told, None)) if told == code), "{action}: {answer:?}");
+    }
+    giver.await;
+    still_works(&near).await;
+    world.part(near, far).await;
+}
+
+async fn an_answer_that_is_given_up_halfway_says_so(world: World) {
+    let (near, far) = world.pair_with(tight(), patient()).await;
+    let mut messages = far.messages();
+    for begun in 1..=5 {
+        let asked = near.open("any", &()).send().await.expect("the line is up");
+        let message = messages.next().await.expect("it comes");
+        // Nobody takes the body, so that it stops at the lane's credit.
+        let answering = world.spawn(async move { message.answer(&octets(100_000, 1)).await });
+        until(|| far.stats().sent.responses == begun).await;
+        drop(asked);
+        let given_up = answering.await;
+        assert!(matches!(given_up, Err(Error::Aborted(Code::CANCELLED))), "{given_up:?}");
+    }
+    drop(messages);
     world.part(near, far).await;
 }
 
