@@ -31,6 +31,7 @@ mod error;
 mod exchange;
 mod file;
 mod flow;
+mod here;
 mod label;
 mod line;
 mod memory;

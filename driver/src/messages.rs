@@ -6,9 +6,11 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_core::Stream;
 
+use crate::here::Here;
 use crate::line::{Line, WeakLine};
 use crate::message::Message;
 use crate::state::{Names, Raw, Shared, Turn};
@@ -23,20 +25,37 @@ pub struct Messages {
     /// Keeps the line open, if it should.
     _keep: Option<Line>,
     batch: VecDeque<Raw>,
-    /// Messages that count as unfinished: those of the batch but the first, which is handed out at once.
+    /// Messages that count as unfinished: those of the batch that are not done with, or not handed out.
     unfinished: usize,
     /// Messages handed out since others last had a turn.
     run: usize,
     /// Octets of each message of the batch that was handed out, to be given back as window.
     used: Vec<usize>,
     names: Names,
-    /// Answers to a batch go out together; see [`Messages::corked`].
-    corks: bool,
     turn: Turn,
+    cork: Option<Cork>,
+}
+
+/// Answers to a batch go out together; see [`Messages::corked`].
+#[derive(Default)]
+struct Cork {
+    /// When answers began to be held back, if they are.
+    since: Option<Duration>,
+    /// Messages handed out since.
+    held: usize,
+    /// The clock is looked at behind so many.
+    stride: usize,
+    /// Messages have waited while something else took its time: whoever sent them may have given up since.
+    late: bool,
 }
 
 /// So many messages are answered before the driver is woken, if there are as many.
 const CORKED: usize = 32;
+/// No answer is held back for longer, but for the handlers behind it that run before the clock is looked at. To spare a
+/// wake-up and a write, which take a tenth of it, is worth no more.
+const HELD: Duration = Duration::from_micros(100);
+/// A look at the clock costs as much as the rest of the loop: as long as handlers are quick, one is enough for so many.
+const STRIDE: usize = 4;
 /// So many messages are handed out in a row before other tasks get a turn.
 const RUN: usize = 1024;
 
@@ -52,23 +71,28 @@ impl Messages {
             run: 0,
             used: Vec::new(),
             names: Names::default(),
-            corks: false,
             turn: Turn::for_message(),
+            cork: None,
         }
     }
 
-    /// For a loop that does not wait between the messages of a batch: their answers go out together. Whether it keeps
-    /// the line open is its choice.
+    /// For a loop that is done with a message, or has counted it itself, when it asks for the next, and does not wait in
+    /// between: answers to a batch go out together, unless they take long. Requests that were given up while they waited
+    /// for it are left out. Whether it keeps the line open is its choice.
     pub(crate) fn corked(line: Line, keeps: bool) -> Messages {
         let mut messages = Messages::new(line);
-        messages.corks = true;
+        messages.cork = Some(Cork { stride: 1, ..Cork::default() });
         messages._keep.take_if(|_| !keeps);
         messages
     }
 
     /// Before the loop waits after all.
     pub(crate) fn uncork(&mut self) {
-        self.shared.lock().corked = false;
+        if let Some(cork) = &mut self.cork {
+            cork.since = None;
+            cork.late = true;
+            self.shared.lock().corked = None;
+        }
     }
 
     /// The next message; `None` when the line is over.
@@ -80,42 +104,94 @@ impl Messages {
     }
 
     fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        if self.batch.is_empty() {
-            if self.run >= RUN {
-                self.run = 0;
-                self.uncork();
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+        loop {
+            if self.batch.is_empty() {
+                if self.run >= RUN {
+                    return self.give_way(cx);
+                }
+                if self.fetch(cx).is_pending() {
+                    self.run = 0;
+                    return Poll::Pending;
+                }
+            } else if self.is_late() {
+                return self.give_way(cx);
             }
-            if self.fetch(cx).is_pending() {
-                self.run = 0;
-                return Poll::Pending;
+            let Some(raw) = self.batch.pop_front() else { return Poll::Ready(None) };
+            // Whoever let go of the line wants nothing of it any more.
+            let Some(line) = self.line.line() else { return Poll::Ready(None) };
+            self.run += 1;
+            self.used.push(raw.charged);
+            if self.cork.is_none() && self.batch.is_empty() && self.unfinished > 0 {
+                self.shared.lock().finished(std::mem::take(&mut self.unfinished));
             }
+            if self.cork.as_ref().is_some_and(|cork| cork.late) && is_given_up(&line, &raw) {
+                continue;
+            }
+            return Poll::Ready(Some(Message::new(line, raw, &self.names)));
         }
-        let Some(raw) = self.batch.pop_front() else { return Poll::Ready(None) };
-        // Whoever let go of the line wants nothing of it any more.
-        let Some(line) = self.line.line() else { return Poll::Ready(None) };
-        self.run += 1;
-        self.used.push(raw.charged);
-        if self.batch.is_empty() && self.unfinished > 0 {
-            self.shared.lock().finished(std::mem::take(&mut self.unfinished));
+    }
+
+    /// Between two messages of a batch: whether answers have been held back for long enough.
+    fn is_late(&mut self) -> bool {
+        let Some(cork) = &mut self.cork else { return false };
+        let Some(since) = cork.since else {
+            self.hold_back();
+            return false;
+        };
+        cork.held += 1;
+        if cork.held.is_multiple_of(cork.stride) {
+            if self.shared.spawn.now().saturating_sub(since) > HELD {
+                cork.stride = 1;
+                cork.late = true;
+                return true;
+            }
+            cork.stride = STRIDE.min(cork.stride * 2);
         }
-        if self.corks && self.used.len().is_multiple_of(CORKED) {
-            self.uncork();
-            self.shared.lock().corked = !self.batch.is_empty();
+        if cork.held >= CORKED {
+            self.shared.lock().corked = None;
+            self.hold_back();
         }
-        Poll::Ready(Some(Message::new(line, raw, &self.names)))
+        false
+    }
+
+    /// What is said on this thread from now on goes out together, unless there is but one message to answer.
+    fn hold_back(&mut self) {
+        let several = self.batch.len() > 1;
+        if let Some(cork) = &mut self.cork {
+            cork.held = 0;
+            cork.since = several.then(|| self.shared.spawn.now());
+            self.shared.lock().corked = several.then(Here::thread);
+        }
+    }
+
+    /// Others get a turn first, the driver among them, which need not wait for more.
+    fn give_way<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
+        self.run = 0;
+        if let Some(cork) = &mut self.cork {
+            cork.since = None;
+        }
+        let mut state = self.shared.lock();
+        state.corked = None;
+        state.hurry |= state.machine.wants_transmit();
+        drop(state);
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn fetch(&mut self, cx: &Context<'_>) -> Poll<()> {
         let mut state = self.shared.lock();
-        state.corked = false;
+        state.corked = None;
+        let done = std::mem::take(&mut self.unfinished);
         for len in self.used.drain(..) {
             state.machine.take_message(len);
         }
         if state.inbox.is_empty() {
+            state.finished(done);
             if state.ended.is_some() {
                 return Poll::Ready(());
+            }
+            if let Some(cork) = &mut self.cork {
+                cork.late = false;
             }
             // Left where an idle line lets go of it.
             state.spare = (std::mem::take(&mut self.batch), std::mem::take(&mut self.used));
@@ -136,19 +212,31 @@ impl Messages {
         if names.actions.len() > self.names.actions.len() || names.types.len() > self.names.types.len() {
             self.names = names.clone();
         }
-        self.unfinished = self.batch.len() - 1;
+        self.unfinished = self.batch.len() - usize::from(self.cork.is_none());
         state.unfinished += self.unfinished;
         // The inbox is empty now, which may be all that was left to do.
-        state.finished(0);
-        if self.corks && self.batch.len() > 1 {
-            if state.asleep && state.machine.wants_transmit() {
+        state.finished(done);
+        if self.cork.is_some() {
+            if self.batch.len() > 1 && state.asleep && state.machine.wants_transmit() {
                 let driver = state.kick();
                 state.wakes.extend(driver);
             }
-            state.corked = true;
+            drop(state);
+            self.hold_back();
         }
         Poll::Ready(())
     }
+}
+
+/// Whether a request was given up while it waited. It is dropped if so.
+fn is_given_up(line: &Line, raw: &Raw) -> bool {
+    let Some((_, key)) = raw.lane.filter(|_| raw.wants_answer) else { return false };
+    let mut state = line.lock();
+    let given_up = state.aborted(key).is_some();
+    if given_up {
+        state.drop_served(key, None);
+    }
+    given_up
 }
 
 impl Drop for Messages {
@@ -157,7 +245,7 @@ impl Drop for Messages {
         let mut state = self.shared.lock();
         state.takers -= 1;
         self.turn.leave(&mut state);
-        state.corked = false;
+        state.corked = None;
         for len in self.used.drain(..) {
             state.machine.take_message(len);
         }

@@ -26,6 +26,7 @@ use crate::action::{Action, To};
 use crate::body::{Body, BodyKind, Octets};
 use crate::codec::{Content, Encoded};
 use crate::error::{Ended, Error};
+use crate::here::Here;
 use crate::memory::Grown;
 use crate::runtime::{Endpoints, Spawn};
 use crate::slab::{Keys, Slab};
@@ -54,8 +55,9 @@ pub(crate) struct State {
     pub(crate) kicked: bool,
     /// ... unless nobody else is likely to: one message is all there is, and somebody waits for it.
     pub(crate) hurry: bool,
-    /// Somebody works through a batch of messages and answers them: the driver is woken at the end of it.
-    pub(crate) corked: bool,
+    /// Somebody works through a batch of messages on this thread, and answers them: the driver is not woken for what is
+    /// said there before the end of it.
+    pub(crate) corked: Option<Here>,
     /// Whom to wake once the lock is released.
     pub(crate) wakes: Vec<Waker>,
     /// Answers to what this end asked.
@@ -145,7 +147,7 @@ impl DerefMut for Guard<'_> {
 impl Drop for Guard<'_> {
     fn drop(&mut self) {
         let Some(mut state) = self.0.take() else { return };
-        let kicks = (state.asleep && !state.corked && state.machine.wants_transmit()) || state.is_late();
+        let kicks = (state.asleep && !state.is_held_back() && state.machine.wants_transmit()) || state.is_late();
         let driver = if kicks { state.kick() } else { None };
         if state.wakes.is_empty() {
             drop(state);
@@ -173,7 +175,7 @@ impl State {
             driver: None,
             kicked: false,
             hurry: false,
-            corked: false,
+            corked: None,
             wakes: Vec::new(),
             calls: Slab::new(),
             opened: Keys::new(),
@@ -204,6 +206,11 @@ impl State {
             names: Names::default(),
             ended: None,
         }
+    }
+
+    /// Whether what is said on this thread goes out later, with more.
+    fn is_held_back(&self) -> bool {
+        self.corked.is_some_and(|thread| thread == Here::thread())
     }
 
     /// The driver's waker, if it has to be woken.

@@ -1,11 +1,12 @@
 //! How lines end: in peace, in time, or at once.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ropeway_driver::{CloseCode, Code, Ended, Error, Reason, Router};
 
 use super::by_hand::{
-    echo, octets, pass_until, queue, read_stream, read_to_end, still_works, turn, until, write_stream,
+    cut_short, echo, octets, pass_until, queue, read_stream, read_to_end, still_works, turn, until, write_stream,
 };
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
@@ -26,6 +27,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     going_away_stops_new_exchanges_and_no_others,
     idle_waits_for_what_is_open,
     idle_waits_for_what_nobody_took,
+    idle_waits_for_a_handler_that_does_not_wait_itself,
     shutdown_lets_what_is_open_end,
     shutdown_returns_by_its_deadline_whatever_peers_do,
     shutdown_stops_listening,
@@ -306,6 +308,32 @@ async fn idle_waits_for_what_nobody_took(world: World) {
         }
         idle.await;
     }
+    world.part(near, far).await;
+}
+
+async fn idle_waits_for_a_handler_that_does_not_wait_itself(world: World) {
+    let (near, far) = world.pair().await;
+    let (give, take) = queue();
+    let router = Router::new().on_message("log", move |message| {
+        let give = give.clone();
+        async move {
+            give.put(cut_short(1, message.line().idle()).await.is_none());
+            Ok(())
+        }
+    });
+    let mut run = Box::pin(Arc::new(router).serve(far.clone(), 1));
+    for many in 1..4 {
+        for _ in 0..many {
+            near.notify("log", "").await.expect("the line is up");
+        }
+        until(|| far.stats().received.notices == (1..=many).sum()).await;
+        assert!(cut_short(1, &mut run).await.is_none());
+        for _ in 0..many {
+            assert!(take.next().await, "it was taken for idle while a handler ran");
+        }
+        far.idle().await;
+    }
+    drop(run);
     world.part(near, far).await;
 }
 

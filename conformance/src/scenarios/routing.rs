@@ -1,11 +1,13 @@
 //! Which handler a message goes to, and how many of them there may be.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake};
+use std::time::Duration;
 
-use ropeway_driver::{Action, ActionError, CloseCode, Code, Error, Failure, Reason, Router};
+use ropeway_driver::{Action, ActionError, CloseCode, Code, Error, Failure, Message, Reason, Router};
 
 use super::by_hand::{cut_short, echo, octets, queue, still_works, turn, until};
 use super::{Scenario, scenarios};
@@ -17,7 +19,10 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_dropped_router_leaves_what_it_has_not_begun,
     a_client_handles_what_the_server_asks,
     handlers_beyond_the_limit_wait,
+    a_request_given_up_in_the_queue_is_not_begun,
     a_slow_handler_holds_nobody_up,
+    an_answer_does_not_wait_for_slow_handlers_behind_it,
+    what_others_say_does_not_wait_for_a_handler,
     a_handler_that_panics_harms_its_own_request_only,
     a_handler_given_up_harms_nobody,
     lines_beyond_the_limit_wait_to_be_accepted,
@@ -201,6 +206,119 @@ async fn a_slow_handler_holds_nobody_up(world: World) {
     message.answer("at last").await.expect("it is waited for");
     assert_eq!(asker.await.expect("it is answered"), "at last");
     world.part(near, far).await;
+}
+
+async fn a_request_given_up_in_the_queue_is_not_begun(world: World) {
+    let (near, far) = world.pair().await;
+    let (go, goes) = queue();
+    let (begin, begun) = queue();
+    let goes = Arc::new(goes);
+    let router = Router::new().on("echo", echo).on("work", move |number: u32| {
+        begin.put(number);
+        let goes = goes.clone();
+        async move {
+            let () = goes.next().await;
+            Ok(())
+        }
+    });
+    let serving = Arc::new(router).serve(far.clone(), 1);
+    world.background(async move { serving.await.expect("no action has two handlers") });
+    let line = near.clone();
+    let first = world.spawn(async move { line.request::<_, ()>("work", &1u32).await });
+    assert_eq!(begun.next().await, 1);
+    let (second, third) = (near.open("work", &2u32).send().await, near.open("work", &3u32).send().await);
+    until(|| far.stats().received.requests == 3).await;
+    drop(second);
+    until(|| far.stats().received.aborts == 1).await;
+    go.put(());
+    first.await.expect("it is answered");
+    assert_eq!(begun.next().await, 3, "nobody waits for the second");
+    go.put(());
+    third.expect("the line is up").answer::<()>().await.expect("it is answered");
+    still_works(&near).await;
+    world.part(near, far).await;
+}
+
+/// Though all of them came at once.
+async fn an_answer_does_not_wait_for_slow_handlers_behind_it(world: World) {
+    let (near, far) = world.pair().await;
+    let (begin, begun) = queue();
+    let time = world.time().clone();
+    let router = Router::new().on("work", move |number: u32| {
+        let (begin, time) = (begin.clone(), time.clone());
+        async move {
+            // It takes a second, and gives nobody else a turn.
+            cut_short(1, time.pass_unseen(Duration::from_secs(1))).await;
+            begin.put(number);
+            Ok(number)
+        }
+    });
+    let mut run = Box::pin(Arc::new(router).serve(far.clone(), 1));
+    let mut askers: Vec<_> = (0..10u32)
+        .map(|number| {
+            let line = near.clone();
+            Some(world.spawn(async move { line.request::<_, u32>("work", &number).await }))
+        })
+        .collect();
+    until(|| far.stats().received.requests == 10).await;
+    for _ in 0..10 {
+        assert!(cut_short(1, &mut run).await.is_none());
+        let number = begun.next().await;
+        assert!(begun.is_empty(), "the next has begun before anybody else had a turn");
+        let asker = askers[number as usize].take().expect("it is begun once");
+        assert_eq!(asker.await.expect("it is answered"), number);
+    }
+    drop(run);
+    world.part(near, far).await;
+}
+
+/// Whoever says it on another thread, while the answers of a batch are held back.
+async fn what_others_say_does_not_wait_for_a_handler(world: World) {
+    let (listener, address) = world.listen().await;
+    let (near, driver) = world.near_end(world.connect(&address).await, patient());
+    world.background(driver);
+    let (far, mut driver) = world.far_end(world.accept(&listener).await, patient());
+    let woken = Arc::new(Flag(AtomicBool::new(true)));
+    let asked = [(); 2].map(|()| {
+        let line = near.clone();
+        world.spawn(async move { line.request::<_, bool>("speak", &()).await })
+    });
+    // Until it has all there is, and sleeps.
+    while woken.0.swap(false, Ordering::SeqCst) || far.stats().received.requests < 2 {
+        assert!(Pin::new(&mut driver).poll(&mut Context::from_waker(&woken.clone().into())).is_pending());
+        turn().await;
+    }
+    let kicked = woken.clone();
+    let router = Router::new().on_message("speak", move |message: Message| {
+        let line = message.line().clone();
+        let said = std::thread::spawn(move || crate::block_on(line.notify("aside", &()))).join();
+        let kicked = kicked.0.load(Ordering::SeqCst);
+        async move {
+            said.expect("it does not panic")?;
+            Ok(message.answer(&kicked).await?)
+        }
+    });
+    let mut run = Box::pin(Arc::new(router).serve(far.clone(), 1));
+    assert!(cut_short(1, &mut run).await.is_none());
+    world.background(driver);
+    for asked in asked {
+        assert!(asked.await.expect("it is answered"), "the driver slept on");
+    }
+    let mut messages = near.messages();
+    for _ in 0..2 {
+        assert_eq!(*messages.next().await.expect("it was said").action(), "aside");
+    }
+    drop((run, messages));
+    world.part(near, far).await;
+}
+
+/// Says that somebody was woken.
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Flag>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 /// A panic that nobody is told of.
