@@ -207,7 +207,7 @@ impl Line {
     /// Waits until the handshake is done. Verbs wait by themselves.
     ///
     /// # Errors
-    /// [`Error::Closed`] if the line ended before.
+    /// [`Error::Closed`] if the line ended before it was.
     ///
     /// # Cancel safety
     /// Safe.
@@ -215,11 +215,12 @@ impl Line {
         let mut waiting = Waiting::new(self, Turn::default());
         poll_fn(|cx| {
             let mut state = self.lock();
-            if let Some(error) = state.over() {
-                return Poll::Ready(Err(error));
-            }
+            // What came before the line ended is there to be taken.
             if state.machine.peer().is_some() {
                 return Poll::Ready(Ok(()));
+            }
+            if let Some(error) = state.over() {
+                return Poll::Ready(Err(error));
             }
             state.wait_for_phase(&mut waiting.turn, cx);
             Poll::Pending

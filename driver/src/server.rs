@@ -215,14 +215,11 @@ impl Listening {
     /// Whether the line, which has said hello, is still to be served.
     fn greet(&self, number: u64) -> bool {
         let mut book = self.book();
-        let stopped = book.stopped;
-        match book.lines.get_mut(&number) {
-            Some((_, greeted)) if !stopped => {
-                *greeted = true;
-                true
-            }
-            _ => false,
+        // A peer that spoke and went is in the book no more, and is served all the same.
+        if let Some((_, greeted)) = book.lines.get_mut(&number) {
+            *greeted = true;
         }
+        !book.stopped
     }
 
     fn leave(&self, number: u64) {
@@ -349,9 +346,10 @@ async fn serve(line: Line, number: u64, shared: Arc<Listening>) {
     if let Some(hook) = &shared.on_line {
         let mut ended = pin!(line.ended());
         let mut hooked = pin!(unwind::output(async { hook(line.clone()).await }));
-        let outcome = poll_fn(|cx| match ended.as_mut().poll(cx) {
-            Poll::Ready(_) => Poll::Ready(None),
-            Poll::Pending => hooked.as_mut().poll(cx).map(Some),
+        // It is asked first: a peer that spoke and went has spoken.
+        let outcome = poll_fn(|cx| match hooked.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => ended.as_mut().poll(cx).map(|_| None),
         });
         let (code, text) = match outcome.await {
             Some(Some(Ok(()))) => (None, String::new()),
