@@ -39,7 +39,7 @@ pub struct Messages {
 /// Answers to a batch go out together; see [`Messages::corked`].
 #[derive(Default)]
 struct Cork {
-    /// When answers began to be held back, if they are.
+    /// When answers began to be held back, if they are; never, if there are too few for a look at the clock.
     since: Option<Duration>,
     /// Messages handed out since.
     held: usize,
@@ -55,7 +55,7 @@ const CORKED: usize = 32;
 /// wake-up and a write, which take a tenth of it, is worth no more.
 const HELD: Duration = Duration::from_micros(100);
 /// A look at the clock costs as much as the rest of the loop: as long as handlers are quick, one is enough for so many.
-const STRIDE: usize = 4;
+const STRIDE: usize = 8;
 /// So many messages are handed out in a row before other tasks get a turn.
 const RUN: usize = 1024;
 
@@ -156,11 +156,12 @@ impl Messages {
 
     /// What is said on this thread from now on goes out together, unless there is but one message to answer.
     fn hold_back(&mut self) {
-        let several = self.batch.len() > 1;
+        let len = self.batch.len();
         if let Some(cork) = &mut self.cork {
             cork.held = 0;
-            cork.since = several.then(|| self.shared.spawn.now());
-            self.shared.lock().corked = several.then(Here::thread);
+            let since = || if len > cork.stride { self.shared.spawn.now() } else { Duration::MAX };
+            cork.since = (len > 1).then(since);
+            self.shared.lock().corked = (len > 1).then(Here::thread);
         }
     }
 

@@ -56,10 +56,13 @@ impl Handling {
     pub(crate) fn begin(handler: &dyn Fn(Message) -> Work, message: Message, cx: &mut Context<'_>) -> Option<Handling> {
         let asked = message.exchange().map(|(key, id)| Asked { line: address(message.line()), key, id });
         let mut handling = Handling { asked, work: None };
-        match handling.step(|work| work.insert(handler(message)).as_mut().poll(cx)) {
-            Poll::Ready(()) => None,
-            Poll::Pending => Some(handling),
-        }
+        // Moved once, and not with every closure around the call.
+        let mut message = Some(message);
+        let begun = handling.step(|work| match message.take() {
+            Some(message) => work.insert(handler(message)).as_mut().poll(cx),
+            None => Poll::Ready(Ok(())),
+        });
+        begun.is_pending().then_some(handling)
     }
 
     /// Goes on. Ready when it is over; nothing of it is left then.
@@ -67,6 +70,7 @@ impl Handling {
         self.step(|work| work.as_mut().map_or(Poll::Ready(Ok(())), |work| work.as_mut().poll(cx)))
     }
 
+    #[inline]
     fn step(&mut self, step: impl FnOnce(&mut Option<Work>) -> Poll<Result<(), Failure>>) -> Poll<()> {
         let mut scope = Scope::enter(self.asked);
         let polled = unwind::call(|| step(&mut self.work));
