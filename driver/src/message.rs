@@ -186,7 +186,10 @@ impl Message {
         Ok(Some(flow))
     }
 
-    /// Waits until the peer gives the request up, or the line is over. A handler of long work should stop then.
+    /// Waits until the peer gives the request up, or the line is over, for whoever takes messages from a
+    /// [line](Line::messages) or was given one by a handler: long work should stop then.
+    ///
+    /// The handler of a request itself does not come back from it, for a [`Router`](crate::Router) drops that instead.
     ///
     /// # Cancel safety
     /// Safe.
@@ -222,15 +225,8 @@ impl Message {
         // The future keeps no more of the message than it needs: a handler's is the smaller for it.
         let Message { mut serving, wants_answer, .. } = self;
         async move {
-            let said = match body.value() {
-                Ok(content) => serving.respond(wants_answer, Terms::LAST, &content).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = &said {
-                // Nobody else has the message: what kept it from being answered is the answer.
-                serving.refuse(error.clone());
-            }
-            said
+            let content = body.value().inspect_err(|error| serving.refuse(error.clone()))?;
+            serving.respond(wants_answer, Terms::LAST, &content).await
         }
     }
 

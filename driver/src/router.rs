@@ -77,6 +77,10 @@ impl Router {
     /// Handles an action, or a pattern, with the message itself, for all that it may bring and be answered.
     ///
     /// A failure is the answer, unless the handler has answered before or given the message away.
+    ///
+    /// When the peer gives a request up, or the line ends, its handler is dropped where it waits. What is to happen even
+    /// then belongs into the `Drop` of something it holds, and work that is to go on into a task of its own. The handler of
+    /// a message that wants no answer runs to its end, and learns of the line's by [`Message::aborted`].
     pub fn on_message<'a, F, Fut>(self, action: impl Into<To<'a>>, handler: F) -> Router
     where
         F: Fn(Message) -> Fut + Send + Sync + 'static,
@@ -138,7 +142,10 @@ impl Router {
     ///
     /// A handler that does not finish at once becomes a task of its own. That of a request is dropped when the peer gives
     /// the request up or the line ends; that of a message that wants no answer runs to its end. One that panics is
-    /// dropped too, its request answered with [`Code::INTERNAL`], and nobody else is harmed.
+    /// dropped too, its request answered with [`Code::INTERNAL`], and nobody else is harmed. A request that is given up
+    /// while it waits for a handler to end is passed over.
+    ///
+    /// Answers that are ready at once go out together with those behind them, unless handlers take long.
     ///
     /// It keeps the line open.
     ///

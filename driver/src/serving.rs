@@ -92,6 +92,10 @@ impl Serving {
         match taken {
             // The peer gave up, so nothing is open to answer.
             Err(Error::Misuse(_)) => Err(self.given_up(key)),
+            Err(error) => {
+                self.refuse(error.clone());
+                Err(error)
+            }
             taken => taken,
         }
     }
