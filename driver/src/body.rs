@@ -9,16 +9,17 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{self, Encoded, Owned, Value};
 use crate::error::{BodyError, Error};
+use crate::types::CARRIED;
 
 /// The body of a message, whole: nothing, raw octets, text, or a value of a named type.
 ///
 /// It can be sent on as what it is, without being decoded: a handler that takes a `Body` and returns it is an echo.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Body {
     pub(crate) kind: BodyKind,
+    /// As they lay in the message.
     pub(crate) octets: Octets,
-    /// The shape of a typed value, as the sender told it.
-    pub(crate) shape: Option<u64>,
+    pub(crate) shape: Shape,
 }
 
 /// What a body is.
@@ -36,7 +37,7 @@ pub enum BodyKind {
 }
 
 impl Body {
-    pub(crate) const NONE: Body = Body { kind: BodyKind::None, octets: Octets::EMPTY, shape: None };
+    pub(crate) const NONE: Body = Body { kind: BodyKind::None, octets: Octets::EMPTY, shape: Shape::Unknown };
 
     /// What it is.
     pub fn kind(&self) -> &BodyKind {
@@ -45,12 +46,15 @@ impl Body {
 
     /// Its octets as they came.
     pub fn as_slice(&self) -> &[u8] {
-        self.octets.as_slice()
+        // Where there is no room for a shape there is no value either.
+        self.octets.as_slice().get(self.shape.len()..).unwrap_or_default()
     }
 
     /// Its octets as they came. Copies bodies of up to 64 octets, and no other.
     pub fn into_bytes(self) -> Bytes {
-        self.octets.into_bytes()
+        let shape = self.shape.len();
+        let mut octets = self.octets.into_bytes();
+        octets.split_off(shape.min(octets.len()))
     }
 
     /// Its length in octets.
@@ -75,7 +79,10 @@ impl Body {
 
 /// What can be sent as a body: any serde value, text, octets, or a [`Body`] that came. Not to be implemented elsewhere.
 ///
-/// Text and [`Bytes`] travel as what they are, and so does a `Vec<u8>`; any other value in postcard's format.
+/// Text and [`Bytes`] travel as what they are, and so does a `Vec<u8>`; any other value in postcard's format, which tells
+/// fields apart by their place alone. So a value can't be sent if serde does not know the length of a row or map of it in
+/// advance (`#[serde(flatten)]` makes such maps), or if a field of it is left out (`skip_serializing_if`). Box, `Rc`,
+/// `Arc`, `Cow` and references make no difference to what a type is called.
 pub trait ToBody: Sync {
     /// The content, to be sent at once.
     #[doc(hidden)]
@@ -106,11 +113,11 @@ impl<T: Serialize + Sync + ?Sized> ToBody for T {
 
 impl ToBody for Body {
     fn value(&self) -> Result<Value<'_, Body>, Error> {
-        Ok(Value::as_it_is(self, self.encoded(), self.len(), self.shape))
+        Ok(Value::as_it_is(self, self.encoded(), self.len(), self.shape()))
     }
 
     fn owned(&self) -> Result<Owned, Error> {
-        Ok(Owned::as_it_is(self.encoded(), self.octets.clone().into_bytes(), self.shape))
+        Ok(Owned::as_it_is(self.encoded(), self.clone().into_bytes(), self.shape()))
     }
 
     fn show(&self, to: &mut dyn FnMut(&[u8])) {
@@ -119,6 +126,12 @@ impl ToBody for Body {
 }
 
 /// What a body can be taken as: any serde value, or a [`Body`], as it came.
+///
+/// A value is taken as the type that it was sent as, and as no other: both ends call it the same, wherever each of them
+/// keeps it, and mean the same by it. Fields and variants, theirs as well as those of whatever lies in them, come in the
+/// same order, under the names by which they are serialised, and of the same types. An `alias` does no harm, and makes the
+/// names of its struct or enum go unchecked. A value can't be taken as a type that asks its input what comes next: enums
+/// that are untagged or tagged by a field, structs with `#[serde(flatten)]`, `serde_json::Value` and the like.
 pub trait FromBody: Sized {
     /// The value that the body holds.
     ///
@@ -140,6 +153,15 @@ impl FromBody for Body {
 }
 
 impl Body {
+    /// The shape of a typed value, as its sender told it.
+    pub(crate) fn shape(&self) -> Option<u64> {
+        match self.shape {
+            Shape::Unknown => None,
+            Shape::Told(shape) => Some(shape),
+            Shape::Carried => self.octets.as_slice().first_chunk().map(|shape| u64::from_le_bytes(*shape)),
+        }
+    }
+
     fn encoded(&self) -> Encoded {
         match &self.kind {
             BodyKind::None => Encoded::None,
@@ -149,6 +171,14 @@ impl Body {
         }
     }
 }
+
+impl PartialEq for Body {
+    fn eq(&self, other: &Body) -> bool {
+        self.kind == other.kind && self.as_slice() == other.as_slice() && self.shape() == other.shape()
+    }
+}
+
+impl Eq for Body {}
 
 impl fmt::Debug for Body {
     /// Kind and length; contents may be secret.
@@ -165,6 +195,33 @@ impl fmt::Display for BodyKind {
             BodyKind::Text => f.write_str("text"),
             BodyKind::Typed(name) => f.write_str(name),
         }
+    }
+}
+
+/// Where the shape of a value is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// The sender does not tell.
+    Unknown,
+    /// In the definition of its type.
+    Told(u64),
+    /// In the eight octets before it.
+    Carried,
+}
+
+impl Shape {
+    /// A type by its definition.
+    pub(crate) fn told(name: Arc<str>, fingerprint: Option<u64>) -> (Arc<str>, Shape) {
+        match (fingerprint, name.strip_suffix(CARRIED)) {
+            (Some(fingerprint), _) => (name, Shape::Told(fingerprint)),
+            (None, Some(carried)) => (carried.into(), Shape::Carried),
+            (None, None) => (name, Shape::Unknown),
+        }
+    }
+
+    /// Octets that it takes before the value.
+    fn len(self) -> usize {
+        if matches!(self, Shape::Carried) { 8 } else { 0 }
     }
 }
 
@@ -205,11 +262,3 @@ impl Octets {
         }
     }
 }
-
-impl PartialEq for Octets {
-    fn eq(&self, other: &Octets) -> bool {
-        self.as_slice() == other.as_slice()
-    }
-}
-
-impl Eq for Octets {}

@@ -25,8 +25,9 @@ mod chunked;
 mod client;
 mod codec;
 mod config;
-mod depth;
+mod decode;
 mod driver;
+mod encode;
 mod error;
 mod exchange;
 mod file;
@@ -49,6 +50,7 @@ mod state;
 mod stream;
 #[cfg(feature = "tokio")]
 mod tokio_io;
+mod types;
 mod unwind;
 mod verdict;
 mod waiters;

@@ -23,13 +23,14 @@ use ropeway_core as core;
 use ropeway_core::{Connection, Instant, Kind, Refused, Table};
 
 use crate::action::{Action, To};
-use crate::body::{Body, BodyKind, Octets};
+use crate::body::{Body, BodyKind, Octets, Shape};
 use crate::codec::{Content, Encoded};
 use crate::error::{Ended, Error};
 use crate::here::Here;
 use crate::memory::Grown;
 use crate::runtime::{Endpoints, Spawn};
 use crate::slab::{Keys, Slab};
+use crate::types::Types;
 use crate::waiters::Waiters;
 
 use exchanges::Served;
@@ -96,9 +97,7 @@ pub(crate) struct State {
     idle_waiters: Waiters,
     pub(crate) peer_away: bool,
     actions: HashMap<Box<str>, u16>,
-    types: HashMap<&'static str, u16>,
-    /// Types of values that are sent on as they came, by the name and the shape that their sender told.
-    passed: HashMap<(Arc<str>, Option<u64>), u16>,
+    types: Types,
     pub(crate) names: Names,
     pub(crate) ended: Option<Ended>,
 }
@@ -107,8 +106,7 @@ pub(crate) struct State {
 #[derive(Clone, Default)]
 pub(crate) struct Names {
     pub(crate) actions: Vec<Arc<str>>,
-    /// With the number that stands for their shape, if they have one.
-    pub(crate) types: Vec<(Arc<str>, Option<u64>)>,
+    pub(crate) types: Vec<(Arc<str>, Shape)>,
 }
 
 impl Shared {
@@ -201,8 +199,7 @@ impl State {
             idle_waiters: Waiters::default(),
             peer_away: false,
             actions: HashMap::new(),
-            types: HashMap::new(),
-            passed: HashMap::new(),
+            types: Types::default(),
             names: Names::default(),
             ended: None,
         }
@@ -254,32 +251,18 @@ impl State {
         }
     }
 
-    /// The kind as the machine knows it; defines a type's name if it is new.
+    /// The kind as the machine knows it; defines a type's name if it is new, and tells the content what to show.
     pub(crate) fn kind(&mut self, content: &dyn Content) -> Result<Kind, Refused> {
-        Ok(match content.encoded() {
-            Encoded::None | Encoded::Struct(_) => Kind::None,
-            Encoded::Bytes => Kind::Bytes,
-            Encoded::Text => Kind::Text,
-            Encoded::Typed(name, label) => match self.types.get(name) {
-                Some(index) => Kind::Typed(*index),
-                None => {
-                    let index = self.machine.define(Table::Types, &label(), content.shape())?;
-                    self.types.insert(name, index);
-                    Kind::Typed(index)
-                }
-            },
-            Encoded::Named(name) => {
-                let key = (name.clone(), content.shape());
-                match self.passed.get(&key) {
-                    Some(index) => Kind::Typed(*index),
-                    None => {
-                        let index = self.machine.define(Table::Types, name, key.1)?;
-                        self.passed.insert(key, index);
-                        Kind::Typed(index)
-                    }
-                }
-            }
-        })
+        let State { types, machine, .. } = self;
+        let defined = match content.encoded() {
+            Encoded::None => return Ok(Kind::None),
+            Encoded::Bytes => return Ok(Kind::Bytes),
+            Encoded::Text => return Ok(Kind::Text),
+            Encoded::Typed(full, label) => types.of_type(machine, full, *label, content.shape())?,
+            Encoded::Named(name) => types.of_name(machine, name, content.shape())?,
+        };
+        content.carry_shape(defined.carried);
+        Ok(Kind::Typed(defined.index))
     }
 
     /// Lets go of rows that a burst has left behind.
@@ -346,13 +329,13 @@ pub(crate) fn micros(since: Duration) -> Instant {
 /// The body of a message or answer, once all of it is there.
 pub(crate) fn body(kind: Kind, octets: Octets, names: &Names) -> Body {
     let (kind, shape) = match kind {
-        Kind::None => (BodyKind::None, None),
-        Kind::Bytes => (BodyKind::Bytes, None),
-        Kind::Text => (BodyKind::Text, None),
+        Kind::None => (BodyKind::None, Shape::Unknown),
+        Kind::Bytes => (BodyKind::Bytes, Shape::Unknown),
+        Kind::Text => (BodyKind::Text, Shape::Unknown),
         // The machine has checked that the index is defined.
         Kind::Typed(index) => match names.types.get(usize::from(index)) {
             Some((name, shape)) => (BodyKind::Typed(name.clone()), *shape),
-            None => (BodyKind::Typed("?".into()), None),
+            None => (BodyKind::Typed("?".into()), Shape::Unknown),
         },
     };
     Body { kind, octets, shape }

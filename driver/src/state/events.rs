@@ -10,7 +10,7 @@ use ropeway_core::{Answer, Code, Event, FlowId, LaneId, Message as Heard, Room, 
 use super::State;
 use super::exchanges::{Arrived, Raw, RawReply, Served};
 use super::flows::In;
-use crate::body::Octets;
+use crate::body::{Octets, Shape};
 use crate::error::Ended;
 use crate::slab::Key;
 
@@ -113,7 +113,7 @@ impl State {
                 let name = Arc::from(String::from_utf8_lossy(name));
                 match table {
                     Table::Actions => self.names.actions.push(name),
-                    Table::Types => self.names.types.push((name, fingerprint)),
+                    Table::Types => self.names.types.push(Shape::told(name, fingerprint)),
                 }
             }
             Event::Ready(_) => self.wakes.extend(self.phase_waiters.drain()),
