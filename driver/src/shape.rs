@@ -187,7 +187,6 @@ fn mix(state: u64, word: u64) -> u64 {
 mod tests {
     use serde::Serialize;
 
-    use super::*;
     use crate::encode;
 
     fn of(value: &(impl Serialize + ?Sized)) -> u64 {

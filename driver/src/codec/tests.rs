@@ -236,7 +236,7 @@ fn whoever_writes_and_reads_otherwise_than_derived_is_understood() {
     impl TryFrom<u32> for Even {
         type Error = String;
         fn try_from(number: u32) -> Result<Even, String> {
-            if number % 2 == 0 { Ok(Even(number)) } else { Err(format!("{number} is odd")) }
+            if number.is_multiple_of(2) { Ok(Even(number)) } else { Err(format!("{number} is odd")) }
         }
     }
     #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
