@@ -217,8 +217,12 @@ impl Messages {
         state.unfinished += self.unfinished;
         // The inbox is empty now, which may be all that was left to do.
         state.finished(done);
-        if self.cork.is_some() {
-            if self.batch.len() > 1 && state.asleep && state.machine.wants_transmit() {
+        if let Some(cork) = &mut self.cork {
+            cork.since = None;
+            if self.batch.len() == 1 {
+                return Poll::Ready(());
+            }
+            if state.asleep && state.machine.wants_transmit() {
                 let driver = state.kick();
                 state.wakes.extend(driver);
             }
