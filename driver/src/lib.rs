@@ -9,8 +9,8 @@
 //! their lines. Settings are fields of [`Config`]: `let mut config = Config::DEFAULT; config.lanes = 64;`.
 //!
 //! Bodies are text, [`Bytes`](bytes::Bytes), or any serde value; values travel in postcard's format, under the name of
-//! their type and with the names of their fields, so that a type that differs is an error and not nonsense. Serde's
-//! `alias` counts as a field of its own, and a field left out by `skip_serializing_if` can't be read back.
+//! their type and with a number made of their shape, so that a type that differs is an error and not nonsense. What can
+//! travel so, and what can't, is said at [`ToBody`] and [`FromBody`].
 //! A [`Body`] that came is sent on as it is.
 //!
 //! Handlers fail with a [`Failure`], which their peer is told; `?` makes one of every error here and, by a `From`, of yours.
