@@ -1,7 +1,8 @@
-//! Values into postcard's format: <https://postcard.jamesmunns.com/wire-format>. What serde says on the way leaves a trace.
+//! Values into octets, which postcard writes. What serde says on the way leaves a trace.
 
 use std::fmt;
 
+use postcard::ser_flavors::Flavor;
 use serde::ser::{
     Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
@@ -11,7 +12,7 @@ use crate::shape::{Atom, Elements, Trace};
 
 /// Appends a value; its trace.
 pub(crate) fn append<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<Trace, Unfit> {
-    let mut writer = Writer { out, trace: Trace::START };
+    let mut writer = Writer { postcard: postcard::Serializer { output: Out(out) }, trace: Trace::START };
     value.serialize(&mut writer)?;
     Ok(writer.trace)
 }
@@ -34,42 +35,46 @@ impl serde::ser::Error for Unfit {
     }
 }
 
+impl From<postcard::Error> for Unfit {
+    fn from(error: postcard::Error) -> Unfit {
+        Unfit(error.to_string())
+    }
+}
+
+/// Where postcard puts octets.
+struct Out<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Out<'_> {
+    type Output = ();
+
+    #[inline]
+    fn try_push(&mut self, octet: u8) -> postcard::Result<()> {
+        self.0.push(octet);
+        Ok(())
+    }
+
+    #[inline]
+    fn try_extend(&mut self, octets: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(octets);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
 struct Writer<'a> {
-    out: &'a mut Vec<u8>,
+    postcard: postcard::Serializer<Out<'a>>,
     trace: Trace,
 }
 
 impl<'a> Writer<'a> {
-    /// LEB128.
     #[inline]
-    fn varint(&mut self, mut number: u64) {
-        while number > 0x7f {
-            self.out.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.out.push(number as u8);
-    }
-
-    /// The same for what no register holds.
-    fn long_varint(&mut self, mut number: u128) {
-        while number > 0x7f {
-            self.out.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        self.out.push(number as u8);
-    }
-
-    #[inline]
-    fn octets(&mut self, octets: &[u8]) {
-        self.varint(octets.len() as u64);
-        self.out.extend_from_slice(octets);
-    }
-
-    #[inline]
-    fn variant(&mut self, index: u32, name: &str) {
-        self.varint(index.into());
+    fn variant(&mut self, index: u32, name: &'static str) -> Result<(), Unfit> {
         self.trace.variant(index);
         self.trace.name(name);
+        Ok(self.postcard.serialize_unit_variant("", index, name)?)
     }
 
     fn group(&mut self) -> Group<'_, 'a> {
@@ -78,16 +83,20 @@ impl<'a> Writer<'a> {
 
     fn row(&mut self, len: Option<usize>, is_map: bool) -> Result<Row<'_, 'a>, Unfit> {
         let unknown = || Unfit("a row or map of unknown length, such as `flatten` makes of a struct".into());
-        self.varint(len.ok_or_else(unknown)? as u64);
+        // Of a row postcard writes the length alone.
+        self.postcard.serialize_seq(Some(len.ok_or_else(unknown)?))?;
         let outer = self.trace;
         Ok(Row { writer: self, outer, elements: Elements::new(is_map) })
     }
 }
 
-/// Small numbers of either sign are short: 0, -1, 1, -2 and so on.
-macro_rules! zigzag {
-    ($number:ident: $signed:ty as $unsigned:ty) => {
-        (($number << 1) ^ ($number >> (<$signed>::BITS - 1))) as $unsigned
+macro_rules! atoms {
+    ($($name:ident $type:ty: $atom:ident;)*) => {
+        $(#[inline]
+        fn $name(self, value: $type) -> Result<(), Unfit> {
+            self.trace.atom(Atom::$atom);
+            Ok(self.postcard.$name(value)?)
+        })*
     };
 }
 
@@ -106,125 +115,40 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         false
     }
 
-    #[inline]
-    fn serialize_bool(self, value: bool) -> Result<(), Unfit> {
-        self.trace.atom(Atom::Bool);
-        self.out.push(value.into());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_i8(self, value: i8) -> Result<(), Unfit> {
-        self.trace.atom(Atom::I8);
-        self.out.push(value as u8);
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_i16(self, value: i16) -> Result<(), Unfit> {
-        self.trace.atom(Atom::I16);
-        self.varint(zigzag!(value: i16 as u16).into());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_i32(self, value: i32) -> Result<(), Unfit> {
-        self.trace.atom(Atom::I32);
-        self.varint(zigzag!(value: i32 as u32).into());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_i64(self, value: i64) -> Result<(), Unfit> {
-        self.trace.atom(Atom::I64);
-        self.varint(zigzag!(value: i64 as u64));
-        Ok(())
-    }
-
-    fn serialize_i128(self, value: i128) -> Result<(), Unfit> {
-        self.trace.atom(Atom::I128);
-        self.long_varint(zigzag!(value: i128 as u128));
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_u8(self, value: u8) -> Result<(), Unfit> {
-        self.trace.atom(Atom::U8);
-        self.out.push(value);
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_u16(self, value: u16) -> Result<(), Unfit> {
-        self.trace.atom(Atom::U16);
-        self.varint(value.into());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_u32(self, value: u32) -> Result<(), Unfit> {
-        self.trace.atom(Atom::U32);
-        self.varint(value.into());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_u64(self, value: u64) -> Result<(), Unfit> {
-        self.trace.atom(Atom::U64);
-        self.varint(value);
-        Ok(())
-    }
-
-    fn serialize_u128(self, value: u128) -> Result<(), Unfit> {
-        self.trace.atom(Atom::U128);
-        self.long_varint(value);
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_f32(self, value: f32) -> Result<(), Unfit> {
-        self.trace.atom(Atom::F32);
-        self.out.extend_from_slice(&value.to_le_bytes());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_f64(self, value: f64) -> Result<(), Unfit> {
-        self.trace.atom(Atom::F64);
-        self.out.extend_from_slice(&value.to_le_bytes());
-        Ok(())
-    }
-
-    fn serialize_char(self, value: char) -> Result<(), Unfit> {
-        self.trace.atom(Atom::Char);
-        self.octets(value.encode_utf8(&mut [0; 4]).as_bytes());
-        Ok(())
-    }
-
-    #[inline]
-    fn serialize_str(self, value: &str) -> Result<(), Unfit> {
-        self.trace.atom(Atom::Text);
-        self.octets(value.as_bytes());
-        Ok(())
+    atoms! {
+        serialize_bool bool: Bool;
+        serialize_i8 i8: I8;
+        serialize_i16 i16: I16;
+        serialize_i32 i32: I32;
+        serialize_i64 i64: I64;
+        serialize_i128 i128: I128;
+        serialize_u8 u8: U8;
+        serialize_u16 u16: U16;
+        serialize_u32 u32: U32;
+        serialize_u64 u64: U64;
+        serialize_u128 u128: U128;
+        serialize_f32 f32: F32;
+        serialize_f64 f64: F64;
+        serialize_char char: Char;
+        serialize_str &str: Text;
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Unfit> {
         self.trace.octets(value.is_empty());
-        self.octets(value);
-        Ok(())
+        Ok(self.postcard.serialize_bytes(value)?)
     }
 
     #[inline]
     fn serialize_none(self) -> Result<(), Unfit> {
         self.trace.atom(Atom::None);
-        self.out.push(0);
-        Ok(())
+        Ok(self.postcard.serialize_none()?)
     }
 
     #[inline]
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Unfit> {
         self.trace.atom(Atom::Some);
-        self.out.push(1);
+        // The value behind it is serialised here, so postcard gets the mark alone.
+        self.postcard.serialize_some(&())?;
         value.serialize(self)
     }
 
@@ -240,7 +164,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
 
     #[inline]
     fn serialize_unit_variant(self, _: &'static str, index: u32, variant: &'static str) -> Result<(), Unfit> {
-        self.variant(index, variant);
+        self.variant(index, variant)?;
         self.serialize_unit()
     }
 
@@ -257,7 +181,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Unfit> {
-        self.variant(index, variant);
+        self.variant(index, variant)?;
         value.serialize(self)
     }
 
@@ -284,7 +208,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Group<'w, 'a>, Unfit> {
-        self.variant(index, variant);
+        self.variant(index, variant)?;
         Ok(self.group())
     }
 
@@ -306,7 +230,7 @@ impl<'w, 'a> Serializer for &'w mut Writer<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Group<'w, 'a>, Unfit> {
-        self.variant(index, variant);
+        self.variant(index, variant)?;
         Ok(self.group())
     }
 }

@@ -400,7 +400,10 @@ async fn shutdown_returns_by_its_deadline_whatever_peers_do(world: World) {
     let went = ending.await;
     assert_eq!((went.closed, went.cut), (0, 2));
     assert!(matches!(asker.await, Err(Error::Closed(_))));
-    assert_eq!(waiter.ended().await.reason, Reason::ByPeer(CloseCode::AWAY));
+    let told = waiter.ended().await.reason;
+    // What the transport does not take there and then is not waited for.
+    let reached = told == Reason::ByPeer(CloseCode::AWAY) || (world.transport().is_slow() && told == Reason::Eof);
+    assert!(reached, "{told:?}");
     assert_eq!(deaf.ended().await.reason, Reason::Eof);
     assert_eq!(read_to_end(&mut stranger).await, b"");
 }
