@@ -214,16 +214,12 @@ impl<'de, 'a> Reader<'de, 'a> {
         Ok(value)
     }
 
-    /// A row or map, by `visit`.
-    fn row<T>(
-        &mut self,
-        is_map: bool,
-        visit: impl FnOnce(&mut Row<'_, 'de, 'a>) -> Result<T, Malformed>,
-    ) -> Result<T, Malformed> {
+    /// A row or map.
+    fn row<V: Visitor<'de>>(&mut self, is_map: bool, visitor: V) -> Result<V::Value, Malformed> {
         let left = self.varint(u64::BITS)?;
         let outer = std::mem::replace(&mut self.trace, Trace::START);
         let mut row = Row { reader: self, left, elements: Elements::new(is_map) };
-        let value = visit(&mut row)?;
+        let value = if is_map { visitor.visit_map(&mut row) } else { visitor.visit_seq(&mut row) }?;
         let elements = row.elements;
         self.trace = outer;
         self.trace.elements(elements);
@@ -344,11 +340,11 @@ impl<'de> Deserializer<'de> for &mut Reader<'de, '_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        self.enter(|reader| reader.row(false, |row| visitor.visit_seq(row)))
+        self.enter(|reader| reader.row(false, visitor))
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Malformed> {
-        self.enter(|reader| reader.row(true, |row| visitor.visit_map(row)))
+        self.enter(|reader| reader.row(true, visitor))
     }
 
     fn deserialize_tuple<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, Malformed> {
