@@ -189,7 +189,9 @@ async fn are_saved_and_written_by_range(world: World) {
             let total = file.size().map(|_| (end - start) as u64);
             let save = Save::in_folder(folder.path()).replace().max_size((end - start) as u64);
             let saving = file.range(start as u64..end as u64).save(save).await.expect("it has room");
-            assert_eq!(saving.progress().next().await.and_then(|progress| progress.total), total);
+            let told = saving.progress().next().await.and_then(|progress| progress.total);
+            // Once it is over its size is known.
+            assert!([total, Some((end - start) as u64)].contains(&told), "{told:?}");
             assert_eq!(saving.finished().await.expect("it comes"), folder.at("r"));
             assert!(folder.read("r") == content[start..end], "{start}..{end}");
             upload.finished().await.expect("it is told");
