@@ -153,7 +153,7 @@ async fn a_stream_that_comes_prolongs_it(world: World) {
 
 async fn a_file_that_is_taken_slowly_prolongs_it(world: World) {
     let (near, far) = world.pair_with(patient(), tight()).await;
-    let content = octets(100_000, 1);
+    let content = octets(150_000, 1);
     let file = Uploading::from_bytes("f", content.clone());
     let mut asked = near.open("any", &()).timeout(5 * SECOND).file(file).send().await.expect("the line is up");
     let (message, file) = offered(&far).await;
@@ -161,7 +161,10 @@ async fn a_file_that_is_taken_slowly_prolongs_it(world: World) {
     let (begun, mut read) = (world.time().now(), Vec::new());
     while let Some(chunk) = reader.chunk().await.expect("it comes") {
         read.extend_from_slice(&chunk);
-        world.time().pass(2 * SECOND).await;
+        // The sender goes on before time does; behind its last octet there is less than its credit to be read.
+        let sent = content.len().min(read.len() + 8000) as u64;
+        until(|| near.stats().sent.flow_octets >= sent).await;
+        world.time().pass(SECOND / 10_000 * chunk.len() as u32).await;
     }
     assert!(read == content);
     assert!(world.time().now() - begun > 10 * SECOND, "it took no longer than a deadline");
