@@ -13,6 +13,22 @@
 //! # }
 //! ```
 //!
+//! A line runs over any stream that is connected already, too; tokio's become one by [`TokioIo`]:
+//!
+//! ```
+//! use ropeway_tokio::{Client, Error, Server, TokioIo};
+//!
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Error> {
+//! let server = Server::bind("mem://").on("echo", |text: String| async move { Ok(text) }).serve().await?;
+//! let (near, far) = tokio::io::duplex(64 * 1024);
+//! server.serve_stream(TokioIo(far)).await;
+//! let client = Client::over(TokioIo(near)).connect().await?;
+//! assert_eq!(client.request::<_, String>("echo", "Atreyuuuu!").await?, "Atreyuuuu!");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Everything but the sockets, the clock and the tasks is in [`ropeway_driver`], the same for every runtime.
 
 #![forbid(unsafe_code)]

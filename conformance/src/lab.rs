@@ -76,7 +76,7 @@ impl Lab {
     pub(crate) fn address(&self) -> Address {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match self.inner.transport {
-            Transport::Tcp => Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            Transport::Tcp | Transport::Mem => Address::Tcp { host: "127.0.0.1".into(), port: 0 },
             Transport::Unix => {
                 let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
                 Address::Unix(std::env::temp_dir().join(format!("ropeway-{process}-{next}.sock")))
@@ -176,7 +176,7 @@ impl Runtime for Lab {
         }
         let (stream, ends) = match self.inner.transport {
             Transport::Pipe(sky) => self.inner.backlog.connect(address, sky.capacity())?,
-            _ => self.inner.host.connect(address, socket).await?,
+            other => self.inner.host.connect(&other.beneath(address), socket).await?,
         };
         let gate = self.planned().near.take();
         Ok((self.expose(stream, gate), ends))
@@ -188,20 +188,20 @@ impl Runtime for Lab {
                 let (listening, address) = self.inner.backlog.listen();
                 (LabListener(Kind::Pipe(listening)), address)
             }
-            _ => {
-                let (listener, address) = self.inner.host.listen(address).await?;
-                (LabListener(Kind::Socket(listener)), address)
+            other => {
+                let (listener, address) = self.inner.host.listen(&other.beneath(address)).await?;
+                (LabListener(Kind::Socket(listener)), other.above(address))
             }
         })
     }
 
-    async fn accept(&self, listener: &LabListener, socket: &SocketOptions) -> io::Result<(Duplex, Endpoints)> {
+    async fn accept(&self, listener: &LabListener, _: &SocketOptions) -> io::Result<(Duplex, Endpoints)> {
         if let Some(mishap) = self.planned().mishaps.pop() {
             return Err(mishap.into());
         }
         let (stream, ends) = match &listener.0 {
             Kind::Pipe(listening) => listening.accept().await?,
-            Kind::Socket(listener) => listener.accept(socket).await?,
+            Kind::Socket(listener) => listener.accept().await?,
         };
         let gate = self.planned().far.take();
         Ok((self.expose(stream, gate), ends))

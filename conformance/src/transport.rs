@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ropeway_driver::Address;
+
 use crate::lab::Duplex;
 use crate::weather::{Buffered, Chop, OneByte, Outdoors, Spurious, Stall};
 
@@ -13,6 +15,8 @@ pub enum Transport {
     Tcp,
     /// The binding's Unix sockets.
     Unix,
+    /// The driver's own, within this process.
+    Mem,
     /// A pipe in memory.
     Pipe(Sky),
 }
@@ -41,6 +45,7 @@ impl Transport {
         Transport::Tcp,
         #[cfg(unix)]
         Transport::Unix,
+        Transport::Mem,
         Transport::Pipe(Sky::Fair),
         Transport::Pipe(Sky::OneByte),
         Transport::Pipe(Sky::Chop),
@@ -53,6 +58,25 @@ impl Transport {
     pub fn is_slow(self) -> bool {
         matches!(self, Transport::Pipe(Sky::OneByte | Sky::Chop | Sky::Stall))
     }
+
+    /// Where to listen or connect for an address as the driver knows it.
+    ///
+    /// That is one of sockets: over another the driver would put the transport itself, above what a scenario does to streams.
+    pub(crate) fn beneath(self, address: &Address) -> Address {
+        match (self, address) {
+            (Transport::Mem, Address::Tcp { port: 0, .. }) => Address::Mem("".into()),
+            (Transport::Mem, Address::Tcp { host: name, .. }) => Address::Mem(name.clone()),
+            _ => address.clone(),
+        }
+    }
+
+    /// The address for the driver, of what listens there.
+    pub(crate) fn above(self, address: Address) -> Address {
+        match address {
+            Address::Mem(name) => Address::Tcp { host: name, port: 1 },
+            other => other,
+        }
+    }
 }
 
 impl fmt::Display for Transport {
@@ -60,6 +84,7 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Transport::Tcp => "tcp",
             Transport::Unix => "unix",
+            Transport::Mem => "mem",
             Transport::Pipe(Sky::Fair) => "pipe",
             Transport::Pipe(Sky::OneByte) => "one_byte",
             Transport::Pipe(Sky::Chop) => "chop",

@@ -115,6 +115,11 @@ impl World {
         self.lab.enter(|| ropeway_driver::Client::<Lab>::to(address)).config(patient())
     }
 
+    /// A patient client over a stream that is connected.
+    pub fn client_over(&self, stream: Duplex) -> ClientBuilder<Lab> {
+        self.lab.enter(|| ropeway_driver::Client::<Lab>::over(stream)).config(patient())
+    }
+
     /// Two patient ends of a line that nobody serves: the one that connected, and the one that accepted.
     pub async fn pair(&self) -> (Line, Line) {
         self.pair_with(patient(), patient()).await

@@ -1,4 +1,4 @@
-//! Where a line goes to or is awaited: `tcp://host:port` or `unix:///path`.
+//! Where a line goes to or is awaited: `tcp://host:port`, `unix:///path` or `mem://name`.
 //!
 //! An address is text that was checked for its form. It is not resolved here, and whether the transport exists on this system
 //! is for whoever connects to say.
@@ -25,6 +25,8 @@ pub enum Address {
     },
     /// `unix:///path`: a socket in the file system, by its absolute path.
     Unix(PathBuf),
+    /// `mem://name`: within this process, for tests. With an empty name, listening takes a free one.
+    Mem(String),
 }
 
 /// What may be given where an address is asked for.
@@ -39,7 +41,7 @@ pub trait IntoAddress {
 pub enum AddressError {
     /// No `scheme://` in front.
     NoScheme,
-    /// A scheme that is neither `tcp` nor `unix`.
+    /// A scheme that is none of `tcp`, `unix` and `mem`.
     UnknownScheme(String),
     /// Nothing in front of the port.
     EmptyHost,
@@ -57,6 +59,8 @@ pub enum AddressError {
     RelativePath(String),
     /// A path with a NUL, which no file system can hold.
     NulInPath,
+    /// A name for `mem://` that has more in it than letters, digits, dots, hyphens and underscores.
+    BadName(String),
 }
 
 impl FromStr for Address {
@@ -68,6 +72,8 @@ impl FromStr for Address {
             parse_tcp(rest)
         } else if scheme.eq_ignore_ascii_case("unix") {
             parse_unix(rest)
+        } else if scheme.eq_ignore_ascii_case("mem") {
+            parse_mem(rest)
         } else {
             Err(AddressError::UnknownScheme(scheme.to_owned()))
         }
@@ -80,6 +86,7 @@ impl fmt::Display for Address {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Mem(name) => write!(f, "mem://{name}"),
         }
     }
 }
@@ -134,9 +141,9 @@ impl IntoAddress for &String {
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoScheme => f.write_str("the address does not begin with tcp:// or unix://"),
+            Self::NoScheme => f.write_str("the address does not begin with a scheme such as tcp://"),
             Self::UnknownScheme(scheme) => {
-                write!(f, "unknown scheme {scheme:?}: neither tcp nor unix")
+                write!(f, "unknown scheme {scheme:?}: none of tcp, unix and mem")
             }
             Self::EmptyHost => f.write_str("the address has no host"),
             Self::BadHost(host) => write!(f, "{host:?} is neither a host name nor an ip address"),
@@ -148,6 +155,7 @@ impl fmt::Display for AddressError {
             Self::EmptyPath => f.write_str("the address has no path"),
             Self::RelativePath(path) => write!(f, "the path {path:?} is not absolute: unix:// takes a third slash"),
             Self::NulInPath => f.write_str("the path contains a nul"),
+            Self::BadName(name) => write!(f, "the name {name:?} has more in it than letters, digits, '.', '-' and '_'"),
         }
     }
 }
@@ -202,6 +210,14 @@ fn parse_unix(path: &str) -> Result<Address, AddressError> {
     }
 }
 
+fn parse_mem(name: &str) -> Result<Address, AddressError> {
+    if name.is_empty() || is_plain(name) {
+        Ok(Address::Mem(name.to_owned()))
+    } else {
+        Err(AddressError::BadName(name.to_owned()))
+    }
+}
+
 fn is_ipv6(host: &str) -> bool {
     match host.split_once('%') {
         Some((ip, zone)) => ip.parse::<Ipv6Addr>().is_ok() && is_plain(zone),
@@ -241,6 +257,8 @@ mod tests {
             ("TCP://localhost:80", tcp("localhost", 80)),
             ("unix:///run/ropeway.sock", Ok(Address::Unix("/run/ropeway.sock".into()))),
             ("unix:///with space/%20/:/ä", Ok(Address::Unix("/with space/%20/:/ä".into()))),
+            ("mem://a.b-c_1", Ok(Address::Mem("a.b-c_1".into()))),
+            ("mem://", Ok(Address::Mem("".into()))),
         ]);
     }
 
@@ -276,6 +294,8 @@ mod tests {
             ("unix://relative", Err(RelativePath("relative".into()))),
             ("unix://./relative", Err(RelativePath("./relative".into()))),
             ("unix:///run/\0", Err(NulInPath)),
+            ("mem:///a", Err(BadName("/a".into()))),
+            ("mem://a:1", Err(BadName("a:1".into()))),
         ]);
     }
 
@@ -312,7 +332,7 @@ mod tests {
     #[test]
     fn any_text_is_refused_or_prints_as_it_reads() {
         fn holds(text: String, scheme: usize) -> bool {
-            let text = format!("{}{text}", ["", "tcp://", "tcp://[", "tcp://h:", "unix:///"][scheme % 5]);
+            let text = format!("{}{text}", ["", "tcp://", "tcp://[", "tcp://h:", "unix:///", "mem://"][scheme % 6]);
             text.parse::<Address>().map_or(true, |address| address.to_string().parse() == Ok(address))
         }
         QuickCheck::new().quickcheck(holds as fn(String, usize) -> bool);
@@ -321,10 +341,11 @@ mod tests {
     impl Arbitrary for Address {
         fn arbitrary(g: &mut Gen) -> Self {
             let port = u16::arbitrary(g);
-            match u8::arbitrary(g) % 4 {
+            match u8::arbitrary(g) % 5 {
                 0 => SocketAddr::from((Ipv4Addr::arbitrary(g), port)).into(),
                 1 => SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::arbitrary(g), port, 0, u32::arbitrary(g))).into(),
                 2 => Self::Tcp { host: text(g, &['a', 'Z', '0', '.', '-', '_']), port },
+                3 => Self::Mem(text(g, &['a', 'Z', '0', '.', '-', '_'])),
                 _ => Self::Unix(format!("/{}", text(g, &['a', '/', ':', '%', ' ', '.', '\n', 'ä', '\\'])).into()),
             }
         }

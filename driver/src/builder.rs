@@ -1,6 +1,6 @@
 //! What can be set on a client and on a server alike.
 
-/// Gives a builder with the fields `config`, `socket` and `router` the methods that set them.
+/// Gives a builder with the fields `config`, `options` and `router` the methods that set them.
 macro_rules! settings {
     ($builder:ident) => {
         impl<R: $crate::Runtime> $builder<R> {
@@ -12,7 +12,7 @@ macro_rules! settings {
 
             /// How sockets are set up.
             pub fn socket(mut self, socket: $crate::SocketOptions) -> Self {
-                self.socket = socket;
+                self.options.socket = socket;
                 self
             }
 

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_io::{AsyncRead, AsyncWrite};
+
 use crate::address::{Address, AddressError, IntoAddress};
 use crate::builder::settings;
 use crate::config::Config;
 use crate::error::Error;
 use crate::line::{Line, Role};
 use crate::router::Router;
-use crate::runtime::{Clock, Runtime, SocketOptions};
+use crate::runtime::{Clock, Endpoints, Runtime};
+use crate::transport::{self, Channel, ConnectOptions};
 
 /// Opens lines on the runtime `R`.
 #[derive(Debug)]
@@ -36,24 +39,39 @@ impl<R: Runtime + Default> Client<R> {
 
     /// A line with settings and handlers of its own.
     pub fn to(address: impl IntoAddress) -> ClientBuilder<R> {
-        ClientBuilder {
-            runtime: R::default(),
-            address: address.into_address(),
-            config: Config::DEFAULT,
-            socket: SocketOptions::default(),
-            router: Router::new(),
-        }
+        ClientBuilder::new(Peer::At(address.into_address()))
+    }
+
+    /// A line over a stream that is connected already, whatever it is: the far end is given to
+    /// [`Server::serve_stream`](crate::Server::serve_stream), or is any other program's that speaks Ropeway.
+    ///
+    /// What it leads to is unknown, so [`Line::endpoints`] are none. Closing it must let the peer read what was written before.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> ClientBuilder<R> {
+        ClientBuilder::new(Peer::Over(Channel::over(stream)))
     }
 }
 
 /// Settings and handlers of a line to open.
 #[must_use = "nothing happens before connect"]
-pub struct ClientBuilder<R> {
+pub struct ClientBuilder<R: Runtime> {
     runtime: R,
-    address: Result<Address, AddressError>,
+    peer: Peer<R>,
     config: Config,
-    socket: SocketOptions,
+    options: ConnectOptions,
     router: Router,
+}
+
+/// How the peer is reached.
+enum Peer<R: Runtime> {
+    At(Result<Address, AddressError>),
+    Over(Channel<R::Stream>),
+}
+
+impl<R: Runtime + Default> ClientBuilder<R> {
+    fn new(peer: Peer<R>) -> ClientBuilder<R> {
+        let (runtime, options) = (R::default(), ConnectOptions::default());
+        ClientBuilder { runtime, peer, config: Config::DEFAULT, options, router: Router::new() }
+    }
 }
 
 settings!(ClientBuilder);
@@ -67,11 +85,15 @@ impl<R: Runtime> ClientBuilder<R> {
     /// # Cancel safety
     /// Dropped early, no line is left.
     pub async fn connect(self) -> Result<Line, Error> {
-        let ClientBuilder { runtime, address, config, socket, router } = self;
-        let address = address?;
+        let ClientBuilder { runtime, peer, config, options, router } = self;
         router.check()?;
-        let wait = config.connect_timeout;
-        let (stream, endpoints) = within(runtime.clock(), wait, runtime.connect(&address, &socket)).await??;
+        let (stream, endpoints) = match peer {
+            Peer::At(address) => {
+                let (address, wait) = (address?, config.connect_timeout);
+                within(runtime.clock(), wait, transport::connect(&runtime, &address, &options)).await??
+            }
+            Peer::Over(stream) => (stream, Endpoints::default()),
+        };
         let spawn = runtime.spawner();
         let handlers = config.handlers;
         let (line, driver) =
@@ -87,12 +109,14 @@ impl<R: Runtime> ClientBuilder<R> {
     }
 }
 
-impl<R> fmt::Debug for ClientBuilder<R> {
+impl<R: Runtime> fmt::Debug for ClientBuilder<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientBuilder")
-            .field("address", &self.address)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        let mut shown = f.debug_struct("ClientBuilder");
+        match &self.peer {
+            Peer::At(address) => shown.field("address", address),
+            Peer::Over(stream) => shown.field("stream", stream),
+        };
+        shown.field("config", &self.config).finish_non_exhaustive()
     }
 }
 

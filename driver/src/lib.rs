@@ -51,6 +51,7 @@ mod stream;
 #[cfg(feature = "tokio")]
 mod tokio_io;
 mod types;
+pub mod transport;
 mod unwind;
 mod verdict;
 mod waiters;

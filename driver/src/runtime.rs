@@ -49,14 +49,14 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Where tasks go.
     fn spawner(&self) -> Arc<dyn Spawn>;
 
-    /// Connects.
+    /// Connects a socket: [`Address::Tcp`], and [`Address::Unix`] where there are such. Other addresses do not come here.
     fn connect(
         &self,
         address: &Address,
         socket: &SocketOptions,
     ) -> impl Future<Output = io::Result<(Self::Stream, Endpoints)>> + Send;
 
-    /// Listens. The address may differ from the one asked for: the system picks a port if it is 0.
+    /// Listens on a socket, as above. The address may differ from the one asked for: the system picks a port if it is 0.
     fn listen(&self, address: &Address) -> impl Future<Output = io::Result<(Self::Listener, Address)>> + Send;
 
     /// Waits for the next connection.
@@ -108,6 +108,8 @@ pub enum Endpoint {
     Tcp(SocketAddr),
     /// A Unix socket's path; a client's has none.
     Unix(Option<PathBuf>),
+    /// A name within this process; a client has none.
+    Mem(Option<String>),
 }
 
 impl std::fmt::Display for Endpoint {
@@ -115,7 +117,8 @@ impl std::fmt::Display for Endpoint {
         match self {
             Endpoint::Tcp(address) => address.fmt(f),
             Endpoint::Unix(Some(path)) => path.display().fmt(f),
-            Endpoint::Unix(None) => f.write_str("unnamed"),
+            Endpoint::Mem(Some(name)) => f.write_str(name),
+            Endpoint::Unix(None) | Endpoint::Mem(None) => f.write_str("unnamed"),
         }
     }
 }

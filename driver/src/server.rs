@@ -6,9 +6,10 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_core::CloseCode;
 
 use crate::address::{Address, AddressError, IntoAddress};
@@ -18,7 +19,8 @@ use crate::config::Config;
 use crate::error::{Error, Failure};
 use crate::line::{Line, Role};
 use crate::router::Router;
-use crate::runtime::{Endpoints, Runtime, SocketOptions};
+use crate::runtime::{Endpoints, Runtime};
+use crate::transport::{self, Channel, ListenOptions, Listener};
 use crate::unwind;
 
 /// After an error of accepting that is not the peer's, such as too many open files.
@@ -37,6 +39,7 @@ struct Listening {
     router: Arc<Router>,
     on_line: Option<OnLine>,
     config: Config,
+    max_lines: usize,
 }
 
 #[derive(Default)]
@@ -47,7 +50,7 @@ struct Book {
     stopped: bool,
     /// The accept loop holds the listener still.
     listening: bool,
-    /// The accept loop, and who waits for it and for lines to end.
+    /// The accept loop, who waits for it and for lines to end, and who waits for a place for another.
     wakers: Vec<Waker>,
 }
 
@@ -59,7 +62,7 @@ pub struct ServerBuilder<R> {
     runtime: R,
     address: Result<Address, AddressError>,
     config: Config,
-    socket: SocketOptions,
+    options: ListenOptions,
     router: Router,
     on_line: Option<OnLine>,
     max_lines: usize,
@@ -76,13 +79,14 @@ pub struct Shutdown {
 }
 
 impl<R: Runtime + Default> Server<R> {
-    /// A server on an address. A port of 0 lets the system pick one; see [`Server::address`].
+    /// A server on an address. A port of 0 lets the system pick one, as does `mem://` without a name; see
+    /// [`Server::address`].
     pub fn bind(address: impl IntoAddress) -> ServerBuilder<R> {
         ServerBuilder {
             runtime: R::default(),
             address: address.into_address(),
             config: Config::DEFAULT,
-            socket: SocketOptions::default(),
+            options: ListenOptions::default(),
             router: Router::new(),
             on_line: None,
             max_lines: usize::MAX,
@@ -118,14 +122,13 @@ impl<R: Runtime> ServerBuilder<R> {
     /// # Cancel safety
     /// Dropped early, nothing listens.
     pub async fn serve(self) -> Result<Server<R>, Error> {
-        let ServerBuilder { runtime, address, config, socket, router, on_line, max_lines } = self;
+        let ServerBuilder { runtime, address, config, options, router, on_line, max_lines } = self;
         let address = address?;
         router.check()?;
-        let (listener, address) = runtime.listen(&address).await?;
+        let (listener, address) = transport::listen(&runtime, &address, options).await?;
         let book = Mutex::new(Book { listening: true, ..Book::default() });
-        let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config });
-        let accept = accept(runtime.clone(), listener, socket, max_lines, shared.clone());
-        runtime.spawner().spawn(Box::pin(accept));
+        let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config, max_lines });
+        runtime.spawner().spawn(Box::pin(accept(runtime.clone(), listener, shared.clone())));
         tracing::debug!(%address, "listening");
         Ok(Server { runtime, address, shared })
     }
@@ -135,6 +138,18 @@ impl<R: Runtime> Server<R> {
     /// The address it listens on.
     pub fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Serves a line over a stream that is connected already, whatever it is, as those that are accepted: it counts for
+    /// [`max_lines`](ServerBuilder::max_lines), and waits until there is a place for it.
+    ///
+    /// What it leads to is unknown, so [`Line::endpoints`] are none. A server for nothing but such streams listens on
+    /// `mem://`, where nobody else comes.
+    ///
+    /// # Cancel safety
+    /// Dropped early, the stream is dropped, too.
+    pub async fn serve_stream(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        start(&self.runtime, Channel::over(stream), Endpoints::default(), &self.shared).await;
     }
 
     /// The lines there are now.
@@ -200,16 +215,17 @@ impl Listening {
         lines
     }
 
-    /// Takes a line into the book: its number, if there is still a place for it.
-    fn enter(&self, line: &Line) -> Option<u64> {
+    /// Ready once there is a place for another line; none will be if nothing is served any more.
+    fn poll_place(&self, cx: &Context<'_>) -> Poll<Option<MutexGuard<'_, Book>>> {
         let mut book = self.book();
         if book.stopped {
-            return None;
+            return Poll::Ready(None);
         }
-        book.came += 1;
-        let number = book.came;
-        book.lines.insert(number, (line.clone(), false));
-        Some(number)
+        if book.lines.len() < self.max_lines {
+            return Poll::Ready(Some(book));
+        }
+        book.wait(cx);
+        Poll::Pending
     }
 
     /// Whether the line, which has said hello, is still to be served.
@@ -239,6 +255,19 @@ impl Listening {
 }
 
 impl Book {
+    /// Takes a line in: its number.
+    fn enter(&mut self, line: &Line) -> u64 {
+        self.came += 1;
+        self.lines.insert(self.came, (line.clone(), false));
+        self.came
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        if !self.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.wakers.push(cx.waker().clone());
+        }
+    }
+
     fn greeted(&self) -> Vec<Line> {
         self.lines.values().filter(|(_, greeted)| *greeted).map(|(line, _)| line.clone()).collect()
     }
@@ -263,31 +292,18 @@ impl Drop for Listens {
 }
 
 /// Takes connections until the server stops. No peer can end it, and none can hold it up.
-async fn accept<R: Runtime>(
-    runtime: R,
-    listener: R::Listener,
-    socket: SocketOptions,
-    max_lines: usize,
-    shared: Arc<Listening>,
-) {
+async fn accept<R: Runtime>(runtime: R, listener: Listener<R>, shared: Arc<Listening>) {
     let _listens = Listens(shared.clone());
     // Dropped before that.
     let listener = listener;
     loop {
         let accepted = {
-            let mut next = pin!(runtime.accept(&listener, &socket));
+            let mut next = pin!(listener.accept());
             poll_fn(|cx| {
-                {
-                    let mut book = shared.book();
-                    if book.stopped {
-                        return Poll::Ready(None);
-                    }
-                    if !book.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-                        book.wakers.push(cx.waker().clone());
-                    }
-                    if book.lines.len() >= max_lines {
-                        return Poll::Pending;
-                    }
+                match ready!(shared.poll_place(cx)) {
+                    // It is to hear of its end.
+                    Some(mut book) => book.wait(cx),
+                    None => return Poll::Ready(None),
                 }
                 next.as_mut().poll(cx).map(Some)
             })
@@ -295,7 +311,7 @@ async fn accept<R: Runtime>(
         };
         match accepted {
             None => return,
-            Some(Ok((stream, endpoints))) => start(&runtime, stream, endpoints, &shared),
+            Some(Ok((stream, endpoints))) => start(&runtime, stream, endpoints, &shared).await,
             Some(Err(error)) => {
                 tracing::warn!(%error, "accepting a connection failed");
                 if !is_peers(&error) {
@@ -314,8 +330,8 @@ fn is_peers(error: &io::Error) -> bool {
     )
 }
 
-/// Starts a line: its loop, and what serves it.
-fn start<R: Runtime>(runtime: &R, stream: R::Stream, endpoints: Endpoints, shared: &Arc<Listening>) {
+/// Starts a line once there is a place for it: its loop, and what serves it.
+async fn start<R: Runtime>(runtime: &R, stream: Channel<R::Stream>, endpoints: Endpoints, shared: &Arc<Listening>) {
     let entropy = match crate::entropy() {
         Ok(entropy) => entropy,
         Err(error) => {
@@ -324,9 +340,17 @@ fn start<R: Runtime>(runtime: &R, stream: R::Stream, endpoints: Endpoints, share
         }
     };
     let spawn = runtime.spawner();
-    let (line, driver) =
-        Line::new(Role::Server, stream, runtime.clock(), spawn.clone(), endpoints, shared.config.clone(), entropy);
-    let Some(number) = shared.enter(&line) else { return };
+    let mut unserved = Some((stream, endpoints));
+    let entered = poll_fn(|cx| {
+        let Some(mut book) = ready!(shared.poll_place(cx)) else { return Poll::Ready(None) };
+        // Not before, for its time to say hello begins now.
+        Poll::Ready(unserved.take().map(|(stream, endpoints)| {
+            let (clock, config) = (runtime.clock(), shared.config.clone());
+            let (line, driver) = Line::new(Role::Server, stream, clock, spawn.clone(), endpoints, config, entropy);
+            (book.enter(&line), line, driver)
+        }))
+    });
+    let Some((number, line, driver)) = entered.await else { return };
     let listening = shared.clone();
     spawn.spawn(Box::pin(async move {
         let ended = driver.await;

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use ropeway_driver::transport::{self, ConnectOptions, ListenOptions, Listener};
 use ropeway_driver::{Address, Clock, Endpoints, Runtime, SocketOptions, Spawn};
 
 use super::Duplex;
@@ -28,7 +29,7 @@ pub(super) trait Host: Send + Sync {
 
 /// What a listener does.
 pub(super) trait Listens: Send + Sync {
-    fn accept<'a>(&'a self, socket: &'a SocketOptions) -> Work<'a, io::Result<(Duplex, Endpoints)>>;
+    fn accept(&self) -> Work<'_, io::Result<(Duplex, Endpoints)>>;
 }
 
 /// A runtime as a host.
@@ -49,29 +50,25 @@ impl<R: Runtime> Host for Hosted<R> {
         socket: &'a SocketOptions,
     ) -> Work<'a, io::Result<(Duplex, Endpoints)>> {
         Box::pin(async move {
-            let (stream, ends) = self.0.connect(address, socket).await?;
+            let mut options = ConnectOptions::default();
+            options.socket = socket.clone();
+            let (stream, ends) = transport::connect(&self.0, address, &options).await?;
             Ok((Box::new(stream) as Duplex, ends))
         })
     }
 
     fn listen<'a>(&'a self, address: &'a Address) -> Work<'a, io::Result<(Box<dyn Listens>, Address)>> {
         Box::pin(async move {
-            let (listener, address) = self.0.listen(address).await?;
-            let listener = HostedListener { runtime: self.0.clone(), listener };
+            let (listener, address) = transport::listen(&self.0, address, ListenOptions::default()).await?;
             Ok((Box::new(listener) as Box<dyn Listens>, address))
         })
     }
 }
 
-struct HostedListener<R: Runtime> {
-    runtime: R,
-    listener: R::Listener,
-}
-
-impl<R: Runtime> Listens for HostedListener<R> {
-    fn accept<'a>(&'a self, socket: &'a SocketOptions) -> Work<'a, io::Result<(Duplex, Endpoints)>> {
-        Box::pin(async move {
-            let (stream, ends) = self.runtime.accept(&self.listener, socket).await?;
+impl<R: Runtime> Listens for Listener<R> {
+    fn accept(&self) -> Work<'_, io::Result<(Duplex, Endpoints)>> {
+        Box::pin(async {
+            let (stream, ends) = Listener::accept(self).await?;
             Ok((Box::new(stream) as Duplex, ends))
         })
     }

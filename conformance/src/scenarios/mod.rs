@@ -21,6 +21,7 @@ mod requests;
 mod routing;
 mod sockets;
 mod streams;
+mod transports;
 mod values;
 mod wakeups;
 
@@ -53,6 +54,7 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("wakeups", wakeups::LIST),
     ("routing", routing::LIST),
     ("sockets", sockets::LIST),
+    ("transports", transports::LIST),
     ("aftermath", aftermath::LIST),
 ];
 
