@@ -8,6 +8,9 @@ mod files;
 mod search;
 #[path = "../examples/tail.rs"]
 mod tail;
+#[cfg(feature = "tls-ring")]
+#[path = "../examples/tls.rs"]
+mod tls;
 
 #[test]
 fn echo_runs() {
@@ -27,4 +30,10 @@ fn search_runs() {
 #[test]
 fn tail_runs() {
     tail::main().expect("it comes back");
+}
+
+#[cfg(feature = "tls-ring")]
+#[test]
+fn tls_runs() {
+    tls::main().expect("the certificate is to be trusted");
 }

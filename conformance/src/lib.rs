@@ -11,6 +11,7 @@
 
 mod binding;
 mod block_on;
+pub mod certificates;
 pub mod heap;
 mod lab;
 pub mod scenarios;

@@ -15,6 +15,8 @@ pub enum Transport {
     Tcp,
     /// The binding's Unix sockets.
     Unix,
+    /// TLS over the binding's TCP sockets.
+    Tls,
     /// The driver's own, within this process.
     Mem,
     /// A pipe in memory.
@@ -45,6 +47,7 @@ impl Transport {
         Transport::Tcp,
         #[cfg(unix)]
         Transport::Unix,
+        Transport::Tls,
         Transport::Mem,
         Transport::Pipe(Sky::Fair),
         Transport::Pipe(Sky::OneByte),
@@ -59,11 +62,17 @@ impl Transport {
         matches!(self, Transport::Pipe(Sky::OneByte | Sky::Chop | Sky::Stall))
     }
 
+    /// Whether its ends shake hands before a first octet passes, for which both must be at it.
+    pub fn has_handshake(self) -> bool {
+        matches!(self, Transport::Tls)
+    }
+
     /// Where to listen or connect for an address as the driver knows it.
     ///
     /// That is one of sockets: over another the driver would put the transport itself, above what a scenario does to streams.
     pub(crate) fn beneath(self, address: &Address) -> Address {
         match (self, address) {
+            (Transport::Tls, Address::Tcp { host, port }) => Address::Tls { host: host.clone(), port: *port },
             (Transport::Mem, Address::Tcp { port: 0, .. }) => Address::Mem("".into()),
             (Transport::Mem, Address::Tcp { host: name, .. }) => Address::Mem(name.clone()),
             _ => address.clone(),
@@ -73,6 +82,7 @@ impl Transport {
     /// The address for the driver, of what listens there.
     pub(crate) fn above(self, address: Address) -> Address {
         match address {
+            Address::Tls { host, port } => Address::Tcp { host, port },
             Address::Mem(name) => Address::Tcp { host: name, port: 1 },
             other => other,
         }
@@ -84,6 +94,7 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Transport::Tcp => "tcp",
             Transport::Unix => "unix",
+            Transport::Tls => "tls",
             Transport::Mem => "mem",
             Transport::Pipe(Sky::Fair) => "pipe",
             Transport::Pipe(Sky::OneByte) => "one_byte",

@@ -1,8 +1,9 @@
-//! Where a line goes to or is awaited: `tcp://host:port`, `unix:///path` or `mem://name`.
+//! Where a line goes to or is awaited: `tcp://host:port`, `unix:///path`, `tls://host:port` or `mem://name`.
 //!
 //! An address is text that was checked for its form. It is not resolved here, and whether the transport exists on this system
 //! is for whoever connects to say.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -25,6 +26,13 @@ pub enum Address {
     },
     /// `unix:///path`: a socket in the file system, by its absolute path.
     Unix(PathBuf),
+    /// `tls://host:port`: TLS over TCP.
+    Tls {
+        /// As of TCP. The server's certificate must be for it, with an IPv6 address's zone left out.
+        host: String,
+        /// As of TCP.
+        port: u16,
+    },
     /// `mem://name`: within this process, for tests. With an empty name, listening takes a free one.
     Mem(String),
 }
@@ -41,7 +49,7 @@ pub trait IntoAddress {
 pub enum AddressError {
     /// No `scheme://` in front.
     NoScheme,
-    /// A scheme that is none of `tcp`, `unix` and `mem`.
+    /// None of the schemes there are.
     UnknownScheme(String),
     /// Nothing in front of the port.
     EmptyHost,
@@ -69,9 +77,11 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").ok_or(AddressError::NoScheme)?;
         if scheme.eq_ignore_ascii_case("tcp") {
-            parse_tcp(rest)
+            parse_host(rest).map(|(host, port)| Address::Tcp { host, port })
         } else if scheme.eq_ignore_ascii_case("unix") {
             parse_unix(rest)
+        } else if scheme.eq_ignore_ascii_case("tls") {
+            parse_host(rest).map(|(host, port)| Address::Tls { host, port })
         } else if scheme.eq_ignore_ascii_case("mem") {
             parse_mem(rest)
         } else {
@@ -83,8 +93,8 @@ impl FromStr for Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Tcp { host, port } => write!(f, "tcp://{}:{port}", bracketed(host)),
+            Self::Tls { host, port } => write!(f, "tls://{}:{port}", bracketed(host)),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Mem(name) => write!(f, "mem://{name}"),
         }
@@ -143,7 +153,7 @@ impl fmt::Display for AddressError {
         match self {
             Self::NoScheme => f.write_str("the address does not begin with a scheme such as tcp://"),
             Self::UnknownScheme(scheme) => {
-                write!(f, "unknown scheme {scheme:?}: none of tcp, unix and mem")
+                write!(f, "unknown scheme {scheme:?}: none of tcp, unix, tls and mem")
             }
             Self::EmptyHost => f.write_str("the address has no host"),
             Self::BadHost(host) => write!(f, "{host:?} is neither a host name nor an ip address"),
@@ -162,7 +172,12 @@ impl fmt::Display for AddressError {
 
 impl Error for AddressError {}
 
-fn parse_tcp(rest: &str) -> Result<Address, AddressError> {
+/// A host as it is written in front of a port.
+fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') { format!("[{host}]").into() } else { host.into() }
+}
+
+fn parse_host(rest: &str) -> Result<(String, u16), AddressError> {
     let (host, port) = match rest.strip_prefix('[') {
         Some(inner) => {
             let bad = || AddressError::BadHost(rest.to_owned());
@@ -186,7 +201,7 @@ fn parse_tcp(rest: &str) -> Result<Address, AddressError> {
             (host, port)
         }
     };
-    Ok(Address::Tcp { host: host.to_owned(), port: parse_port(port)? })
+    Ok((host.to_owned(), parse_port(port)?))
 }
 
 fn parse_port(port: &str) -> Result<u16, AddressError> {
@@ -257,6 +272,8 @@ mod tests {
             ("TCP://localhost:80", tcp("localhost", 80)),
             ("unix:///run/ropeway.sock", Ok(Address::Unix("/run/ropeway.sock".into()))),
             ("unix:///with space/%20/:/ä", Ok(Address::Unix("/with space/%20/:/ä".into()))),
+            ("tls://example.org:443", Ok(Address::Tls { host: "example.org".into(), port: 443 })),
+            ("tls://[::1]:443", Ok(Address::Tls { host: "::1".into(), port: 443 })),
             ("mem://a.b-c_1", Ok(Address::Mem("a.b-c_1".into()))),
             ("mem://", Ok(Address::Mem("".into()))),
         ]);
@@ -294,6 +311,8 @@ mod tests {
             ("unix://relative", Err(RelativePath("relative".into()))),
             ("unix://./relative", Err(RelativePath("./relative".into()))),
             ("unix:///run/\0", Err(NulInPath)),
+            ("tls://localhost", Err(NoPort)),
+            ("tls://::1:80", Err(BareIpv6("::1".into()))),
             ("mem:///a", Err(BadName("/a".into()))),
             ("mem://a:1", Err(BadName("a:1".into()))),
         ]);
@@ -341,11 +360,12 @@ mod tests {
     impl Arbitrary for Address {
         fn arbitrary(g: &mut Gen) -> Self {
             let port = u16::arbitrary(g);
-            match u8::arbitrary(g) % 5 {
+            match u8::arbitrary(g) % 6 {
                 0 => SocketAddr::from((Ipv4Addr::arbitrary(g), port)).into(),
                 1 => SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::arbitrary(g), port, 0, u32::arbitrary(g))).into(),
                 2 => Self::Tcp { host: text(g, &['a', 'Z', '0', '.', '-', '_']), port },
-                3 => Self::Mem(text(g, &['a', 'Z', '0', '.', '-', '_'])),
+                3 => Self::Tls { host: text(g, &['a', 'Z', '0', '.', '-', '_']), port },
+                4 => Self::Mem(text(g, &['a', 'Z', '0', '.', '-', '_'])),
                 _ => Self::Unix(format!("/{}", text(g, &['a', '/', ':', '%', ' ', '.', '\n', 'ä', '\\'])).into()),
             }
         }

@@ -18,6 +18,8 @@ use crate::error::Error;
 use crate::line::{Line, Role};
 use crate::router::Router;
 use crate::runtime::{Clock, Endpoints, Runtime};
+#[cfg(feature = "tls")]
+use crate::transport::ClientTls;
 use crate::transport::{self, Channel, ConnectOptions};
 
 /// Opens lines on the runtime `R`.
@@ -28,7 +30,7 @@ impl<R: Runtime + Default> Client<R> {
     /// Opens a line with default settings.
     ///
     /// # Errors
-    /// [`Error::Address`]; [`Error::Io`] if connecting fails or takes longer than 5 s; [`Error::Closed`] if the peer does
+    /// [`Error::Address`]; [`Error::Io`] if connecting, with the handshakes of its transport, fails or takes longer than 5 s; [`Error::Closed`] if the peer does
     /// not speak Ropeway, or does not say hello within 3 s.
     ///
     /// # Cancel safety
@@ -76,6 +78,17 @@ impl<R: Runtime + Default> ClientBuilder<R> {
 
 settings!(ClientBuilder);
 
+#[cfg(feature = "tls")]
+impl<R: Runtime> ClientBuilder<R> {
+    /// Whom to trust over TLS, for an address that has it: rustls' configuration, or a ready [`ClientTls`].
+    ///
+    /// Without it, the authorities of the feature `tls-webpki-roots` are trusted if that is on.
+    pub fn tls(mut self, tls: impl Into<ClientTls>) -> Self {
+        self.options.tls = Some(tls.into());
+        self
+    }
+}
+
 impl<R: Runtime> ClientBuilder<R> {
     /// Opens the line. Without a handler, what the server sends waits for [`Line::messages`].
     ///
@@ -90,7 +103,12 @@ impl<R: Runtime> ClientBuilder<R> {
         let (stream, endpoints) = match peer {
             Peer::At(address) => {
                 let (address, wait) = (address?, config.connect_timeout);
-                within(runtime.clock(), wait, transport::connect(&runtime, &address, &options)).await??
+                let connecting = async {
+                    let (mut stream, endpoints) = transport::connect(&runtime, &address, &options).await?;
+                    stream.established().await?;
+                    Ok::<_, Error>((stream, endpoints))
+                };
+                within(runtime.clock(), wait, connecting).await??
             }
             Peer::Over(stream) => (stream, Endpoints::default()),
         };

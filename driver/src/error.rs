@@ -10,6 +10,8 @@ use crate::action::{Action, ActionError};
 use crate::address::AddressError;
 use crate::body::Body;
 use crate::file::{FileError, NameError};
+#[cfg(feature = "tls")]
+use crate::transport::TlsError;
 
 /// Why an operation failed.
 #[derive(Clone, Debug)]
@@ -48,6 +50,9 @@ pub enum Error {
     Address(AddressError),
     /// Connecting or listening failed.
     Io(Arc<io::Error>),
+    /// TLS can't be set up, or the peer's is not to be trusted.
+    #[cfg(feature = "tls")]
+    Tls(Arc<TlsError>),
     /// A file can't be read or written, or its content is not what was promised.
     File(Arc<FileError>),
     /// The name of a file can't be used here.
@@ -114,6 +119,8 @@ impl fmt::Display for Error {
             Error::Action(error) => error.fmt(f),
             Error::Address(error) => error.fmt(f),
             Error::Io(error) => error.fmt(f),
+            #[cfg(feature = "tls")]
+            Error::Tls(error) => error.fmt(f),
             Error::File(error) => error.fmt(f),
             Error::Name(error) => error.fmt(f),
         }
@@ -134,6 +141,13 @@ impl std::error::Error for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Error {
         Error::Io(Arc::new(error))
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<TlsError> for Error {
+    fn from(error: TlsError) -> Error {
+        Error::Tls(Arc::new(error))
     }
 }
 

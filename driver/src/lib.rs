@@ -8,6 +8,9 @@
 //! Either end of a line may do all of it: a client has handlers by [`ClientBuilder::on`], and a server asks its clients by
 //! their lines. Settings are fields of [`Config`]: `let mut config = Config::DEFAULT; config.lanes = 64;`.
 //!
+//! What lies between two ends is said by an [`Address`]; a stream that is connected already is a line by [`Client::over`] and
+//! [`Server::serve_stream`].
+//!
 //! Bodies are text, [`Bytes`](bytes::Bytes), or any serde value; values travel in postcard's format, under the name of
 //! their type and with a number made of their shape, so that a type that differs is an error and not nonsense. What can
 //! travel so, and what can't, is said at [`ToBody`] and [`FromBody`].
@@ -70,6 +73,8 @@ pub use file::{
     Target, Upload, Uploading, printable,
 };
 pub use futures_io;
+#[cfg(feature = "tls")]
+pub use futures_rustls::rustls;
 pub use line::{Line, Role};
 pub use message::{Message, Responding};
 pub use messages::Messages;
@@ -81,6 +86,8 @@ pub use server::{Server, ServerBuilder, Shutdown};
 pub use stream::{StreamReader, StreamWriter};
 #[cfg(feature = "tokio")]
 pub use tokio_io::TokioIo;
+#[cfg(feature = "tls")]
+pub use transport::{ClientTls, ServerTls, TlsError};
 
 /// Thirty-two octets that nobody can guess.
 fn entropy() -> std::io::Result<[u8; 32]> {

@@ -20,6 +20,8 @@ use crate::error::{Error, Failure};
 use crate::line::{Line, Role};
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime};
+#[cfg(feature = "tls")]
+use crate::transport::ServerTls;
 use crate::transport::{self, Channel, ListenOptions, Listener};
 use crate::unwind;
 
@@ -95,6 +97,15 @@ impl<R: Runtime + Default> Server<R> {
 }
 
 settings!(ServerBuilder);
+
+#[cfg(feature = "tls")]
+impl<R: Runtime> ServerBuilder<R> {
+    /// The certificate to show over TLS, for an address that has it: rustls' configuration, or a ready [`ServerTls`].
+    pub fn tls(mut self, tls: impl Into<ServerTls>) -> Self {
+        self.options.tls = Some(tls.into());
+        self
+    }
+}
 
 impl<R: Runtime> ServerBuilder<R> {
     /// How many lines there may be at once. Further ones wait to be accepted.

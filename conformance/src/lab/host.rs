@@ -9,6 +9,7 @@ use ropeway_driver::transport::{self, ConnectOptions, ListenOptions, Listener};
 use ropeway_driver::{Address, Clock, Endpoints, Runtime, SocketOptions, Spawn};
 
 use super::Duplex;
+use crate::certificates;
 
 pub(super) type Work<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -52,6 +53,7 @@ impl<R: Runtime> Host for Hosted<R> {
         Box::pin(async move {
             let mut options = ConnectOptions::default();
             options.socket = socket.clone();
+            options.tls = Some(certificates::trusting());
             let (stream, ends) = transport::connect(&self.0, address, &options).await?;
             Ok((Box::new(stream) as Duplex, ends))
         })
@@ -59,7 +61,9 @@ impl<R: Runtime> Host for Hosted<R> {
 
     fn listen<'a>(&'a self, address: &'a Address) -> Work<'a, io::Result<(Box<dyn Listens>, Address)>> {
         Box::pin(async move {
-            let (listener, address) = transport::listen(&self.0, address, ListenOptions::default()).await?;
+            let mut options = ListenOptions::default();
+            options.tls = Some(certificates::showing());
+            let (listener, address) = transport::listen(&self.0, address, options).await?;
             Ok((Box::new(listener) as Box<dyn Listens>, address))
         })
     }

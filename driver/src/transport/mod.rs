@@ -5,8 +5,14 @@
 
 mod channel;
 mod mem;
+#[cfg(feature = "tls")]
+mod tls;
+
+use std::io;
 
 pub use self::channel::Channel;
+#[cfg(feature = "tls")]
+pub use self::tls::{ClientTls, ServerTls, TlsError};
 use crate::address::Address;
 use crate::error::Error;
 use crate::runtime::{Endpoints, Runtime, SocketOptions};
@@ -17,6 +23,9 @@ use crate::runtime::{Endpoints, Runtime, SocketOptions};
 pub struct ConnectOptions {
     /// How the socket is set up.
     pub socket: SocketOptions,
+    /// Whom to trust over TLS. If it is none, the authorities of the feature `tls-webpki-roots`.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ClientTls>,
 }
 
 /// How to listen.
@@ -25,12 +34,15 @@ pub struct ConnectOptions {
 pub struct ListenOptions {
     /// How the sockets are set up that are accepted.
     pub socket: SocketOptions,
+    /// The certificate to show over TLS.
+    #[cfg(feature = "tls")]
+    pub tls: Option<ServerTls>,
 }
 
-/// Connects to an address.
+/// Connects to an address. The transport's own handshake is still to come: see [`Channel::established`].
 ///
 /// # Errors
-/// [`Error::Io`] if nobody listens there, or the transport is not supported here.
+/// [`Error::Io`] if nobody listens there, or the transport is not supported here; `Error::Tls` if there is nobody to trust.
 ///
 /// # Cancel safety
 /// Dropped early, no connection is left.
@@ -44,17 +56,25 @@ pub async fn connect<R: Runtime>(
             let (pipe, ends) = mem::connect(name)?;
             Ok((Channel::over(pipe), ends))
         }
-        _ => {
+        Address::Tcp { .. } | Address::Unix(_) => {
             let (stream, ends) = runtime.connect(address, &options.socket).await?;
             Ok((Channel::socket(stream), ends))
         }
+        #[cfg(feature = "tls")]
+        Address::Tls { host, port } => {
+            let tls = tls::Connector::new(options.tls.as_ref(), host)?;
+            let (stream, ends) = runtime.connect(&tcp(host, *port), &options.socket).await?;
+            Ok((Channel::handshaking(async { Ok(Box::new(tls.connect(stream).await?) as _) }), ends))
+        }
+        #[cfg(not(feature = "tls"))]
+        Address::Tls { .. } => Err(left_out(address, "tls").into()),
     }
 }
 
 /// Listens on an address, which may differ from the one asked for: what was left open is filled in.
 ///
 /// # Errors
-/// [`Error::Io`] if it can't be listened on, or the transport is not supported here.
+/// [`Error::Io`] if it can't be listened on, or the transport is not supported here; `Error::Tls` without a certificate.
 ///
 /// # Cancel safety
 /// Dropped early, nothing listens.
@@ -69,10 +89,20 @@ pub async fn listen<R: Runtime>(
             let address = Address::Mem(listener.name().into());
             (Kind::Mem(listener), address)
         }
-        _ => {
+        Address::Tcp { .. } | Address::Unix(_) => {
             let (listener, address) = runtime.listen(address).await?;
             (Kind::Socket(listener), address)
         }
+        #[cfg(feature = "tls")]
+        Address::Tls { host, port } => {
+            let tls = options.tls.clone().ok_or(TlsError::NothingToShow)?;
+            let (listener, bound) = runtime.listen(&tcp(host, *port)).await?;
+            // The name stays, for the certificate is for it.
+            let address = Address::Tls { host: host.clone(), port: port_of(&bound) };
+            (Kind::Tls(listener, tls), address)
+        }
+        #[cfg(not(feature = "tls"))]
+        Address::Tls { .. } => return Err(left_out(address, "tls").into()),
     };
     Ok((Listener { runtime: runtime.clone(), options, kind }, address))
 }
@@ -86,22 +116,30 @@ pub struct Listener<R: Runtime> {
 
 enum Kind<L> {
     Socket(L),
+    #[cfg(feature = "tls")]
+    Tls(L, ServerTls),
     Mem(mem::Listener),
 }
 
 impl<R: Runtime> Listener<R> {
-    /// Waits for the next connection.
+    /// Waits for the next connection. It does not wait for the transport's own handshake, which is the channel's matter.
     ///
     /// # Errors
     /// Those of the runtime's sockets. It can be called again after each.
     ///
     /// # Cancel safety
     /// Safe, where the runtime's is.
-    pub async fn accept(&self) -> std::io::Result<(Channel<R::Stream>, Endpoints)> {
+    pub async fn accept(&self) -> io::Result<(Channel<R::Stream>, Endpoints)> {
         match &self.kind {
             Kind::Socket(listener) => {
                 let (stream, ends) = self.runtime.accept(listener, &self.options.socket).await?;
                 Ok((Channel::socket(stream), ends))
+            }
+            #[cfg(feature = "tls")]
+            Kind::Tls(listener, tls) => {
+                let (stream, ends) = self.runtime.accept(listener, &self.options.socket).await?;
+                let tls = tls.clone();
+                Ok((Channel::handshaking(async move { Ok(Box::new(tls.accept(stream).await?) as _) }), ends))
             }
             Kind::Mem(listener) => {
                 let (pipe, ends) = listener.accept().await;
@@ -109,4 +147,24 @@ impl<R: Runtime> Listener<R> {
             }
         }
     }
+}
+
+/// The socket that lies beneath.
+#[cfg(feature = "tls")]
+fn tcp(host: &str, port: u16) -> Address {
+    Address::Tcp { host: host.into(), port }
+}
+
+#[cfg(feature = "tls")]
+fn port_of(bound: &Address) -> u16 {
+    match bound {
+        Address::Tcp { port, .. } => *port,
+        _ => 0,
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+fn left_out(address: &Address, feature: &str) -> io::Error {
+    let why = format!("{address} is not supported here: the feature {feature} is off");
+    io::Error::new(io::ErrorKind::Unsupported, why)
 }

@@ -1,0 +1,75 @@
+//! What is made of files, and what is said of those that are of no use.
+
+use std::path::{Path, PathBuf};
+
+use futures_rustls::rustls::Error;
+
+use super::{ClientTls, Connector, ServerTls, TlsError};
+
+fn certificates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/certificates")
+}
+
+#[test]
+fn names_the_file_and_what_is_wrong_with_it() {
+    let folder = tempfile::tempdir().expect("there is room for files");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("there is room for files");
+        path
+    };
+    let (chain, key) = (certificates().join("server.pem"), certificates().join("server.key"));
+    let missing = folder.path().join("missing.pem");
+    let torn = file("torn.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    let garbage = file("garbage.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    let no_key = file("garbage.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+    // Another's: an example of RFC 8410.
+    let others = file(
+        "others.key",
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n",
+    );
+    let check = |outcome: Result<(), TlsError>, wanted: fn(&TlsError, &Path) -> bool, path: &Path| {
+        let error = outcome.expect_err("the file is of no use");
+        assert!(wanted(&error, path), "{error:?}");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    };
+    let client = |path: &Path| ClientTls::trusting(path).map(drop);
+    let server = |chain: &Path, key: &Path| ServerTls::showing(chain, key).map(drop);
+    check(client(&missing), |e, p| matches!(e, TlsError::Unreadable(path, _) if path == p), &missing);
+    check(client(&torn), |e, p| matches!(e, TlsError::NotPem(path, _) if path == p), &torn);
+    check(client(&key), |e, p| matches!(e, TlsError::NoCertificate(path) if path == p), &key);
+    check(client(&garbage), |e, p| matches!(e, TlsError::BadCertificate(path, _) if path == p), &garbage);
+    check(server(&missing, &key), |e, p| matches!(e, TlsError::Unreadable(path, _) if path == p), &missing);
+    check(server(&chain, &missing), |e, p| matches!(e, TlsError::Unreadable(path, _) if path == p), &missing);
+    check(server(&chain, &chain), |e, p| matches!(e, TlsError::NoKey(path) if path == p), &chain);
+    check(server(&garbage, &key), |e, p| matches!(e, TlsError::BadCertificate(path, _) if path == p), &garbage);
+    check(server(&chain, &no_key), |e, p| matches!(e, TlsError::BadKey(path, _) if path == p), &no_key);
+    let strange = |e: &TlsError, p: &Path| matches!(e, TlsError::BadKey(path, Error::InconsistentKeys(_)) if path == p);
+    check(server(&chain, &others), strange, &others);
+    server(&chain, &key).expect("they belong together");
+    client(&certificates().join("authority.pem")).expect("it is one");
+}
+
+#[test]
+fn a_certificate_is_for_a_name_or_an_ip_address_without_its_zone() {
+    let tls = ClientTls::trusting(certificates().join("authority.pem")).expect("it is one");
+    for host in ["localhost", "127.0.0.1", "::1", "fe80::1%eth0", "my_host-1"] {
+        assert!(Connector::new(Some(&tls), host).is_ok(), "{host}");
+    }
+    for host in ["", "a..b", "-"] {
+        match Connector::new(Some(&tls), host) {
+            Err(TlsError::BadName(name)) => assert_eq!(name, host),
+            other => panic!("{host}: {:?}", other.map(drop)),
+        }
+    }
+}
+
+#[test]
+fn who_is_not_told_trusts_the_list_or_nobody() {
+    let ready = Connector::new(None, "localhost");
+    if cfg!(feature = "tls-webpki-roots") {
+        assert!(ready.is_ok());
+    } else {
+        assert!(matches!(ready, Err(TlsError::NobodyToTrust)));
+    }
+}
