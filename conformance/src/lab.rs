@@ -76,7 +76,9 @@ impl Lab {
     pub(crate) fn address(&self) -> Address {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match self.inner.transport {
-            Transport::Tcp | Transport::Tls | Transport::Mem => Address::Tcp { host: "127.0.0.1".into(), port: 0 },
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss | Transport::Mem => {
+                Address::Tcp { host: "127.0.0.1".into(), port: 0 }
+            }
             Transport::Unix => {
                 let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
                 Address::Unix(std::env::temp_dir().join(format!("ropeway-{process}-{next}.sock")))

@@ -17,6 +17,10 @@ pub enum Transport {
     Unix,
     /// TLS over the binding's TCP sockets.
     Tls,
+    /// WebSocket over the binding's TCP sockets.
+    Ws,
+    /// WebSocket over TLS over the binding's TCP sockets.
+    Wss,
     /// The driver's own, within this process.
     Mem,
     /// A pipe in memory.
@@ -48,6 +52,8 @@ impl Transport {
         #[cfg(unix)]
         Transport::Unix,
         Transport::Tls,
+        Transport::Ws,
+        Transport::Wss,
         Transport::Mem,
         Transport::Pipe(Sky::Fair),
         Transport::Pipe(Sky::OneByte),
@@ -64,7 +70,7 @@ impl Transport {
 
     /// Whether its ends shake hands before a first octet passes, for which both must be at it.
     pub fn has_handshake(self) -> bool {
-        matches!(self, Transport::Tls)
+        matches!(self, Transport::Tls | Transport::Ws | Transport::Wss)
     }
 
     /// Where to listen or connect for an address as the driver knows it.
@@ -73,6 +79,12 @@ impl Transport {
     pub(crate) fn beneath(self, address: &Address) -> Address {
         match (self, address) {
             (Transport::Tls, Address::Tcp { host, port }) => Address::Tls { host: host.clone(), port: *port },
+            (Transport::Ws, Address::Tcp { host, port }) => {
+                Address::Ws { host: host.clone(), port: *port, path: "/line".into() }
+            }
+            (Transport::Wss, Address::Tcp { host, port }) => {
+                Address::Wss { host: host.clone(), port: *port, path: "/line".into() }
+            }
             (Transport::Mem, Address::Tcp { port: 0, .. }) => Address::Mem("".into()),
             (Transport::Mem, Address::Tcp { host: name, .. }) => Address::Mem(name.clone()),
             _ => address.clone(),
@@ -82,7 +94,9 @@ impl Transport {
     /// The address for the driver, of what listens there.
     pub(crate) fn above(self, address: Address) -> Address {
         match address {
-            Address::Tls { host, port } => Address::Tcp { host, port },
+            Address::Tls { host, port } | Address::Ws { host, port, .. } | Address::Wss { host, port, .. } => {
+                Address::Tcp { host, port }
+            }
             Address::Mem(name) => Address::Tcp { host: name, port: 1 },
             other => other,
         }
@@ -95,6 +109,8 @@ impl fmt::Display for Transport {
             Transport::Tcp => "tcp",
             Transport::Unix => "unix",
             Transport::Tls => "tls",
+            Transport::Ws => "ws",
+            Transport::Wss => "wss",
             Transport::Mem => "mem",
             Transport::Pipe(Sky::Fair) => "pipe",
             Transport::Pipe(Sky::OneByte) => "one_byte",

@@ -1,4 +1,5 @@
-//! Where a line goes to or is awaited: `tcp://host:port`, `unix:///path`, `tls://host:port` or `mem://name`.
+//! Where a line goes to or is awaited: `tcp://host:port`, `unix:///path`, `tls://host:port`, `ws://host:port/path`,
+//! `wss://host:port/path` or `mem://name`.
 //!
 //! An address is text that was checked for its form. It is not resolved here, and whether the transport exists on this system
 //! is for whoever connects to say.
@@ -32,6 +33,24 @@ pub enum Address {
         host: String,
         /// As of TCP.
         port: u16,
+    },
+    /// `ws://host:port/path`: WebSocket over TCP.
+    Ws {
+        /// As of TCP.
+        host: String,
+        /// As of TCP; 80 if there is none.
+        port: u16,
+        /// What is asked for, from its slash on; `/` if there is none. Listening, what may be asked for, without its query.
+        path: String,
+    },
+    /// `wss://host:port/path`: WebSocket over TLS.
+    Wss {
+        /// As of TLS.
+        host: String,
+        /// As of TCP; 443 if there is none.
+        port: u16,
+        /// As of WebSocket.
+        path: String,
     },
     /// `mem://name`: within this process, for tests. With an empty name, listening takes a free one.
     Mem(String),
@@ -69,6 +88,8 @@ pub enum AddressError {
     NulInPath,
     /// A name for `mem://` that has more in it than letters, digits, dots, hyphens and underscores.
     BadName(String),
+    /// A path for WebSocket that is not one of an URL: in visible ASCII, without a fragment.
+    BadPath(String),
 }
 
 impl FromStr for Address {
@@ -82,6 +103,10 @@ impl FromStr for Address {
             parse_unix(rest)
         } else if scheme.eq_ignore_ascii_case("tls") {
             parse_host(rest).map(|(host, port)| Address::Tls { host, port })
+        } else if scheme.eq_ignore_ascii_case("ws") {
+            parse_url(rest, 80).map(|(host, port, path)| Address::Ws { host, port, path })
+        } else if scheme.eq_ignore_ascii_case("wss") {
+            parse_url(rest, 443).map(|(host, port, path)| Address::Wss { host, port, path })
         } else if scheme.eq_ignore_ascii_case("mem") {
             parse_mem(rest)
         } else {
@@ -95,6 +120,8 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp { host, port } => write!(f, "tcp://{}:{port}", bracketed(host)),
             Self::Tls { host, port } => write!(f, "tls://{}:{port}", bracketed(host)),
+            Self::Ws { host, port, path } => write!(f, "ws://{}:{port}{path}", bracketed(host)),
+            Self::Wss { host, port, path } => write!(f, "wss://{}:{port}{path}", bracketed(host)),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Mem(name) => write!(f, "mem://{name}"),
         }
@@ -153,7 +180,7 @@ impl fmt::Display for AddressError {
         match self {
             Self::NoScheme => f.write_str("the address does not begin with a scheme such as tcp://"),
             Self::UnknownScheme(scheme) => {
-                write!(f, "unknown scheme {scheme:?}: none of tcp, unix, tls and mem")
+                write!(f, "unknown scheme {scheme:?}: none of tcp, unix, tls, ws, wss and mem")
             }
             Self::EmptyHost => f.write_str("the address has no host"),
             Self::BadHost(host) => write!(f, "{host:?} is neither a host name nor an ip address"),
@@ -165,6 +192,7 @@ impl fmt::Display for AddressError {
             Self::EmptyPath => f.write_str("the address has no path"),
             Self::RelativePath(path) => write!(f, "the path {path:?} is not absolute: unix:// takes a third slash"),
             Self::NulInPath => f.write_str("the path contains a nul"),
+            Self::BadPath(path) => write!(f, "the path {path:?} is not one of an url without a fragment"),
             Self::BadName(name) => write!(f, "the name {name:?} has more in it than letters, digits, '.', '-' and '_'"),
         }
     }
@@ -173,8 +201,22 @@ impl fmt::Display for AddressError {
 impl Error for AddressError {}
 
 /// A host as it is written in front of a port.
-fn bracketed(host: &str) -> Cow<'_, str> {
+pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') { format!("[{host}]").into() } else { host.into() }
+}
+
+/// What a browser would take.
+fn parse_url(rest: &str, default_port: u16) -> Result<(String, u16, String), AddressError> {
+    let (authority, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    if !path.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
+        return Err(AddressError::BadPath(path.to_owned()));
+    }
+    let (host, port) = if authority.ends_with(']') || !authority.contains(':') {
+        parse_host(&format!("{authority}:{default_port}"))?
+    } else {
+        parse_host(authority)?
+    };
+    Ok((host, port, path.to_owned()))
 }
 
 fn parse_host(rest: &str) -> Result<(String, u16), AddressError> {
@@ -255,6 +297,10 @@ mod tests {
         Ok(Address::Tcp { host: host.into(), port })
     }
 
+    fn ws(host: &str, port: u16, path: &str) -> Result<Address, AddressError> {
+        Ok(Address::Ws { host: host.into(), port, path: path.into() })
+    }
+
     fn check(cases: &[(&str, Result<Address, AddressError>)]) {
         for (text, expected) in cases {
             assert_eq!(&text.parse::<Address>(), expected, "{text}");
@@ -274,6 +320,11 @@ mod tests {
             ("unix:///with space/%20/:/ä", Ok(Address::Unix("/with space/%20/:/ä".into()))),
             ("tls://example.org:443", Ok(Address::Tls { host: "example.org".into(), port: 443 })),
             ("tls://[::1]:443", Ok(Address::Tls { host: "::1".into(), port: 443 })),
+            ("ws://localhost", ws("localhost", 80, "/")),
+            ("ws://[::1]", ws("::1", 80, "/")),
+            ("WS://localhost:8080/a/b?c=d", ws("localhost", 8080, "/a/b?c=d")),
+            ("wss://[::1]:1/", Ok(Address::Wss { host: "::1".into(), port: 1, path: "/".into() })),
+            ("wss://h/x", Ok(Address::Wss { host: "h".into(), port: 443, path: "/x".into() })),
             ("mem://a.b-c_1", Ok(Address::Mem("a.b-c_1".into()))),
             ("mem://", Ok(Address::Mem("".into()))),
         ]);
@@ -312,6 +363,14 @@ mod tests {
             ("unix://./relative", Err(RelativePath("./relative".into()))),
             ("unix:///run/\0", Err(NulInPath)),
             ("tls://localhost", Err(NoPort)),
+            ("ws://", Err(EmptyHost)),
+            ("ws:///path", Err(EmptyHost)),
+            ("ws://localhost:/", Err(BadPort("".into()))),
+            ("ws://::1/", Err(BareIpv6(":".into()))),
+            ("ws://localhost?x", Err(BadHost("localhost?x".into()))),
+            ("ws://localhost/#x", Err(BadPath("/#x".into()))),
+            ("ws://localhost/a b", Err(BadPath("/a b".into()))),
+            ("wss://localhost/\r\nx: y", Err(BadPath("/\r\nx: y".into()))),
             ("tls://::1:80", Err(BareIpv6("::1".into()))),
             ("mem:///a", Err(BadName("/a".into()))),
             ("mem://a:1", Err(BadName("a:1".into()))),
@@ -351,7 +410,10 @@ mod tests {
     #[test]
     fn any_text_is_refused_or_prints_as_it_reads() {
         fn holds(text: String, scheme: usize) -> bool {
-            let text = format!("{}{text}", ["", "tcp://", "tcp://[", "tcp://h:", "unix:///", "mem://"][scheme % 6]);
+            let text = format!(
+                "{}{text}",
+                ["", "tcp://", "tcp://[", "tcp://h:", "unix:///", "mem://", "ws://", "wss://h/"][scheme % 8]
+            );
             text.parse::<Address>().map_or(true, |address| address.to_string().parse() == Ok(address))
         }
         QuickCheck::new().quickcheck(holds as fn(String, usize) -> bool);
@@ -360,12 +422,15 @@ mod tests {
     impl Arbitrary for Address {
         fn arbitrary(g: &mut Gen) -> Self {
             let port = u16::arbitrary(g);
-            match u8::arbitrary(g) % 6 {
+            let path = |g: &mut Gen| format!("/{}", text(g, &['a', '/', ':', '%', '?', '.', '~']));
+            match u8::arbitrary(g) % 8 {
                 0 => SocketAddr::from((Ipv4Addr::arbitrary(g), port)).into(),
                 1 => SocketAddr::V6(SocketAddrV6::new(Ipv6Addr::arbitrary(g), port, 0, u32::arbitrary(g))).into(),
                 2 => Self::Tcp { host: text(g, &['a', 'Z', '0', '.', '-', '_']), port },
                 3 => Self::Tls { host: text(g, &['a', 'Z', '0', '.', '-', '_']), port },
-                4 => Self::Mem(text(g, &['a', 'Z', '0', '.', '-', '_'])),
+                4 => Self::Ws { host: "::1".into(), port, path: path(g) },
+                5 => Self::Wss { host: "h".into(), port, path: path(g) },
+                6 => Self::Mem(text(g, &['a', 'Z', '0', '.', '-', '_'])),
                 _ => Self::Unix(format!("/{}", text(g, &['a', '/', ':', '%', ' ', '.', '\n', 'ä', '\\'])).into()),
             }
         }

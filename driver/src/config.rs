@@ -18,7 +18,7 @@ pub struct Config {
     pub outbox: usize,
     /// Handlers of the peer's messages that run at once; then messages wait.
     pub handlers: usize,
-    /// How long connecting may take, up to the hello: over TLS that includes its handshake. Of a peer that connects, the
+    /// How long connecting may take, up to the hello: over TLS and WebSocket that includes their handshakes. Of a peer that connects, the
     /// hello must come in time, whatever is before it.
     pub connect_timeout: Duration,
     /// How long closing may take without getting on.

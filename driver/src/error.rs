@@ -12,6 +12,8 @@ use crate::body::Body;
 use crate::file::{FileError, NameError};
 #[cfg(feature = "tls")]
 use crate::transport::TlsError;
+#[cfg(feature = "websocket")]
+use crate::transport::WebSocketError;
 
 /// Why an operation failed.
 #[derive(Clone, Debug)]
@@ -53,6 +55,9 @@ pub enum Error {
     /// TLS can't be set up, or the peer's is not to be trusted.
     #[cfg(feature = "tls")]
     Tls(Arc<TlsError>),
+    /// The peer does not speak WebSocket as is wanted, or has refused to.
+    #[cfg(feature = "websocket")]
+    WebSocket(Arc<WebSocketError>),
     /// A file can't be read or written, or its content is not what was promised.
     File(Arc<FileError>),
     /// The name of a file can't be used here.
@@ -121,6 +126,8 @@ impl fmt::Display for Error {
             Error::Io(error) => error.fmt(f),
             #[cfg(feature = "tls")]
             Error::Tls(error) => error.fmt(f),
+            #[cfg(feature = "websocket")]
+            Error::WebSocket(error) => error.fmt(f),
             Error::File(error) => error.fmt(f),
             Error::Name(error) => error.fmt(f),
         }
@@ -148,6 +155,13 @@ impl From<io::Error> for Error {
 impl From<TlsError> for Error {
     fn from(error: TlsError) -> Error {
         Error::Tls(Arc::new(error))
+    }
+}
+
+#[cfg(feature = "websocket")]
+impl From<WebSocketError> for Error {
+    fn from(error: WebSocketError) -> Error {
+        Error::WebSocket(Arc::new(error))
     }
 }
 

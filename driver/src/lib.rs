@@ -86,6 +86,8 @@ pub use server::{Server, ServerBuilder, Shutdown};
 pub use stream::{StreamReader, StreamWriter};
 #[cfg(feature = "tokio")]
 pub use tokio_io::TokioIo;
+#[cfg(feature = "websocket")]
+pub use transport::WebSocketError;
 #[cfg(feature = "tls")]
 pub use transport::{ClientTls, ServerTls, TlsError};
 

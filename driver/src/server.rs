@@ -98,6 +98,16 @@ impl<R: Runtime + Default> Server<R> {
 
 settings!(ServerBuilder);
 
+#[cfg(feature = "websocket")]
+impl<R: Runtime> ServerBuilder<R> {
+    /// The origins whose pages may open lines over WebSocket, such as `https://example.org`: none if there is no list. Who has
+    /// no origin, and so is no browser, may always.
+    pub fn origins(mut self, origins: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.options.origins = origins.into_iter().map(Into::into).collect();
+        self
+    }
+}
+
 #[cfg(feature = "tls")]
 impl<R: Runtime> ServerBuilder<R> {
     /// The certificate to show over TLS, for an address that has it: rustls' configuration, or a ready [`ServerTls`].

@@ -55,6 +55,8 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("routing", routing::LIST),
     ("sockets", sockets::LIST),
     ("transports", transports::LIST),
+    ("transports", transports::tls::LIST),
+    ("transports", transports::websocket::LIST),
     ("aftermath", aftermath::LIST),
 ];
 

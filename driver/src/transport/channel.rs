@@ -43,7 +43,10 @@ impl<S> Channel<S> {
     }
 
     /// What comes of a handshake.
-    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "what has no feature has no handshake"))]
+    #[cfg_attr(
+        not(any(feature = "tls", feature = "websocket")),
+        allow(dead_code, reason = "what has no feature has no handshake")
+    )]
     pub(super) fn handshaking(
         handshake: impl Future<Output = Result<Box<dyn Duplex>, Error>> + Send + 'static,
     ) -> Channel<S> {

@@ -121,7 +121,8 @@ struct Way {
     deaf: bool,
 }
 
-fn pair() -> (Pipe, Pipe) {
+/// Both ends of a pipe.
+pub(super) fn pair() -> (Pipe, Pipe) {
     let ways = Arc::new([Mutex::default(), Mutex::default()]);
     (Pipe { ways: ways.clone(), reads: 0 }, Pipe { ways, reads: 1 })
 }

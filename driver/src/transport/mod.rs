@@ -7,12 +7,16 @@ mod channel;
 mod mem;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 use std::io;
 
 pub use self::channel::Channel;
 #[cfg(feature = "tls")]
 pub use self::tls::{ClientTls, ServerTls, TlsError};
+#[cfg(feature = "websocket")]
+pub use self::websocket::WebSocketError;
 use crate::address::Address;
 use crate::error::Error;
 use crate::runtime::{Endpoints, Runtime, SocketOptions};
@@ -37,6 +41,9 @@ pub struct ListenOptions {
     /// The certificate to show over TLS.
     #[cfg(feature = "tls")]
     pub tls: Option<ServerTls>,
+    /// The origins whose pages may open lines over WebSocket. Who has no origin always may.
+    #[cfg(feature = "websocket")]
+    pub origins: Vec<String>,
 }
 
 /// Connects to an address. The transport's own handshake is still to come: see [`Channel::established`].
@@ -66,8 +73,22 @@ pub async fn connect<R: Runtime>(
             let (stream, ends) = runtime.connect(&tcp(host, *port), &options.socket).await?;
             Ok((Channel::handshaking(async { Ok(Box::new(tls.connect(stream).await?) as _) }), ends))
         }
-        #[cfg(not(feature = "tls"))]
-        Address::Tls { .. } => Err(left_out(address, "tls").into()),
+        #[cfg(feature = "websocket")]
+        Address::Ws { host, port, path } => {
+            let asking = websocket::Asking::new(host, *port, path);
+            let (stream, ends) = runtime.connect(&tcp(host, *port), &options.socket).await?;
+            Ok((Channel::handshaking(async move { Ok(Box::new(asking.connect(stream).await?) as _) }), ends))
+        }
+        #[cfg(all(feature = "tls", feature = "websocket"))]
+        Address::Wss { host, port, path } => {
+            let (tls, asking) =
+                (tls::Connector::new(options.tls.as_ref(), host)?, websocket::Asking::new(host, *port, path));
+            let (stream, ends) = runtime.connect(&tcp(host, *port), &options.socket).await?;
+            let handshakes = async { Ok(Box::new(asking.connect(tls.connect(stream).await?).await?) as _) };
+            Ok((Channel::handshaking(handshakes), ends))
+        }
+        #[cfg(not(all(feature = "tls", feature = "websocket")))]
+        _ => Err(left_out(address).into()),
     }
 }
 
@@ -101,8 +122,23 @@ pub async fn listen<R: Runtime>(
             let address = Address::Tls { host: host.clone(), port: port_of(&bound) };
             (Kind::Tls(listener, tls), address)
         }
-        #[cfg(not(feature = "tls"))]
-        Address::Tls { .. } => return Err(left_out(address, "tls").into()),
+        #[cfg(feature = "websocket")]
+        Address::Ws { host, port, path } => {
+            let asked = websocket::Asked::new(path, &options.origins);
+            let (listener, bound) = runtime.listen(&tcp(host, *port)).await?;
+            let address = Address::Ws { host: host.clone(), port: port_of(&bound), path: path.clone() };
+            (Kind::Ws(listener, asked), address)
+        }
+        #[cfg(all(feature = "tls", feature = "websocket"))]
+        Address::Wss { host, port, path } => {
+            let tls = options.tls.clone().ok_or(TlsError::NothingToShow)?;
+            let asked = websocket::Asked::new(path, &options.origins);
+            let (listener, bound) = runtime.listen(&tcp(host, *port)).await?;
+            let address = Address::Wss { host: host.clone(), port: port_of(&bound), path: path.clone() };
+            (Kind::Wss(listener, tls, asked), address)
+        }
+        #[cfg(not(all(feature = "tls", feature = "websocket")))]
+        _ => return Err(left_out(address).into()),
     };
     Ok((Listener { runtime: runtime.clone(), options, kind }, address))
 }
@@ -118,6 +154,10 @@ enum Kind<L> {
     Socket(L),
     #[cfg(feature = "tls")]
     Tls(L, ServerTls),
+    #[cfg(feature = "websocket")]
+    Ws(L, websocket::Asked),
+    #[cfg(all(feature = "tls", feature = "websocket"))]
+    Wss(L, ServerTls, websocket::Asked),
     Mem(mem::Listener),
 }
 
@@ -141,6 +181,19 @@ impl<R: Runtime> Listener<R> {
                 let tls = tls.clone();
                 Ok((Channel::handshaking(async move { Ok(Box::new(tls.accept(stream).await?) as _) }), ends))
             }
+            #[cfg(feature = "websocket")]
+            Kind::Ws(listener, asked) => {
+                let (stream, ends) = self.runtime.accept(listener, &self.options.socket).await?;
+                let asked = asked.clone();
+                Ok((Channel::handshaking(async move { Ok(Box::new(asked.accept(stream).await?) as _) }), ends))
+            }
+            #[cfg(all(feature = "tls", feature = "websocket"))]
+            Kind::Wss(listener, tls, asked) => {
+                let (stream, ends) = self.runtime.accept(listener, &self.options.socket).await?;
+                let (tls, asked) = (tls.clone(), asked.clone());
+                let handshakes = async move { Ok(Box::new(asked.accept(tls.accept(stream).await?).await?) as _) };
+                Ok((Channel::handshaking(handshakes), ends))
+            }
             Kind::Mem(listener) => {
                 let (pipe, ends) = listener.accept().await;
                 Ok((Channel::over(pipe), ends))
@@ -150,12 +203,12 @@ impl<R: Runtime> Listener<R> {
 }
 
 /// The socket that lies beneath.
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "websocket"))]
 fn tcp(host: &str, port: u16) -> Address {
     Address::Tcp { host: host.into(), port }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(any(feature = "tls", feature = "websocket"))]
 fn port_of(bound: &Address) -> u16 {
     match bound {
         Address::Tcp { port, .. } => *port,
@@ -163,8 +216,13 @@ fn port_of(bound: &Address) -> u16 {
     }
 }
 
-#[cfg(not(feature = "tls"))]
-fn left_out(address: &Address, feature: &str) -> io::Error {
-    let why = format!("{address} is not supported here: the feature {feature} is off");
+#[cfg(not(all(feature = "tls", feature = "websocket")))]
+fn left_out(address: &Address) -> io::Error {
+    let features = match address {
+        Address::Tls { .. } => "tls",
+        Address::Ws { .. } => "websocket",
+        _ => "tls and websocket",
+    };
+    let why = format!("{address} is not supported here: it needs the features {features}");
     io::Error::new(io::ErrorKind::Unsupported, why)
 }
