@@ -75,6 +75,12 @@ fn a_socket_that_is_not_read_stops_its_sender() {
     on_sockets(memory::a_socket_that_is_not_read_stops_its_sender::<Tokio>);
 }
 
+#[test]
+fn handshakes_that_stop_cost_little_and_are_gone_in_time() {
+    let _alone = heap::alone();
+    alone_on_a_thread("handshakes", memory::handshakes_that_stop_cost_little_and_are_gone_in_time::<Tokio>());
+}
+
 fn by_hand(scenario: fn()) {
     let _alone = heap::alone();
     scenario();
@@ -85,9 +91,12 @@ fn on_sockets<F: Future<Output = ()>>(scenario: fn(Address) -> F) {
     let _alone = heap::alone();
     let unix = std::env::temp_dir().join(format!("ropeway-memory-{}.sock", std::process::id()));
     for address in [Address::Tcp { host: "127.0.0.1".into(), port: 0 }, Address::Unix(unix)] {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("the system has a thread to spare");
-        let name = address.to_string();
-        runtime.block_on(watchdog::watchdog(&name, Duration::from_secs(60), scenario(address)));
+        alone_on_a_thread(&address.to_string(), scenario(address));
     }
+}
+
+fn alone_on_a_thread(name: &str, scenario: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the system has a thread to spare");
+    runtime.block_on(watchdog::watchdog(name, Duration::from_secs(60), scenario));
 }

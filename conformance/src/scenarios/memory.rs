@@ -8,6 +8,7 @@ pub(super) mod peer;
 mod said;
 mod ungreeted;
 mod unread;
+mod unshaken;
 mod untaken;
 
 use std::future::Future;
@@ -33,6 +34,7 @@ pub use self::unread::{
     a_peer_that_does_not_read_stops_its_sender, a_slow_reader_costs_its_own_queue_and_nobody_else,
     a_socket_that_is_not_read_stops_its_sender, files_to_a_peer_that_does_not_read_wait,
 };
+pub use self::unshaken::handshakes_that_stop_cost_little_and_are_gone_in_time;
 pub use self::untaken::what_is_not_taken_is_what_was_allowed;
 
 /// What the driver may keep of a write that the transport took in part.

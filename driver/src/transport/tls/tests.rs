@@ -1,10 +1,14 @@
 //! What is made of files, and what is said of those that are of no use.
 
 use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 
+use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::rustls::Error;
 
 use super::{ClientTls, Connector, ServerTls, TlsError};
+use crate::transport::mem::pair;
 
 fn certificates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/certificates")
@@ -72,4 +76,35 @@ fn who_is_not_told_trusts_the_list_or_nobody() {
     } else {
         assert!(matches!(ready, Err(TlsError::NobodyToTrust)));
     }
+}
+
+/// By whichever provider is there; if both are, neither is in the other's way.
+#[test]
+fn hands_are_shaken_and_octets_pass() {
+    let showing = ServerTls::showing(certificates().join("server.pem"), certificates().join("server.key"));
+    let showing = showing.expect("they belong together");
+    let trusting = ClientTls::trusting(certificates().join("authority.pem")).expect("it is one");
+    let (near, far) = pair();
+    let connector = Connector::new(Some(&trusting), "localhost").expect("there may be one");
+    let (mut near, mut far) = (pin!(connector.connect(near)), pin!(showing.accept(far)));
+    let cx = &mut Context::from_waker(Waker::noop());
+    let (mut client, mut server) = (None, None);
+    for _ in 0..10 {
+        if client.is_none()
+            && let Poll::Ready(shaken) = near.as_mut().poll(cx)
+        {
+            client = Some(shaken.expect("the server is to be trusted"));
+        }
+        if server.is_none()
+            && let Poll::Ready(shaken) = far.as_mut().poll(cx)
+        {
+            server = Some(shaken.expect("the client trusts it"));
+        }
+    }
+    let (mut client, mut server) = (client.expect("it is through"), server.expect("it is through"));
+    assert!(matches!(Pin::new(&mut client).poll_write(cx, b"octets"), Poll::Ready(Ok(6))));
+    assert!(matches!(Pin::new(&mut client).poll_flush(cx), Poll::Ready(Ok(()))));
+    let mut out = [0; 9];
+    assert!(matches!(Pin::new(&mut server).poll_read(cx, &mut out), Poll::Ready(Ok(6))));
+    assert_eq!(out[..6], *b"octets");
 }
