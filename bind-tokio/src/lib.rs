@@ -33,12 +33,12 @@
 
 #![forbid(unsafe_code)]
 
+mod net;
 mod runtime;
-mod socket;
 
+pub use net::{Listener, Socket};
 pub use ropeway_driver::*;
 pub use runtime::Tokio;
-pub use socket::{Listener, Socket};
 
 /// A line that this end opens.
 pub type Client = ropeway_driver::Client<Tokio>;

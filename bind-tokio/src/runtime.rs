@@ -11,7 +11,7 @@ use ropeway_driver::{Address, Clock, Endpoints, Runtime, SocketOptions, Spawn};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::socket::{Listener, Socket};
+use crate::net::{Listener, Socket, connect};
 
 /// The tokio runtime. What uses it must run inside one, with I/O and time enabled.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,11 +31,11 @@ impl Runtime for Tokio {
     }
 
     async fn connect(&self, address: &Address, socket: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
-        Socket::connect(address, socket).await
+        connect(&*self.spawner(), address, socket).await
     }
 
     async fn listen(&self, address: &Address) -> io::Result<(Listener, Address)> {
-        Listener::bind(address).await
+        Listener::bind(&*self.spawner(), address).await
     }
 
     async fn accept(&self, listener: &Listener, socket: &SocketOptions) -> io::Result<(Socket, Endpoints)> {

@@ -2,34 +2,19 @@
 
 use std::time::Duration;
 
+use ropeway_conformance::scenarios::small_segments_go_at_once_unless_told;
 use ropeway_tokio::{
-    Address, Client, CloseCode, Code, Config, Error, Message, Reason, Runtime, Server, Socket, SocketOptions, Tokio,
-    TokioIo, Uploading,
+    Client, CloseCode, Code, Config, Error, Message, Reason, Server, Socket, Tokio, TokioIo, Uploading,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
 async fn sockets_send_small_segments_at_once_unless_told() {
-    let (listener, address) = Tokio.listen(&localhost()).await.expect("a port is free");
-    for no_delay in [SocketOptions::default().no_delay, false, true] {
-        let mut options = SocketOptions::default();
-        options.no_delay = no_delay;
-        let (near, far) = tokio::join!(Tokio.connect(&address, &options), Tokio.accept(&listener, &options));
-        for end in [near, far] {
-            let (Socket::Tcp(stream), _) = end.expect("they meet") else { panic!("it is of another kind") };
-            assert_eq!(stream.nodelay().expect("it is open"), no_delay);
-        }
-    }
-    assert!(SocketOptions::default().no_delay);
-}
-
-#[tokio::test]
-async fn every_address_of_a_host_is_tried() {
-    // A name may have an address of each family, and only one of them listens.
-    let (_listener, address) = Tokio.listen(&localhost()).await.expect("a port is free");
-    let Address::Tcp { port, .. } = address else { panic!("it is of another kind") };
-    let named = Address::Tcp { host: "localhost".into(), port };
-    Tokio.connect(&named, &SocketOptions::default()).await.expect("one of them listens");
+    small_segments_go_at_once_unless_told::<Tokio>(|socket| match socket {
+        Socket::Tcp(TokioIo(stream)) => stream.nodelay().expect("it is open"),
+        Socket::Unix(_) => panic!("it is of another kind"),
+    })
+    .await;
 }
 
 /// A program that ends right after its last word: the runtime goes before the driver has had a turn.
@@ -132,8 +117,4 @@ async fn files_come_from_tokios_readers_and_go_to_its_writers() {
     let reader = TokioIo(tokio::io::repeat(7).take(300_000));
     let upload = client.send_file(Uploading::from_reader("sevens", reader)).await.expect("it is offered");
     upload.finished().await.expect("it is told that all is well");
-}
-
-fn localhost() -> Address {
-    Address::Tcp { host: "127.0.0.1".into(), port: 0 }
 }

@@ -20,7 +20,7 @@ pub trait Binding: 'static {
     /// The runtime as the driver knows it.
     type Runtime: Runtime + Default;
 
-    /// Runs a future to its end inside the runtime, which has several workers. Whatever it started ends with it.
+    /// Runs a future to its end inside the runtime, which has several workers.
     fn block_on(scenario: impl Future<Output = ()> + Send + 'static);
 }
 

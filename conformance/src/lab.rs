@@ -22,7 +22,7 @@ use self::host::{Host, Hosted, Listens};
 use crate::time::{Clock, Time};
 use crate::transport::Transport;
 use crate::weather::{Gate, Outdoors};
-use crate::world::Alarm;
+use crate::world::{Alarm, Crew};
 
 /// Any stream both ways.
 pub type Duplex = Box<dyn Stream>;
@@ -44,6 +44,7 @@ struct Inner {
     host: Box<dyn Host>,
     transport: Transport,
     alarm: Alarm,
+    crew: Crew,
     backlog: Backlog,
     planned: Mutex<Planned>,
     /// Streams so far: each has its own weather.
@@ -62,8 +63,8 @@ struct Planned {
 impl Lab {
     pub(crate) fn new<R: Runtime>(runtime: R, transport: Transport, alarm: Alarm) -> Lab {
         let host = Box::new(Hosted(runtime));
-        let (backlog, planned) = (Backlog::default(), Mutex::default());
-        let inner = Inner { host, transport, alarm, backlog, planned, streams: AtomicU64::new(0) };
+        let (crew, backlog, planned) = (Crew::default(), Backlog::default(), Mutex::default());
+        let inner = Inner { host, transport, alarm, crew, backlog, planned, streams: AtomicU64::new(0) };
         Lab { inner: Arc::new(inner), time: Some(Time::default()) }
     }
 
@@ -97,6 +98,10 @@ impl Lab {
 
     pub(crate) fn alarm(&self) -> &Alarm {
         &self.inner.alarm
+    }
+
+    pub(crate) fn crew(&self) -> &Crew {
+        &self.inner.crew
     }
 
     /// A gate before the next stream that connects.
@@ -168,7 +173,9 @@ impl Runtime for Lab {
     }
 
     fn spawner(&self) -> Arc<dyn Spawn> {
-        Arc::new(Spawner { host: self.inner.host.spawner(), alarm: self.inner.alarm.clone(), time: self.time.clone() })
+        let Inner { host, alarm, crew, .. } = &*self.inner;
+        let (alarm, crew, time) = (alarm.clone(), crew.clone(), self.time.clone());
+        Arc::new(Spawner { host: host.spawner(), alarm, crew, time })
     }
 
     async fn connect(&self, address: &Address, socket: &SocketOptions) -> io::Result<(Duplex, Endpoints)> {
@@ -242,19 +249,20 @@ impl ropeway_driver::Clock for LabClock {
     }
 }
 
-/// The binding's tasks, of which none may panic.
+/// The binding's tasks, of which none may panic, and none goes on when the scenario is over.
 struct Spawner {
     host: Arc<dyn Spawn>,
     alarm: Alarm,
+    crew: Crew,
     time: Option<Time>,
 }
 
 impl Spawn for Spawner {
     fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let alarm = self.alarm.clone();
-        self.host.spawn(Box::pin(async move {
+        self.host.spawn(Box::pin(self.crew.enlist(async move {
             let _ = alarm.guard(task).await;
-        }));
+        })));
     }
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {

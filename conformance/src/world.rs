@@ -1,6 +1,7 @@
 //! What a scenario has at hand: two ends, a transport between them, tasks for each side, and time.
 
 mod alarm;
+mod crew;
 mod ledger;
 mod side;
 
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use ropeway_driver::{
     Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Role, Router, Runtime, Server, ServerBuilder,
-    SocketOptions,
+    SocketOptions, Spawn,
 };
 
 pub(crate) use self::alarm::Alarm;
+pub(crate) use self::crew::Crew;
 pub use self::side::Side;
 use crate::lab::{Duplex, Lab, LabClock, LabListener};
 use crate::time::Time;
@@ -66,6 +68,16 @@ impl World {
     /// The same world with the binding's own clocks.
     pub fn in_real_time(&self) -> World {
         World { lab: self.lab.in_real_time() }
+    }
+
+    /// A new clock.
+    pub fn clock(&self) -> LabClock {
+        self.lab.clock()
+    }
+
+    /// Where tasks and blocking work go.
+    pub fn spawner(&self) -> Arc<dyn Spawn> {
+        self.lab.spawner()
     }
 
     /// What lies between the two ends.
@@ -198,18 +210,25 @@ impl World {
         drop(self.spawn(work));
     }
 
-    /// The scenario, unless a task panics before.
+    /// The scenario, unless a task panics before. The tasks end with it.
     pub(crate) async fn unharmed(&self, scenario: impl Future<Output = ()>) {
+        let dismissal = Dismissal(self.lab.crew());
+        self.unless_harmed(scenario).await;
+        drop(dismissal);
+        self.lab.crew().gone().await;
+        // What the last tasks to run did counts, too.
+        if let Poll::Ready(panic) = poll_fn(|cx| Poll::Ready(self.lab.alarm().poll(cx))).await {
+            std::panic::resume_unwind(panic);
+        }
+    }
+
+    async fn unless_harmed(&self, scenario: impl Future<Output = ()>) {
         let mut scenario = std::pin::pin!(scenario);
         poll_fn(|cx| match self.lab.alarm().poll(cx) {
             Poll::Ready(panic) => std::panic::resume_unwind(panic),
             Poll::Pending => scenario.as_mut().poll(cx),
         })
         .await;
-        // What the last tasks to run did counts, too.
-        if let Poll::Ready(panic) = poll_fn(|cx| Poll::Ready(self.lab.alarm().poll(cx))).await {
-            std::panic::resume_unwind(panic);
-        }
     }
 
     // ---- the end
@@ -220,5 +239,14 @@ impl World {
     pub async fn part(&self, near: Line, far: Line) {
         ledger::reconcile(self, &near, &far).await;
         ledger::part(near, far).await;
+    }
+}
+
+/// Ends the tasks, however the scenario ends.
+struct Dismissal<'l>(&'l Crew);
+
+impl Drop for Dismissal<'_> {
+    fn drop(&mut self) {
+        self.0.dismiss();
     }
 }

@@ -22,6 +22,7 @@
 
 mod action;
 mod address;
+mod blocking;
 mod body;
 mod builder;
 mod chunked;
@@ -41,6 +42,8 @@ mod line;
 mod memory;
 mod message;
 mod messages;
+#[cfg(feature = "async-io")]
+pub mod reactor;
 mod router;
 mod runtime;
 mod scratch;
@@ -48,6 +51,7 @@ mod server;
 mod serving;
 mod shape;
 mod slab;
+pub mod socket;
 mod start;
 mod state;
 mod stream;

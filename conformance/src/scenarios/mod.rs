@@ -19,6 +19,7 @@ pub mod memory;
 mod notices;
 mod requests;
 mod routing;
+mod runtime;
 mod sockets;
 mod streams;
 mod transports;
@@ -28,6 +29,7 @@ mod wakeups;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use self::sockets::small_segments_go_at_once_unless_told;
 use crate::transport::Transport;
 use crate::world::World;
 
@@ -57,6 +59,7 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("transports", transports::LIST),
     ("transports", transports::tls::LIST),
     ("transports", transports::websocket::LIST),
+    ("runtime", runtime::LIST),
     ("aftermath", aftermath::LIST),
 ];
 

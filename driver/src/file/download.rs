@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_io::AsyncWrite;
 use ropeway_core::{Accept, Code};
 
-use super::blocking::Errand;
 use super::control::{Control, Ends, Flow, ProgressStream, Steered, Waits, code_of, outcome};
 use super::reader::FileReader;
 use super::{FileError, Target};
+use crate::blocking::Errand;
 use crate::chunked::Chunked;
 use crate::error::Error;
 use crate::flow::Incoming;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use futures_io::AsyncRead;
 use ropeway_core::Accept;
 
-use super::blocking::Errand;
 use super::{FileError, Source};
+use crate::blocking::Errand;
 use crate::error::Error;
 use crate::runtime::Spawn;
 

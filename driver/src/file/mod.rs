@@ -6,7 +6,6 @@
 //!                   └──> FileReader
 //! ```
 
-mod blocking;
 mod control;
 mod download;
 mod error;

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use futures_io::AsyncWrite;
 use ropeway_core::{Accept, Code};
 
-use super::blocking::blocking;
 use super::control::code_of;
 use super::download::{self, Download};
 use super::part::Part;
 use super::reader::FileReader;
 use super::{Existing, FileError, SafeName, Target, printable};
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::flow::Incoming;
 

@@ -9,9 +9,9 @@ use futures_io::AsyncRead;
 use ropeway_core::{Accept, Code, Offer};
 
 use super::Source;
-use super::blocking::blocking;
 use super::control::{Control, Ends, ProgressStream, Steered, Waits, code_of, outcome};
 use super::feed::{BoxedReader, Feed};
+use crate::blocking::blocking;
 use crate::error::Error;
 use crate::flow::Outgoing;
 use crate::line::Line;

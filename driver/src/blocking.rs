@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::runtime::Spawn;
 
 /// Starts `work`, which goes on whether or not anybody waits for it.
-pub(super) fn blocking<T: Send + 'static>(spawn: &dyn Spawn, work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
+pub(crate) fn blocking<T: Send + 'static>(spawn: &dyn Spawn, work: impl FnOnce() -> T + Send + 'static) -> Blocking<T> {
     let slot = Arc::new(Mutex::new(Slot::Working(None)));
     let promise = Promise(slot.clone());
     spawn.spawn_blocking(Box::new(move || promise.keep(work())));
@@ -19,7 +19,7 @@ pub(super) fn blocking<T: Send + 'static>(spawn: &dyn Spawn, work: impl FnOnce()
 
 /// What comes of blocking work.
 #[derive(Debug)]
-pub(super) struct Blocking<T>(Arc<Mutex<Slot<T>>>);
+pub(crate) struct Blocking<T>(Arc<Mutex<Slot<T>>>);
 
 #[derive(Debug)]
 enum Slot<T> {
@@ -71,19 +71,19 @@ impl<T> Drop for Promise<T> {
 }
 
 /// A value that is sent to the pool to work there, and is here in between; `R` is what it brings back.
-pub(super) struct Errand<S, R> {
+pub(crate) struct Errand<S, R> {
     spawn: Arc<dyn Spawn>,
     here: Option<S>,
     away: Option<Blocking<(S, R)>>,
 }
 
 impl<S: Send + 'static, R: Send + 'static> Errand<S, R> {
-    pub(super) fn new(spawn: Arc<dyn Spawn>, value: S) -> Errand<S, R> {
+    pub(crate) fn new(spawn: Arc<dyn Spawn>, value: S) -> Errand<S, R> {
         Errand { spawn, here: Some(value), away: None }
     }
 
     /// Sends the value away. What it brings back must be waited for before it is sent again.
-    pub(super) fn send(&mut self, work: impl FnOnce(&mut S) -> R + Send + 'static) {
+    pub(crate) fn send(&mut self, work: impl FnOnce(&mut S) -> R + Send + 'static) {
         if let Some(mut value) = self.here.take() {
             self.away = Some(blocking(&*self.spawn, move || {
                 let back = work(&mut value);
@@ -93,7 +93,7 @@ impl<S: Send + 'static, R: Send + 'static> Errand<S, R> {
     }
 
     /// Waits until the value is back.
-    pub(super) fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Error>> {
+    pub(crate) fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Result<R, Error>> {
         let Some(away) = &mut self.away else { return Poll::Ready(Err(gone())) };
         let back = ready!(Pin::new(away).poll(cx));
         self.away = None;
@@ -102,17 +102,17 @@ impl<S: Send + 'static, R: Send + 'static> Errand<S, R> {
         Poll::Ready(Ok(back))
     }
 
-    pub(super) fn is_away(&self) -> bool {
+    pub(crate) fn is_away(&self) -> bool {
         self.away.is_some()
     }
 
     /// The value, if it is here.
-    pub(super) fn here(&mut self) -> Option<&mut S> {
+    pub(crate) fn here(&mut self) -> Option<&mut S> {
         self.here.as_mut()
     }
 
     /// Waits until nothing is under way any more, and lets go of the value where that may block.
-    pub(super) async fn end(mut self) {
+    pub(crate) async fn end(mut self) {
         if self.is_away() {
             let _ = std::future::poll_fn(|cx| self.poll_back(cx)).await;
         }
@@ -122,7 +122,7 @@ impl<S: Send + 'static, R: Send + 'static> Errand<S, R> {
     }
 
     /// Sends the value on its last errand.
-    pub(super) async fn finish<T: Send + 'static>(
+    pub(crate) async fn finish<T: Send + 'static>(
         mut self,
         work: impl FnOnce(S) -> T + Send + 'static,
     ) -> Result<T, Error> {
