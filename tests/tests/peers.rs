@@ -61,8 +61,8 @@ const SIDES: [Side; 3] = [
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         runtime.expect("the system has threads to spare").block_on(job);
     }),
-    side::<ropeway_async_std::AsyncStd>("async-std", |job| async_std::task::block_on(job)),
-    side::<ropeway_smol::Smol>("smol", |job| smol::block_on(job)),
+    side::<ropeway_async_std::AsyncStd>("async-std", async_std::task::block_on),
+    side::<ropeway_smol::Smol>("smol", smol::block_on),
 ];
 
 const fn side<R: Runtime + Default>(name: &'static str, block_on: fn(Job)) -> Side {
