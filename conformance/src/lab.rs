@@ -249,7 +249,7 @@ impl ropeway_driver::Clock for LabClock {
     }
 }
 
-/// The binding's tasks, of which none may panic, and none goes on when the scenario is over.
+/// The binding's tasks, of which none may panic, and each is waited for.
 struct Spawner {
     host: Arc<dyn Spawn>,
     alarm: Alarm,
@@ -259,10 +259,11 @@ struct Spawner {
 
 impl Spawn for Spawner {
     fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
-        let alarm = self.alarm.clone();
-        self.host.spawn(Box::pin(self.crew.enlist(async move {
+        let (alarm, member) = (self.alarm.clone(), self.crew.enlist());
+        self.host.spawn(Box::pin(async move {
+            let _member = member;
             let _ = alarm.guard(task).await;
-        })));
+        }));
     }
 
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send>) {

@@ -210,23 +210,21 @@ impl World {
         drop(self.spawn(work));
     }
 
-    /// The scenario, unless a task panics before. The tasks end with it.
+    /// The scenario, and all its tasks, unless one of them panics before.
     pub(crate) async fn unharmed(&self, scenario: impl Future<Output = ()>) {
-        let dismissal = Dismissal(self.lab.crew());
         self.unless_harmed(scenario).await;
-        drop(dismissal);
-        self.lab.crew().gone().await;
+        self.unless_harmed(self.lab.crew().gone()).await;
         // What the last tasks to run did counts, too.
         if let Poll::Ready(panic) = poll_fn(|cx| Poll::Ready(self.lab.alarm().poll(cx))).await {
             std::panic::resume_unwind(panic);
         }
     }
 
-    async fn unless_harmed(&self, scenario: impl Future<Output = ()>) {
-        let mut scenario = std::pin::pin!(scenario);
+    async fn unless_harmed(&self, work: impl Future<Output = ()>) {
+        let mut work = std::pin::pin!(work);
         poll_fn(|cx| match self.lab.alarm().poll(cx) {
             Poll::Ready(panic) => std::panic::resume_unwind(panic),
-            Poll::Pending => scenario.as_mut().poll(cx),
+            Poll::Pending => work.as_mut().poll(cx),
         })
         .await;
     }
@@ -239,14 +237,5 @@ impl World {
     pub async fn part(&self, near: Line, far: Line) {
         ledger::reconcile(self, &near, &far).await;
         ledger::part(near, far).await;
-    }
-}
-
-/// Ends the tasks, however the scenario ends.
-struct Dismissal<'l>(&'l Crew);
-
-impl Drop for Dismissal<'_> {
-    fn drop(&mut self) {
-        self.0.dismiss();
     }
 }

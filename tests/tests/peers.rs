@@ -36,6 +36,8 @@ fn check(address: fn(&Path) -> Address) {
             let name = format!("a client on {} and a server on {}", client.name, server.name);
             let (serving, listens, done) = Serving::new(address(folder), folder.to_owned());
             thread::scope(|scope| {
+                // If the client fails, the server hears of it.
+                let done = done;
                 scope.spawn(|| (server.block_on)((server.serve)(serving)));
                 let address = listens.recv().expect("it listens");
                 let asking = (client.ask)(address, folder.to_owned());
