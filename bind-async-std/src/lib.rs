@@ -13,6 +13,8 @@
 //! # }
 //! ```
 //!
+//! A program that ends does not end its tasks: [`close`](Line::close) a line whose last word matters.
+//!
 //! Async-std is discontinued. New programs do better with `ropeway-smol`, which stands on the same reactor.
 //!
 //! Everything but the tasks is in [`ropeway_driver`], the same for every runtime.

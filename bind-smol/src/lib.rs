@@ -15,6 +15,7 @@
 //! ```
 //!
 //! What runs in the background does so on smol's global executor, which has one thread unless `SMOL_THREADS` says otherwise.
+//! A program that ends does not end its tasks: [`close`](Line::close) a line whose last word matters.
 //!
 //! Everything but the tasks is in [`ropeway_driver`], the same for every runtime.
 

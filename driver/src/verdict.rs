@@ -156,7 +156,8 @@ impl Drop for Scope {
 }
 
 pub(crate) fn log(failure: &Failure) {
-    tracing::debug!(%failure, cause = std::error::Error::source(failure), "a handler failed");
+    let cause = std::error::Error::source(failure).map(tracing::field::display);
+    tracing::debug!(%failure, cause, "a handler failed");
 }
 
 /// What tells a line from every other one that there is.
