@@ -57,8 +57,8 @@ mod state;
 mod stream;
 #[cfg(feature = "tokio")]
 mod tokio_io;
-mod types;
 pub mod transport;
+mod types;
 mod unwind;
 mod verdict;
 mod waiters;

@@ -10,7 +10,6 @@ use super::by_hand::{
 };
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
-use crate::transport::{Sky, Transport};
 use crate::weather::{Cut, Ending, Outdoors, Way};
 use crate::world::{World, patient, tight};
 
