@@ -59,20 +59,18 @@ async fn streams_that_are_given_to_a_server_count_as_its_lines(world: World) {
         let (near, _) = world.connect(&address).await;
         ends.push((near, world.accept(&listener).await.0));
     }
-    let mut sides = Vec::new();
-    for (near, far) in ends {
+    let give = |(near, far)| {
         let (client, server) = (world.client_over(near), server.clone());
-        let (connecting, giving) =
-            (world.spawn(client.connect()), world.spawn(async move { server.serve_stream(far).await }));
-        for _ in 0..20 {
-            turn().await;
-        }
-        sides.push((connecting, giving));
-    }
-    let (second, waiting) = sides.pop().expect("there are two");
-    let (first, given) = sides.pop().expect("there are two");
+        (world.spawn(client.connect()), world.spawn(async move { server.serve_stream(far).await }))
+    };
+    let (second_end, first_end) = (ends.pop().expect("there are two"), ends.pop().expect("there are two"));
+    let (first, given) = give(first_end);
     given.await;
     let first = first.await.expect("there is a place for it");
+    let (second, waiting) = give(second_end);
+    for _ in 0..20 {
+        turn().await;
+    }
     still_works(&first).await;
     assert!(!waiting.is_done() && !second.is_done(), "its place is taken");
     drop(first);
