@@ -125,9 +125,8 @@ impl<L: Borrow<Line>> Asking<L> {
 
     /// Sends what did not go with the first frame. Stops early if the exchange ends: the answers say why.
     pub(crate) async fn send_rest(&mut self, content: &dyn Content, mut at: usize) -> Result<(), Error> {
-        let mut turn = Waiting::new(self.line.borrow(), Turn::for_bulk());
-        let key = self.key;
-        let line = self.line();
+        let (line, key) = (self.line(), self.key);
+        let mut turn = Waiting::new(line, Turn::for_bulk());
         let len = content.len();
         while at < len {
             at += poll_fn(|cx| {

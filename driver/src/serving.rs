@@ -1,7 +1,8 @@
 //! An exchange that the peer opened, as those hold it who answer.
 
-use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use ropeway_core::{Code, LaneId, MessageId, Refused, Respond};
 
@@ -60,52 +61,14 @@ impl Serving {
     }
 
     /// Sends the first frame of an answer; how much of the body went with it.
-    pub(crate) async fn begin(&mut self, key: Key, terms: Terms, content: &dyn Content) -> Result<usize, Error> {
-        let Terms { code, more, attached } = terms;
-        let mut turn = Waiting::new(&self.line, Turn::for_room(content.len()));
-        let mut over = false;
-        let taken = poll_fn(|cx| {
-            turn.poll(cx, |state| {
-                let kind = state.kind(content)?;
-                let lane = state.serving(key).ok_or(Refused::NoLane)?;
-                let sent = content.said(0, |octets| {
-                    let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
-                    state.machine.respond(lane, &response)
-                });
-                let sent = match sent {
-                    Err(refused @ Refused::Later(_)) => {
-                        state.wait_for_lane(key, cx);
-                        return Err(refused);
-                    }
-                    sent => sent?,
-                };
-                state.hurry_if_alone();
-                over = state.answered(key);
-                Ok(sent.taken)
-            })
-        })
-        .await;
-        drop(turn);
-        if over {
-            self.lane = None;
-        }
-        match taken {
-            // The peer gave up, so nothing is open to answer.
-            Err(Error::Misuse(_)) => Err(self.given_up(key)),
-            Err(error) => {
-                self.refuse(error.clone());
-                Err(error)
-            }
-            taken => taken,
-        }
+    pub(crate) fn begin<'s>(&'s mut self, key: Key, terms: Terms, content: &'s dyn Content) -> Begin<'s> {
+        let Serving { line, lane, refused } = self;
+        Begin { waiting: Waiting::new(line, Turn::for_room(content.len())), lane, refused, key, terms, content }
     }
 
     /// The error for an exchange on which nothing can be said.
     pub(crate) fn given_up(&self, key: Key) -> Error {
-        match self.line.lock().aborted(key) {
-            Some(code) => Error::Aborted(code),
-            None => Error::Misuse("the exchange is over"),
-        }
+        given_up(&self.line, key)
     }
 
     pub(crate) async fn send_rest(&self, key: Key, content: &dyn Content, mut at: usize) -> Result<(), Error> {
@@ -194,6 +157,61 @@ impl Serving {
                 Poll::Pending
             }
         }
+    }
+}
+
+/// The first frame of an answer on its way into the outbox. Written out, as [`Start`](crate::start::Start) is.
+pub(crate) struct Begin<'s> {
+    waiting: Waiting<'s>,
+    lane: &'s mut Option<(LaneId, Key)>,
+    refused: &'s mut Option<Box<Failure>>,
+    key: Key,
+    terms: Terms,
+    content: &'s dyn Content,
+}
+
+impl Future for Begin<'_> {
+    type Output = Result<usize, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<usize, Error>> {
+        let Begin { waiting, lane: opened, refused, key, terms, content } = &mut *self;
+        let (key, Terms { code, more, attached }) = (*key, *terms);
+        let mut over = false;
+        let taken = ready!(waiting.poll(cx, |state| {
+            let kind = state.kind(*content)?;
+            let lane = state.serving(key).ok_or(Refused::NoLane)?;
+            let sent = content.said(0, |octets| {
+                let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
+                state.machine.respond(lane, &response)
+            });
+            if let Err(Refused::Later(_)) = sent {
+                state.wait_for_lane(key, cx);
+            }
+            let taken = sent?.taken;
+            state.hurry_if_alone();
+            over = state.answered(key);
+            Ok(taken)
+        }));
+        if over {
+            **opened = None;
+        }
+        Poll::Ready(match taken {
+            // The peer gave up, so nothing is open to answer.
+            Err(Error::Misuse(_)) => Err(given_up(waiting.line, key)),
+            Err(error) => {
+                **refused = Some(Box::new(error.clone().into()));
+                Err(error)
+            }
+            taken => taken,
+        })
+    }
+}
+
+/// The error for an exchange on which nothing can be said.
+fn given_up(line: &Line, key: Key) -> Error {
+    match line.lock().aborted(key) {
+        Some(code) => Error::Aborted(code),
+        None => Error::Misuse("the exchange is over"),
     }
 }
 
