@@ -1,47 +1,19 @@
-//! Smol's tasks, and its sockets and clocks, as the driver wants them.
+//! Smol's tasks, as the driver wants them.
 
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use ropeway_driver::reactor::{self, Clock, Listener, Socket};
-use ropeway_driver::{Address, Endpoints, Runtime, SocketOptions, Spawn};
+use ropeway_driver::Spawn;
+use ropeway_driver::reactor::{self, Reactor};
 
 /// The smol runtime: its global executor, its pool for what blocks, and async-io's reactor.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Smol;
 
-impl Runtime for Smol {
-    type Stream = Socket;
-    type Listener = Listener;
-    type Clock = Clock;
+impl Reactor for Smol {}
 
-    fn clock(&self) -> Clock {
-        Clock::default()
-    }
-
-    fn spawner(&self) -> Arc<dyn Spawn> {
-        Arc::new(Spawner)
-    }
-
-    async fn connect(&self, address: &Address, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
-        reactor::connect(&Spawner, address, options).await
-    }
-
-    async fn listen(&self, address: &Address) -> io::Result<(Listener, Address)> {
-        Listener::bind(&Spawner, address).await
-    }
-
-    async fn accept(&self, listener: &Listener, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
-        listener.accept(options).await
-    }
-}
-
-struct Spawner;
-
-impl Spawn for Spawner {
+impl Spawn for Smol {
     fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
         smol::spawn(task).detach();
     }

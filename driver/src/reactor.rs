@@ -1,4 +1,4 @@
-//! Sockets and clocks of async-io, the reactor of smol and async-std, for writers of bindings.
+//! Runtimes over async-io, the reactor of smol and async-std, for writers of bindings.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,11 @@ use futures_io::{AsyncRead, AsyncWrite};
 use socket2::SockRef;
 
 use crate::address::Address;
-use crate::runtime::{self, Endpoints, SocketOptions, Spawn};
+use crate::runtime::{self, Endpoints, Runtime, SocketOptions, Spawn};
 use crate::socket::{self, AsSystem};
+
+/// A runtime whose sockets and clocks are the reactor's. Only its tasks are its own; their clock is [`now`].
+pub trait Reactor: Spawn + Clone {}
 
 /// A connected socket.
 #[cfg(unix)]
@@ -52,8 +55,33 @@ pub struct Clock {
     at: Option<Duration>,
 }
 
-/// Connects.
-pub async fn connect(spawn: &dyn Spawn, address: &Address, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
+impl<T: Reactor> Runtime for T {
+    type Stream = Socket;
+    type Listener = Listener;
+    type Clock = Clock;
+
+    fn clock(&self) -> Clock {
+        Clock::default()
+    }
+
+    fn spawner(&self) -> Arc<dyn Spawn> {
+        Arc::new(self.clone())
+    }
+
+    async fn connect(&self, address: &Address, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
+        connect(self, address, options).await
+    }
+
+    async fn listen(&self, address: &Address) -> io::Result<(Listener, Address)> {
+        Listener::bind(self, address).await
+    }
+
+    async fn accept(&self, listener: &Listener, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
+        listener.accept(options).await
+    }
+}
+
+async fn connect(spawn: &dyn Spawn, address: &Address, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
     match address {
         Address::Tcp { host, port } => {
             let connected = async |stream| {
@@ -72,8 +100,7 @@ pub async fn connect(spawn: &dyn Spawn, address: &Address, options: &SocketOptio
 }
 
 impl Listener {
-    /// Listens; the address may be more exact than the one asked for.
-    pub async fn bind(spawn: &dyn Spawn, address: &Address) -> io::Result<(Listener, Address)> {
+    async fn bind(spawn: &dyn Spawn, address: &Address) -> io::Result<(Listener, Address)> {
         match address {
             Address::Tcp { host, port } => {
                 let (listener, address) = socket::listen_tcp(spawn, (host, *port)).await?;
@@ -88,11 +115,7 @@ impl Listener {
         }
     }
 
-    /// Waits for the next connection.
-    ///
-    /// # Cancel safety
-    /// Dropped early, no connection is lost.
-    pub async fn accept(&self, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
+    async fn accept(&self, options: &SocketOptions) -> io::Result<(Socket, Endpoints)> {
         match self {
             Listener::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
