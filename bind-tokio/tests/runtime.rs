@@ -1,10 +1,11 @@
 //! What is tokio's own: its sockets, its clock, its I/O traits.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use ropeway_conformance::scenarios::small_segments_go_at_once_unless_told;
 use ropeway_tokio::{
-    Client, CloseCode, Code, Config, Error, Message, Reason, Server, Socket, Tokio, TokioIo, Uploading,
+    Client, CloseCode, Code, Config, Error, Line, Message, Reason, Server, Socket, Tokio, TokioIo, Uploading,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -51,6 +52,31 @@ fn what_was_said_last_goes_although_the_runtime_ends() {
     let mut numbers: Vec<_> = (0..ROUNDS).map(|_| hears.recv_timeout(patience).expect("it was sent")).collect();
     numbers.sort_unstable();
     assert!(numbers.into_iter().eq(0..ROUNDS));
+}
+
+/// What ends with the thread ends after all that it would look at.
+#[test]
+fn a_line_may_be_kept_until_its_thread_ends() {
+    thread_local! {
+        static KEPT: RefCell<Option<Line>> = const { RefCell::new(None) };
+    }
+    let serving = tokio::runtime::Runtime::new().expect("there are threads");
+    let server = Server::bind("tcp://127.0.0.1:0").on("echo", |text: String| async move { Ok(text) });
+    let server = serving.block_on(server.serve()).expect("a port is free");
+    // Things of a thread end in an order of their making: first before any line was, then after.
+    for is_first in [true, false] {
+        let (address, running) = (server.address().clone(), serving.handle().clone());
+        let thread = std::thread::spawn(move || {
+            if is_first {
+                KEPT.with_borrow_mut(|kept| drop(kept.take()));
+            }
+            let client = running.block_on(Client::connect(&address)).expect("it listens");
+            let text: String = running.block_on(client.request("echo", "Atreyuuuu!")).expect("it answers");
+            KEPT.with_borrow_mut(|kept| *kept = Some(client));
+            text
+        });
+        assert_eq!(thread.join().expect("it does not panic"), "Atreyuuuu!");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,23 +72,7 @@ impl Outgoing {
 
     /// Sends some of `octets`.
     pub(crate) fn poll_data(&mut self, cx: &Context<'_>, octets: &[u8]) -> Poll<Result<usize, Error>> {
-        let now = self.line.now();
-        let mut state = self.line.lock();
-        let Some(out) = state.outs.get_mut(self.key) else {
-            return Poll::Ready(Err(Error::Misuse("the flow is over")));
-        };
-        if let Some(code) = out.done {
-            return Poll::Ready(Err(Error::Aborted(code)));
-        }
-        let flow = out.flow;
-        let answer = state.machine.data(now, flow, octets);
-        if answer == Err(Refused::Later(Until::Credit))
-            && let Some(out) = state.outs.get_mut(self.key)
-        {
-            // Credit, or the end of a pause, comes to the flow itself.
-            out.waker = Some(cx.waker().clone());
-        }
-        state.outcome(answer, &mut self.turn, cx)
+        self.poll_verb(cx, |machine, now, flow| machine.data(now, flow, octets))
     }
 
     /// Says that all of it was sent.
@@ -144,11 +128,11 @@ impl Outgoing {
         }
     }
 
-    fn poll_verb(
+    fn poll_verb<T>(
         &mut self,
         cx: &Context<'_>,
-        verb: impl FnOnce(&mut Connection<Grown>, Instant, FlowId) -> Result<(), Refused>,
-    ) -> Poll<Result<(), Error>> {
+        verb: impl FnOnce(&mut Connection<Grown>, Instant, FlowId) -> Result<T, Refused>,
+    ) -> Poll<Result<T, Error>> {
         let now = self.line.now();
         let mut state = self.line.lock();
         let Some(out) = state.outs.get_mut(self.key) else {
@@ -159,6 +143,12 @@ impl Outgoing {
         }
         let flow = out.flow;
         let answer = verb(&mut state.machine, now, flow);
+        if matches!(answer, Err(Refused::Later(Until::Credit)))
+            && let Some(out) = state.outs.get_mut(self.key)
+        {
+            // Credit, or the end of a pause, comes to the flow itself.
+            out.waker = Some(cx.waker().clone());
+        }
         state.outcome(answer, &mut self.turn, cx)
     }
 }

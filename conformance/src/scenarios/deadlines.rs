@@ -13,6 +13,7 @@ use crate::world::{World, patient, tight};
 pub(super) const LIST: &[Scenario] = scenarios![
     a_request_without_a_sign_of_life_times_out,
     a_request_has_a_timeout_of_its_own,
+    a_request_has_all_its_time_however_long_nothing_happened,
     an_update_prolongs_it,
     an_answer_prolongs_it_for_the_next,
     a_stream_that_is_written_prolongs_it,
@@ -65,6 +66,25 @@ async fn a_request_has_a_timeout_of_its_own(world: World) {
     let answer = asker.await;
     assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
     drop(message);
+    world.part(near, far).await;
+}
+
+/// Nobody has looked at a clock for long when it is sent.
+async fn a_request_has_all_its_time_however_long_nothing_happened(world: World) {
+    let (near, far) = world.pair().await;
+    for _ in 0..3 {
+        world.time().pass_unseen(60 * SECOND).await;
+        let line = near.clone();
+        let asker =
+            world.spawn(async move { line.open("any", &()).timeout(5 * SECOND).send().await?.answer::<()>().await });
+        let message = far.messages().next().await.expect("it comes");
+        world.time().pass(5 * SECOND - MOMENT).await;
+        assert!(!asker.is_done());
+        world.time().pass(MOMENT).await;
+        let answer = asker.await;
+        assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+        drop(message);
+    }
     world.part(near, far).await;
 }
 

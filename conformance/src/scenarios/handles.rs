@@ -1,5 +1,8 @@
 //! What dropping each kind of handle does.
 
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use ropeway_driver::{CloseCode, Code, Error, Reason, Router};
@@ -23,6 +26,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_driver_ends_the_line,
     a_driver_may_move_between_tasks,
     a_handler_is_dropped_when_nobody_waits_for_it,
+    who_waits_no_more_is_forgotten,
 ];
 
 async fn the_last_of_a_line_says_goodbye_behind_what_was_sent(world: World) {
@@ -287,6 +291,39 @@ async fn a_handler_is_dropped_when_nobody_waits_for_it(world: World) {
     near.cut();
     assert_eq!(take.next().await, "answer");
     drop(exchange);
+}
+
+/// A task that waits for this or that, again and again, leaves nothing behind.
+async fn who_waits_no_more_is_forgotten(world: World) {
+    struct Task;
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    let (near, far) = world.pair().await;
+    let mut config = patient();
+    config.lanes = 1;
+    let (full, narrow) = world.pair_with(patient(), config).await;
+    let open = near.open("any", &()).send().await.expect("the line is up");
+    let other = full.open("any", &()).send().await.expect("the line is up");
+    let message = far.messages().next().await.expect("it comes");
+    let task = Arc::new(Task);
+    let waits: [(&str, Pin<Box<dyn Future<Output = ()> + Send>>); 4] = [
+        ("for the end", Box::pin(async { drop(near.ended().await) })),
+        ("for nothing to be open", Box::pin(near.idle())),
+        ("for a message", Box::pin(async { drop(far.messages().next().await) })),
+        ("for a lane", Box::pin(async { drop(full.ask("any", &()).await) })),
+    ];
+    for (what, mut wait) in waits {
+        let waker = Waker::from(task.clone());
+        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "{what}: it is so already");
+        drop(waker);
+        assert!(Arc::strong_count(&task) > 1, "{what}: nothing would wake it");
+        drop(wait);
+        assert_eq!(Arc::strong_count(&task), 1, "{what}: it is kept");
+    }
+    drop((message, open, other));
+    world.part(near, far).await;
+    world.part(full, narrow).await;
 }
 
 /// Whoever polls it last is woken, by the transport and by the clock.

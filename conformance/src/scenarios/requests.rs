@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
-use ropeway_driver::{Code, Error, Failure, Line, Router};
+use ropeway_driver::{Code, Error, Exchange, Failure, Line, Message, Messages, Router};
 use serde::{Deserialize, Serialize};
 
 use super::by_hand::{echo, octets, still_works, turn};
@@ -260,19 +260,29 @@ async fn six_hundred_in_flight_share_few_lanes(world: World) {
     world.part(near, far).await;
 }
 
-/// The far end takes one exchange, and no message above 100 kB.
-async fn narrow(world: &World) -> (Line, Line) {
+/// A line whose far end takes one exchange, which is open, and no message above 100 kB.
+struct Narrow {
+    near: Line,
+    far: Line,
+    messages: Messages,
+    first: Exchange,
+    /// The first request.
+    message: Message,
+}
+
+async fn narrow(world: &World) -> Narrow {
     let mut config = patient();
     config.lanes = 1;
     config.protocol.max_message = 100_000;
-    world.pair_with(patient(), config).await
+    let (near, far) = world.pair_with(patient(), config).await;
+    let mut messages = far.messages();
+    let first = near.open("first", &()).send().await.expect("the line is up");
+    let message = messages.next().await.expect("it comes");
+    Narrow { near, far, messages, first, message }
 }
 
 async fn what_is_too_large_waits_for_no_lane(world: World) {
-    let (near, far) = narrow(&world).await;
-    let mut messages = far.messages();
-    let mut first = near.open("first", &()).send().await.expect("the line is up");
-    let message = messages.next().await.expect("it comes");
+    let Narrow { near, far, mut messages, mut first, message } = narrow(&world).await;
     let mut second = Box::pin(near.ask("second", &()));
     assert!(polled(second.as_mut()).await.is_pending(), "there is one lane");
     let refused = near.ask("any", &octets(100_001, 1)).await;
@@ -287,10 +297,7 @@ async fn what_is_too_large_waits_for_no_lane(world: World) {
 }
 
 async fn a_large_notice_waits_for_its_turn(world: World) {
-    let (near, far) = narrow(&world).await;
-    let mut messages = far.messages();
-    let mut first = near.open("first", &()).send().await.expect("the line is up");
-    let message = messages.next().await.expect("it comes");
+    let Narrow { near, far, mut messages, mut first, message } = narrow(&world).await;
     let mut second = Box::pin(near.ask("second", &()));
     assert!(polled(second.as_mut()).await.is_pending(), "there is one lane");
     message.code(Code::OK);
@@ -315,10 +322,7 @@ async fn a_large_notice_waits_for_its_turn(world: World) {
 }
 
 async fn who_is_woken_for_a_lane_and_never_comes_keeps_nobody(world: World) {
-    let (near, far) = narrow(&world).await;
-    let mut messages = far.messages();
-    let mut first = near.open("first", &()).send().await.expect("the line is up");
-    let message = messages.next().await.expect("it comes");
+    let Narrow { near, far, mut messages, mut first, message } = narrow(&world).await;
     let mut idle = Box::pin(near.ask("idle", &()));
     assert!(polled(idle.as_mut()).await.is_pending(), "there is one lane");
     message.code(Code::OK);
