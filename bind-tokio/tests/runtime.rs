@@ -1,6 +1,8 @@
 //! What is tokio's own: its sockets, its clock, its I/O traits.
 
 use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_conformance::scenarios::small_segments_go_at_once_unless_told;
@@ -54,28 +56,43 @@ fn what_was_said_last_goes_although_the_runtime_ends() {
     assert!(numbers.into_iter().eq(0..ROUNDS));
 }
 
-/// What ends with the thread ends after all that it would look at.
+/// Its last act wakes somebody, when all else that the thread had may be gone.
 #[test]
 fn a_line_may_be_kept_until_its_thread_ends() {
+    struct Cuts(Line);
+    impl Drop for Cuts {
+        fn drop(&mut self) {
+            self.0.cut();
+        }
+    }
     thread_local! {
-        static KEPT: RefCell<Option<Line>> = const { RefCell::new(None) };
+        static KEPT: RefCell<Option<Cuts>> = const { RefCell::new(None) };
     }
     let serving = tokio::runtime::Runtime::new().expect("there are threads");
     let server = Server::bind("tcp://127.0.0.1:0").on("echo", |text: String| async move { Ok(text) });
     let server = serving.block_on(server.serve()).expect("a port is free");
-    // Things of a thread end in an order of their making: first before any line was, then after.
+    // Things of a thread end in an order of their making.
     for is_first in [true, false] {
-        let (address, running) = (server.address().clone(), serving.handle().clone());
+        let awaited = || {
+            let line = serving.block_on(Client::connect(server.address())).expect("it listens");
+            let client = line.clone();
+            let mut ended = Box::pin(async move { line.ended().await });
+            let early = serving.block_on(poll_fn(|cx| Poll::Ready(ended.as_mut().poll(cx))));
+            assert!(early.is_pending(), "{early:?}");
+            (client, ended)
+        };
+        let ((client, ended), (other, other_ended)) = (awaited(), awaited());
         let thread = std::thread::spawn(move || {
             if is_first {
-                KEPT.with_borrow_mut(|kept| drop(kept.take()));
+                KEPT.with_borrow_mut(|kept| *kept = None);
             }
-            let client = running.block_on(Client::connect(&address)).expect("it listens");
-            let text: String = running.block_on(client.request("echo", "Atreyuuuu!")).expect("it answers");
-            KEPT.with_borrow_mut(|kept| *kept = Some(client));
-            text
+            // Another that wakes somebody here, so that what that takes is there.
+            drop(Cuts(other));
+            KEPT.with_borrow_mut(|kept| *kept = Some(Cuts(client)));
         });
-        assert_eq!(thread.join().expect("it does not panic"), "Atreyuuuu!");
+        thread.join().expect("it does not panic");
+        assert_eq!(serving.block_on(ended).reason, Reason::Eof);
+        assert_eq!(serving.block_on(other_ended).reason, Reason::Eof);
     }
 }
 
