@@ -1,6 +1,6 @@
 //! What dropping each kind of handle does.
 
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
@@ -299,6 +299,17 @@ async fn who_waits_no_more_is_forgotten(world: World) {
     impl Wake for Task {
         fn wake(self: Arc<Self>) {}
     }
+    fn check(what: &str, wait: impl Future) {
+        let task = Arc::new(Task);
+        {
+            let waker = Waker::from(task.clone());
+            let mut wait = pin!(wait);
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "{what}: it is so already");
+            drop(waker);
+            assert!(Arc::strong_count(&task) > 1, "{what}: nothing would wake it");
+        }
+        assert_eq!(Arc::strong_count(&task), 1, "{what}: it is kept");
+    }
     let (near, far) = world.pair().await;
     let mut config = patient();
     config.lanes = 1;
@@ -306,21 +317,10 @@ async fn who_waits_no_more_is_forgotten(world: World) {
     let open = near.open("any", &()).send().await.expect("the line is up");
     let other = full.open("any", &()).send().await.expect("the line is up");
     let message = far.messages().next().await.expect("it comes");
-    let task = Arc::new(Task);
-    let waits: [(&str, Pin<Box<dyn Future<Output = ()> + Send>>); 4] = [
-        ("for the end", Box::pin(async { drop(near.ended().await) })),
-        ("for nothing to be open", Box::pin(near.idle())),
-        ("for a message", Box::pin(async { drop(far.messages().next().await) })),
-        ("for a lane", Box::pin(async { drop(full.ask("any", &()).await) })),
-    ];
-    for (what, mut wait) in waits {
-        let waker = Waker::from(task.clone());
-        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending(), "{what}: it is so already");
-        drop(waker);
-        assert!(Arc::strong_count(&task) > 1, "{what}: nothing would wake it");
-        drop(wait);
-        assert_eq!(Arc::strong_count(&task), 1, "{what}: it is kept");
-    }
+    check("for the end", near.ended());
+    check("for nothing to be open", near.idle());
+    check("for a message", async { far.messages().next().await });
+    check("for a lane", full.ask("any", &()));
     drop((message, open, other));
     world.part(near, far).await;
     world.part(full, narrow).await;
