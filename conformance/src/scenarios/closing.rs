@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ropeway_driver::{CloseCode, Code, Ended, Error, Reason, Router};
+use ropeway_driver::{CloseCode, Code, Ended, Error, Line, Reason, Router};
 
 use super::by_hand::{
     cut_short, echo, octets, pass_until, queue, read_stream, read_to_end, still_works, turn, until, write_stream,
 };
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
+use crate::transport::Transport;
 use crate::weather::{Cut, Ending, Outdoors, Way};
 use crate::world::{World, patient, tight};
 
@@ -31,9 +32,11 @@ pub(super) const LIST: &[Scenario] = scenarios![
     shutdown_lets_what_is_open_end,
     shutdown_returns_by_its_deadline_whatever_peers_do,
     shutdown_stops_listening,
+    shutdown_lets_go_of_some_lines_at_a_time if |transport| transport == Transport::Mem,
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
+const MOMENT: Duration = Duration::from_millis(1);
 
 async fn what_was_said_before_the_goodbye_arrives(world: World) {
     let (near, far) = world.pair().await;
@@ -425,4 +428,41 @@ async fn shutdown_stops_listening(world: World) {
         let server = world.server_at(&address).serve().await.expect("the address is free again");
         server.shutdown(3600 * SECOND).await;
     }
+}
+
+async fn shutdown_lets_go_of_some_lines_at_a_time(world: World) {
+    const BATCH: usize = 256;
+    let (give, take) = queue();
+    let server = world.server().on_message("work", move |message| {
+        give.put(message);
+        async { Ok(()) }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let mut clients = Vec::new();
+    for _ in 0..2 * BATCH + 1 {
+        clients.push(world.client(server.address()).connect().await.expect("it listens"));
+    }
+    let busy = clients[0].clone();
+    let asker = world.spawn(async move { busy.request::<_, String>("work", &()).await });
+    let message = take.next().await;
+    let ending = world.spawn(async move { server.shutdown(30 * SECOND).await });
+    let (firsts, others) = clients.split_at(BATCH);
+    let gone = async |lines: &[Line]| {
+        for line in lines {
+            assert_eq!(line.ended().await.reason, Reason::ByPeer(CloseCode::AWAY));
+        }
+    };
+    gone(&firsts[1..]).await;
+    assert!(!others.iter().any(Line::is_over), "no more than so many at once");
+    // One of them works: the next go when these have had a third of the time.
+    world.time().pass(10 * SECOND - MOMENT).await;
+    assert!(!others.iter().any(Line::is_over), "it is not their turn");
+    world.time().pass(MOMENT).await;
+    // Those that come after them need not wait any more.
+    gone(others).await;
+    assert!(!firsts[0].is_over());
+    message.answer("done").await.expect("it is waited for");
+    assert_eq!(asker.await.expect("it is answered"), "done");
+    let went = ending.await;
+    assert_eq!((went.closed, went.cut), (clients.len(), 0));
 }
