@@ -42,7 +42,7 @@ pub(crate) async fn connect(
         }
         #[cfg(unix)]
         Address::Unix(path) => Ok(unix(UnixStream::from_std(socket::connect_unix(path)?)?)),
-        other => Err(unsupported(other)),
+        _ => Err(unsupported()),
     }
 }
 
@@ -58,7 +58,7 @@ impl Listener {
                 let (bound, listener) = socket::listen_unix(path)?;
                 Ok((Listener::Unix(bound, UnixListener::from_std(listener)?), address.clone()))
             }
-            other => Err(unsupported(other)),
+            _ => Err(unsupported()),
         }
     }
 

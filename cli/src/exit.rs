@@ -108,7 +108,12 @@ impl Failed {
     /// It went wrong before there was a line to there. What the peer does is said of its address.
     pub(crate) fn unreached(error: Error, address: &Address) -> Failed {
         let no_line = |failed: Failed| failed.about(format_args!("no line to {address}"));
-        let Error::Closed(ended) = &error else { return no_line(Failed::unconnected(error)) };
+        let ended = match &error {
+            Error::Closed(ended) => ended,
+            // It says so itself.
+            Error::Io(_) => return Failed::unconnected(error),
+            _ => return no_line(Failed::unconnected(error)),
+        };
         let why = why(ended);
         match why.strip_prefix("the peer ") {
             Some(does) => Failed::new(Exit::Connect, format!("{address} {does}")),

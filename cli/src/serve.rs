@@ -75,8 +75,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
         house.receive(line);
         async { Ok(()) }
     });
-    let server = server.serve().await;
-    let server = server.map_err(|error| Failed::unconnected(error).about(format_args!("can't listen on {address}")))?;
+    let server = server.serve().await.map_err(Failed::unconnected)?;
     out.result("listening", &Listening { address: server.address().to_string() })?;
     interrupts.next().await;
     shrug(out.note("stopping", &Stopping { lines: server.lines().len(), grace }));

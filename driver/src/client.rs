@@ -82,7 +82,7 @@ settings!(ClientBuilder);
 impl<R: Runtime> ClientBuilder<R> {
     /// Whom to trust over TLS, for an address that has it: rustls' configuration, or a ready [`ClientTls`].
     ///
-    /// Without it, the authorities of the feature `tls-webpki-roots` are trusted if that is on.
+    /// Without it, the authorities of the features `tls-platform-roots` or `tls-webpki-roots` are trusted if one is on.
     pub fn tls(mut self, tls: impl Into<ClientTls>) -> Self {
         self.options.tls = Some(tls.into());
         self
@@ -108,7 +108,8 @@ impl<R: Runtime> ClientBuilder<R> {
                     stream.established().await?;
                     Ok::<_, Error>((stream, endpoints))
                 };
-                within(runtime.clock(), wait, connecting).await??
+                let connected = within(runtime.clock(), wait, connecting).await.map_err(Error::from).flatten();
+                connected.map_err(|error| error.about(format_args!("no line to {address}")))?
             }
             Peer::Over(stream) => (stream, Endpoints::default()),
         };

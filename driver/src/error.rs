@@ -50,7 +50,7 @@ pub enum Error {
     Action(ActionError),
     /// The address can't be used.
     Address(AddressError),
-    /// Connecting or listening failed.
+    /// Connecting or listening failed. The text names the address.
     Io(Arc<io::Error>),
     /// TLS can't be set up, or the peer's is not to be trusted.
     #[cfg(feature = "tls")]
@@ -141,6 +141,16 @@ impl std::error::Error for Error {
             Error::Io(error) => error.source(),
             Error::File(error) => error.source(),
             _ => None,
+        }
+    }
+}
+
+impl Error {
+    /// Says what the system kept from being done.
+    pub(crate) fn about(self, what: impl fmt::Display) -> Error {
+        match self {
+            Error::Io(error) => io::Error::new(error.kind(), format!("{what}: {error}")).into(),
+            other => other,
         }
     }
 }

@@ -91,12 +91,21 @@ pub struct Endpoints {
     pub local: Option<Endpoint>,
     /// The peer.
     pub peer: Option<Endpoint>,
+    #[cfg(feature = "tls")]
+    pub(crate) shown: crate::transport::Shown,
 }
 
 impl Endpoints {
     /// Both ends.
     pub fn new(local: Option<Endpoint>, peer: Option<Endpoint>) -> Endpoints {
-        Endpoints { local, peer }
+        Endpoints { local, peer, ..Endpoints::default() }
+    }
+
+    /// The chain of certificates that the peer showed over TLS, its own first, once the handshake is done. A client shows one
+    /// only if it has it and is asked, as a `ServerConfig` of rustls can be told to do.
+    #[cfg(feature = "tls")]
+    pub fn peer_certificates(&self) -> &[crate::rustls::pki_types::CertificateDer<'static>] {
+        self.shown.chain()
     }
 }
 

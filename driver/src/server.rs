@@ -148,7 +148,8 @@ impl<R: Runtime> ServerBuilder<R> {
         let ServerBuilder { runtime, address, config, options, router, on_line, max_lines } = self;
         let address = address?;
         router.check()?;
-        let (listener, address) = transport::listen(&runtime, &address, options).await?;
+        let listening = transport::listen(&runtime, &address, options).await;
+        let (listener, address) = listening.map_err(|error| error.about(format_args!("can't listen on {address}")))?;
         let book = Mutex::new(Book { listening: true, ..Book::default() });
         let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config, max_lines });
         runtime.spawner().spawn(Box::pin(accept(runtime.clone(), listener, shared.clone())));

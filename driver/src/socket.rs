@@ -20,7 +20,6 @@ use socket2::{SockAddr, SockRef};
 pub use self::tcp::{connect_tcp, listen_tcp};
 #[cfg(unix)]
 pub use self::unix::{Bound, connect_unix, listen_unix};
-use crate::address::Address;
 use crate::runtime::{Endpoint, Endpoints, SocketOptions};
 
 /// Octets that may lie unsent in a socket, enough to keep the network busy: two blocks of the driver.
@@ -58,8 +57,8 @@ impl Endpoints {
 }
 
 /// What connecting to and listening on an address of another transport fails with.
-pub fn unsupported(address: &Address) -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, format!("{address} is not supported here"))
+pub fn unsupported() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "there are no such sockets here")
 }
 
 fn endpoint(address: &SockAddr) -> Option<Endpoint> {

@@ -94,7 +94,7 @@ async fn within_a_process_lines_go_by_name(world: World) {
     match world.server_at("mem://by-name").serve().await {
         Err(Error::Io(error)) => assert_eq!(
             (error.kind(), &*error.to_string()),
-            (ErrorKind::AddrInUse, "somebody in this process listens already on mem://by-name")
+            (ErrorKind::AddrInUse, "can't listen on mem://by-name: somebody in this process listens there already")
         ),
         other => panic!("{other:?}"),
     }
@@ -102,7 +102,7 @@ async fn within_a_process_lines_go_by_name(world: World) {
     match elsewhere {
         Err(Error::Io(error)) => assert_eq!(
             (error.kind(), &*error.to_string()),
-            (ErrorKind::ConnectionRefused, "nobody in this process listens on mem://elsewhere")
+            (ErrorKind::ConnectionRefused, "no line to mem://elsewhere: nobody in this process listens there")
         ),
         other => panic!("{other:?}"),
     }

@@ -29,14 +29,14 @@ struct Queue {
 
 /// Connects to who listens on a name.
 pub(super) fn connect(name: &str) -> io::Result<(Pipe, Endpoints)> {
-    let refused = |why| Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
+    let refused = |why: &str| Err(io::Error::new(io::ErrorKind::ConnectionRefused, why));
     let (near, acceptor) = {
         let mut listeners = listeners();
         let Some(queue) = listeners.get_mut(name) else {
-            return refused(format!("nobody in this process listens on mem://{name}"));
+            return refused("nobody in this process listens there");
         };
         if queue.waiting.len() >= BACKLOG {
-            return refused(format!("{BACKLOG} connections wait already to be accepted on mem://{name}"));
+            return refused("too many connections wait already to be accepted there");
         }
         let (near, far) = pair();
         queue.waiting.push_back(far);
@@ -58,7 +58,7 @@ impl Listener {
         let name = match name {
             "" => (1u64..).map(|n| n.to_string()).find(|name| !listeners.contains_key(name)).unwrap_or_default(),
             name if listeners.contains_key(name) => {
-                let why = format!("somebody in this process listens already on mem://{name}");
+                let why = "somebody in this process listens there already";
                 return Err(io::Error::new(io::ErrorKind::AddrInUse, why));
             }
             name => name.to_owned(),

@@ -14,6 +14,8 @@ use std::io;
 
 pub use self::channel::Channel;
 #[cfg(feature = "tls")]
+pub(crate) use self::tls::Shown;
+#[cfg(feature = "tls")]
 pub use self::tls::{ClientTls, ServerTls, TlsError};
 #[cfg(feature = "websocket")]
 pub use self::websocket::WebSocketError;
@@ -27,7 +29,7 @@ use crate::runtime::{Endpoints, Runtime, SocketOptions};
 pub struct ConnectOptions {
     /// How the socket is set up.
     pub socket: SocketOptions,
-    /// Whom to trust over TLS. If it is none, the authorities of the feature `tls-webpki-roots`.
+    /// Whom to trust over TLS. If it is none, those of the features `tls-platform-roots` or `tls-webpki-roots`.
     #[cfg(feature = "tls")]
     pub tls: Option<ClientTls>,
 }
@@ -71,7 +73,8 @@ pub async fn connect<R: Runtime>(
         Address::Tls { host, port } => {
             let tls = tls::Connector::new(options.tls.as_ref(), host)?;
             let (stream, ends) = runtime.connect(&tcp(host, *port), &options.socket).await?;
-            Ok((Channel::handshaking(async { Ok(Box::new(tls.connect(stream).await?) as _) }), ends))
+            let shown = ends.shown.clone();
+            Ok((Channel::handshaking(async move { Ok(Box::new(tls.connect(stream, &shown).await?) as _) }), ends))
         }
         #[cfg(feature = "websocket")]
         Address::Ws { host, port, path } => {
@@ -84,7 +87,9 @@ pub async fn connect<R: Runtime>(
             let (tls, asking) =
                 (tls::Connector::new(options.tls.as_ref(), host)?, websocket::Asking::new(host, *port, path));
             let (stream, ends) = runtime.connect(&tcp(host, *port), &options.socket).await?;
-            let handshakes = async { Ok(Box::new(asking.connect(tls.connect(stream).await?).await?) as _) };
+            let shown = ends.shown.clone();
+            let handshakes =
+                async move { Ok(Box::new(asking.connect(tls.connect(stream, &shown).await?).await?) as _) };
             Ok((Channel::handshaking(handshakes), ends))
         }
         #[cfg(not(all(feature = "tls", feature = "websocket")))]
@@ -178,8 +183,8 @@ impl<R: Runtime> Listener<R> {
             #[cfg(feature = "tls")]
             Kind::Tls(listener, tls) => {
                 let (stream, ends) = self.runtime.accept(listener, &self.options.socket).await?;
-                let tls = tls.clone();
-                Ok((Channel::handshaking(async move { Ok(Box::new(tls.accept(stream).await?) as _) }), ends))
+                let (tls, shown) = (tls.clone(), ends.shown.clone());
+                Ok((Channel::handshaking(async move { Ok(Box::new(tls.accept(stream, &shown).await?) as _) }), ends))
             }
             #[cfg(feature = "websocket")]
             Kind::Ws(listener, asked) => {
@@ -190,8 +195,9 @@ impl<R: Runtime> Listener<R> {
             #[cfg(all(feature = "tls", feature = "websocket"))]
             Kind::Wss(listener, tls, asked) => {
                 let (stream, ends) = self.runtime.accept(listener, &self.options.socket).await?;
-                let (tls, asked) = (tls.clone(), asked.clone());
-                let handshakes = async move { Ok(Box::new(asked.accept(tls.accept(stream).await?).await?) as _) };
+                let (tls, asked, shown) = (tls.clone(), asked.clone(), ends.shown.clone());
+                let handshakes =
+                    async move { Ok(Box::new(asked.accept(tls.accept(stream, &shown).await?).await?) as _) };
                 Ok((Channel::handshaking(handshakes), ends))
             }
             Kind::Mem(listener) => {
@@ -223,6 +229,6 @@ fn left_out(address: &Address) -> io::Error {
         Address::Ws { .. } => "websocket",
         _ => "tls and websocket",
     };
-    let why = format!("{address} is not supported here: it needs the features {features}");
+    let why = format!("it needs the features {features}, which are left out");
     io::Error::new(io::ErrorKind::Unsupported, why)
 }

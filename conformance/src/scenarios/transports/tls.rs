@@ -7,7 +7,7 @@ use ropeway_driver::{Address, ClientTls, Error, TlsError};
 
 use super::{beneath, carries_all_there_is, in_all_weathers, once};
 use crate::certificates;
-use crate::scenarios::by_hand::{echo, hello, read_to_end, still_works, write_all};
+use crate::scenarios::by_hand::{echo, hello, queue, read_to_end, still_works, write_all};
 use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
@@ -16,6 +16,8 @@ pub(in crate::scenarios) const LIST: &[Scenario] = scenarios![
     who_is_not_to_be_trusted_is_named if once,
     tls_without_its_settings_is_refused if once,
     who_speaks_no_tls_is_turned_away if once,
+    each_end_sees_what_the_other_shows if once,
+    who_is_asked_and_shows_nothing_is_turned_away if once,
 ];
 
 async fn tls_carries_all_there_is_in_any_weather(world: World) {
@@ -81,4 +83,38 @@ async fn who_speaks_no_tls_is_turned_away(world: World) {
         Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::UnexpectedEof),
         other => panic!("{other:?}"),
     }
+}
+
+async fn each_end_sees_what_the_other_shows(world: World) {
+    let (give, take) = queue();
+    // Looked at by who is to say what the client may do, before its first message.
+    let server = world.server_at("tls://localhost:0").tls(certificates::asking()).on_line(move |line| {
+        give.put(line.endpoints().peer_certificates().to_vec());
+        async { Ok(()) }
+    });
+    let server = server.serve().await.expect("a port is free");
+    let client = world.client(server.address()).tls(certificates::showing_as_client()).connect().await;
+    let client = client.expect("each trusts the other");
+    assert_eq!(take.next().await, certificates::chain("client.pem"));
+    assert_eq!(client.endpoints().peer_certificates(), certificates::chain("server.pem"));
+    let plain = world.server_at("tls://localhost:0").tls(certificates::showing()).on_line(|line| async move {
+        assert!(line.endpoints().peer_certificates().is_empty(), "nobody asked for any");
+        Ok(())
+    });
+    let plain = plain.on("echo", echo).serve().await.expect("a port is free");
+    let client = world.client(plain.address()).tls(certificates::showing_as_client()).connect().await;
+    still_works(&client.expect("it is trusted")).await;
+}
+
+async fn who_is_asked_and_shows_nothing_is_turned_away(world: World) {
+    let server = world.server_at("tls://localhost:0").tls(certificates::asking()).on("echo", echo);
+    let server = server.serve().await.expect("a port is free");
+    match world.client(server.address()).tls(certificates::trusting()).connect().await {
+        // With TLS 1.3 a client is through before it is turned away.
+        Err(Error::Tls(_) | Error::Closed(_) | Error::Io(_)) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(server.lines().is_empty());
+    let client = world.client(server.address()).tls(certificates::showing_as_client()).connect().await;
+    still_works(&client.expect("each trusts the other")).await;
 }

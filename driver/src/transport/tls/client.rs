@@ -12,7 +12,7 @@ use futures_rustls::rustls::RootCertStore;
 use futures_rustls::rustls::pki_types::ServerName;
 
 use super::error::TlsError;
-use super::failed;
+use super::{Shown, failed};
 use crate::error::Error;
 
 /// Whom a client trusts, and how it speaks TLS. Cheap to clone; clones resume each other's sessions.
@@ -48,6 +48,29 @@ impl ClientTls {
         ready.clone()
     }
 
+    /// Trusts the authorities that the platform does, where its users and administrators have their say; on Linux those of
+    /// `SSL_CERT_FILE` or `SSL_CERT_DIR` if these variables are set. They are read once, and that blocks for a moment.
+    ///
+    /// # Errors
+    /// [`TlsError::NoPlatformRoots`].
+    #[cfg(all(feature = "tls-platform-roots", any(feature = "tls-ring", feature = "tls-aws-lc-rs")))]
+    pub fn platform_roots() -> Result<ClientTls, TlsError> {
+        static READY: std::sync::OnceLock<ClientTls> = std::sync::OnceLock::new();
+        if let Some(ready) = READY.get() {
+            return Ok(ready.clone());
+        }
+        let found = rustls_native_certs::load_native_certs();
+        let mut roots = RootCertStore::empty();
+        // Platforms keep a few that are beyond use.
+        let (added, _) = roots.add_parsable_certificates(found.certs);
+        if added == 0 {
+            let why = found.errors.first().map_or_else(|| "there is none".into(), ToString::to_string);
+            return Err(TlsError::NoPlatformRoots(why));
+        }
+        let ready = ClientTls::with_roots(roots).map_err(|error| TlsError::NoPlatformRoots(error.to_string()))?;
+        Ok(READY.get_or_init(|| ready).clone())
+    }
+
     #[cfg(any(feature = "tls-ring", feature = "tls-aws-lc-rs"))]
     fn with_roots(roots: RootCertStore) -> Result<ClientTls, futures_rustls::rustls::Error> {
         let config = ClientConfig::builder_with_provider(super::provider()).with_safe_default_protocol_versions()?;
@@ -55,10 +78,20 @@ impl ClientTls {
     }
 
     /// For a client that was not told whom to trust.
+    #[cfg(any(feature = "tls-ring", feature = "tls-aws-lc-rs"))]
     fn ready() -> Result<ClientTls, TlsError> {
-        #[cfg(all(feature = "tls-webpki-roots", any(feature = "tls-ring", feature = "tls-aws-lc-rs")))]
-        return Ok(ClientTls::webpki_roots());
-        #[cfg(not(all(feature = "tls-webpki-roots", any(feature = "tls-ring", feature = "tls-aws-lc-rs"))))]
+        #[cfg(feature = "tls-platform-roots")]
+        let ready = ClientTls::platform_roots();
+        #[cfg(all(feature = "tls-webpki-roots", not(feature = "tls-platform-roots")))]
+        let ready = Ok(ClientTls::webpki_roots());
+        #[cfg(not(any(feature = "tls-platform-roots", feature = "tls-webpki-roots")))]
+        let ready = Err(TlsError::NobodyToTrust);
+        ready
+    }
+
+    /// There is no provider to make anything ready with.
+    #[cfg(not(any(feature = "tls-ring", feature = "tls-aws-lc-rs")))]
+    fn ready() -> Result<ClientTls, TlsError> {
         Err(TlsError::NobodyToTrust)
     }
 }
@@ -96,10 +129,12 @@ impl Connector {
         Ok(Connector { tls: config.into(), name })
     }
 
-    pub(in crate::transport) async fn connect<S>(self, stream: S) -> Result<TlsStream<S>, Error>
+    pub(in crate::transport) async fn connect<S>(self, stream: S, shown: &Shown) -> Result<TlsStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.tls.connect(self.name, stream).await.map_err(failed)
+        let stream = self.tls.connect(self.name, stream).await.map_err(failed)?;
+        shown.note(stream.get_ref().1);
+        Ok(stream)
     }
 }

@@ -28,6 +28,8 @@ pub enum TlsError {
     NothingToShow,
     /// A client that trusts nobody.
     NobodyToTrust,
+    /// The platform names no authority that can be used, and why.
+    NoPlatformRoots(String),
     /// The handshake failed: whose fault it was, and why.
     Handshake(rustls::Error),
 }
@@ -48,6 +50,7 @@ impl fmt::Display for TlsError {
             TlsError::BadName(host) => write!(f, "no certificate can be for the host {host:?}"),
             TlsError::NothingToShow => f.write_str("the server has no certificate: give it one by tls()"),
             TlsError::NobodyToTrust => f.write_str("the client trusts no authority: name some by tls()"),
+            TlsError::NoPlatformRoots(why) => write!(f, "the platform names no authority that can be used: {why}"),
             TlsError::Handshake(error) => write!(f, "the tls handshake failed: {error}"),
         }
     }

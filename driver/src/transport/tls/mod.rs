@@ -8,6 +8,7 @@ mod error;
 #[cfg(any(feature = "tls-ring", feature = "tls-aws-lc-rs"))]
 mod pem;
 mod server;
+mod shown;
 #[cfg(all(test, any(feature = "tls-ring", feature = "tls-aws-lc-rs")))]
 mod tests;
 
@@ -19,6 +20,7 @@ pub use self::client::ClientTls;
 pub(super) use self::client::Connector;
 pub use self::error::TlsError;
 pub use self::server::ServerTls;
+pub(crate) use self::shown::Shown;
 use crate::error::Error;
 
 /// The provider of what is made here. Ring where both are: it has less to build, and both are fast enough.

@@ -8,7 +8,7 @@ use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::ServerConfig;
 use futures_rustls::server::TlsStream;
 
-use super::failed;
+use super::{Shown, failed};
 use crate::error::Error;
 
 /// What a server shows, and how it speaks TLS. Cheap to clone.
@@ -43,11 +43,13 @@ impl ServerTls {
         }
     }
 
-    pub(in crate::transport) async fn accept<S>(self, stream: S) -> Result<TlsStream<S>, Error>
+    pub(in crate::transport) async fn accept<S>(self, stream: S, shown: &Shown) -> Result<TlsStream<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        TlsAcceptor::from(self.0).accept(stream).await.map_err(failed)
+        let stream = TlsAcceptor::from(self.0).accept(stream).await.map_err(failed)?;
+        shown.note(stream.get_ref().1);
+        Ok(stream)
     }
 }
 

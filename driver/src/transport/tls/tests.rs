@@ -6,9 +6,10 @@ use std::task::{Context, Poll, Waker};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use futures_rustls::rustls::Error;
+use futures_rustls::{client, server};
 
-use super::{ClientTls, Connector, ServerTls, TlsError};
-use crate::transport::mem::pair;
+use super::{ClientTls, Connector, ServerTls, Shown, TlsError};
+use crate::transport::mem::{Pipe, pair};
 
 fn certificates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../conformance/certificates")
@@ -69,24 +70,64 @@ fn a_certificate_is_for_a_name_or_an_ip_address_without_its_zone() {
 }
 
 #[test]
-fn who_is_not_told_trusts_the_list_or_nobody() {
+fn who_is_not_told_trusts_the_platform_or_the_list_or_nobody() {
     let ready = Connector::new(None, "localhost");
-    if cfg!(feature = "tls-webpki-roots") {
+    if cfg!(feature = "tls-platform-roots") {
+        // This machine may have none.
+        assert!(matches!(ready, Ok(_) | Err(TlsError::NoPlatformRoots(_))));
+    } else if cfg!(feature = "tls-webpki-roots") {
         assert!(ready.is_ok());
     } else {
         assert!(matches!(ready, Err(TlsError::NobodyToTrust)));
     }
 }
 
+/// What the platform is said to trust is a matter of the environment, so of a process: this test runs itself again.
+#[cfg(all(feature = "tls-platform-roots", target_os = "linux"))]
+#[test]
+fn the_platform_is_asked_whom_it_trusts() {
+    const INSIDE: &str = "ROPEWAY_TEST_INSIDE";
+    const NAME: &str = "transport::tls::tests::the_platform_is_asked_whom_it_trusts";
+    match std::env::var(INSIDE).as_deref() {
+        Ok("trusted") => drop(shake(&ClientTls::platform_roots().expect("there is one"))),
+        Ok(_) => {
+            let error = ClientTls::platform_roots().expect_err("there is none");
+            assert!(matches!(error, TlsError::NoPlatformRoots(_)), "{error:?}");
+        }
+        Err(_) => {
+            let program = std::env::current_exe().expect("it runs");
+            for (inside, file) in [("trusted", "authority.pem"), ("none", "server.key")] {
+                let mut again = std::process::Command::new(&program);
+                again.args(["--exact", NAME]).env(INSIDE, inside).env("SSL_CERT_FILE", certificates().join(file));
+                let output = again.env_remove("SSL_CERT_DIR").output().expect("it runs again");
+                let said = String::from_utf8_lossy(&output.stdout);
+                assert!(output.status.success() && said.contains("1 passed"), "{inside}: {said}");
+            }
+        }
+    }
+}
+
 /// By whichever provider is there; if both are, neither is in the other's way.
 #[test]
 fn hands_are_shaken_and_octets_pass() {
+    let (mut client, mut server) =
+        shake(&ClientTls::trusting(certificates().join("authority.pem")).expect("it is one"));
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(matches!(Pin::new(&mut client).poll_write(cx, b"octets"), Poll::Ready(Ok(6))));
+    assert!(matches!(Pin::new(&mut client).poll_flush(cx), Poll::Ready(Ok(()))));
+    let mut out = [0; 9];
+    assert!(matches!(Pin::new(&mut server).poll_read(cx, &mut out), Poll::Ready(Ok(6))));
+    assert_eq!(out[..6], *b"octets");
+}
+
+/// A client that trusts so, and a server that shows the tests' certificate.
+fn shake(trusting: &ClientTls) -> (client::TlsStream<Pipe>, server::TlsStream<Pipe>) {
     let showing = ServerTls::showing(certificates().join("server.pem"), certificates().join("server.key"));
     let showing = showing.expect("they belong together");
-    let trusting = ClientTls::trusting(certificates().join("authority.pem")).expect("it is one");
     let (near, far) = pair();
-    let connector = Connector::new(Some(&trusting), "localhost").expect("there may be one");
-    let (mut near, mut far) = (pin!(connector.connect(near)), pin!(showing.accept(far)));
+    let connector = Connector::new(Some(trusting), "localhost").expect("there may be one");
+    let (shown, unseen) = (Shown::default(), Shown::default());
+    let (mut near, mut far) = (pin!(connector.connect(near, &shown)), pin!(showing.accept(far, &unseen)));
     let cx = &mut Context::from_waker(Waker::noop());
     let (mut client, mut server) = (None, None);
     for _ in 0..10 {
@@ -101,10 +142,7 @@ fn hands_are_shaken_and_octets_pass() {
             server = Some(shaken.expect("the client trusts it"));
         }
     }
-    let (mut client, mut server) = (client.expect("it is through"), server.expect("it is through"));
-    assert!(matches!(Pin::new(&mut client).poll_write(cx, b"octets"), Poll::Ready(Ok(6))));
-    assert!(matches!(Pin::new(&mut client).poll_flush(cx), Poll::Ready(Ok(()))));
-    let mut out = [0; 9];
-    assert!(matches!(Pin::new(&mut server).poll_read(cx, &mut out), Poll::Ready(Ok(6))));
-    assert_eq!(out[..6], *b"octets");
+    let own = super::pem::certificates(&certificates().join("server.pem")).expect("it is one");
+    assert_eq!((shown.chain(), unseen.chain()), (&own[..], &[][..]), "the client was asked for none");
+    (client.expect("it is through"), server.expect("it is through"))
 }
