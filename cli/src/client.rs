@@ -20,6 +20,10 @@ pub(crate) struct Peer {
     /// Where the peer listens: tcp://HOST:PORT or unix:///PATH
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: Address,
+    /// Trust the authorities in this file, in PEM format, over TLS; the platform's without it
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<std::path::PathBuf>,
 }
 
 impl Peer {
@@ -41,6 +45,12 @@ impl Peer {
     }
 
     async fn connect(&self) -> Result<Line, Failed> {
-        Client::connect(&self.address).await.map_err(|error| Failed::unreached(error, &self.address))
+        let client = Client::to(&self.address);
+        #[cfg(feature = "tls")]
+        let client = match &self.tls_ca {
+            Some(file) => client.tls(ropeway_tokio::ClientTls::trusting(file).map_err(Failed::unusable)?),
+            None => client,
+        };
+        client.connect().await.map_err(|error| Failed::unreached(error, &self.address))
     }
 }

@@ -87,6 +87,12 @@ impl Failed {
         }
     }
 
+    /// For `map_err`: a file that is of no use for TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) fn unusable(error: ropeway_tokio::TlsError) -> Failed {
+        Failed::new(Exit::File, error.to_string())
+    }
+
     /// For `map_err`: what was being done when the system refused.
     pub(crate) fn file(doing: &str) -> impl FnOnce(io::Error) -> Failed {
         move |error| Failed::new(Exit::File, format!("{doing}: {error}"))
@@ -101,6 +107,10 @@ impl Failed {
     pub(crate) fn unconnected(error: Error) -> Failed {
         match error {
             Error::Address(_) => error.into(),
+            #[cfg(feature = "tls")]
+            Error::Tls(why) if matches!(*why, ropeway_tokio::TlsError::NothingToShow) => {
+                Failed::new(Exit::Usage, "a server shows a certificate over TLS: give it by --tls-cert and --tls-key")
+            }
             _ => Failed::new(Exit::Connect, chain(&error)),
         }
     }

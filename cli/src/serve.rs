@@ -52,6 +52,14 @@ For example, against a server on tcp://127.0.0.1:7000:
 pub(crate) struct Args {
     /// Where to listen: tcp://HOST:PORT, port 0 for any, or unix:///PATH
     address: Address,
+    /// Show the chain of certificates in this file, in PEM format, over TLS
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The private key of the first of them
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// The folder for files; none are taken or offered without it
     #[arg(short, long)]
     dir: Option<PathBuf>,
@@ -64,14 +72,20 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
-    let Args { address, dir, grace, verbose } = args;
+    let server = Server::bind(&args.address);
+    #[cfg(feature = "tls")]
+    let server = match args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
+        Some((chain, key)) => server.tls(ropeway_tokio::ServerTls::showing(chain, key).map_err(Failed::unusable)?),
+        None => server,
+    };
+    let Args { dir, grace, verbose, .. } = args;
     let mut interrupts = Interrupts::listen()?;
     if let Some(dir) = dir.clone() {
         blocking(move || check_folder(&dir)).await?;
     }
     let guests = Arc::new(Guests::new(out.clone(), verbose));
     let house = House { guests: guests.clone(), folder: dir.map(Folder::new).map(Arc::new) };
-    let server = Server::bind(&address).on_line(move |line| {
+    let server = server.on_line(move |line| {
         house.receive(line);
         async { Ok(()) }
     });
