@@ -68,11 +68,6 @@ impl Transport {
         matches!(self, Transport::Pipe(Sky::OneByte | Sky::Chop | Sky::Stall))
     }
 
-    /// Whether its ends shake hands before a first octet passes, for which both must be at it.
-    pub fn has_handshake(self) -> bool {
-        matches!(self, Transport::Tls | Transport::Ws | Transport::Wss)
-    }
-
     /// Where to listen or connect for an address as the driver knows it.
     ///
     /// That is one of sockets: over another the driver would put the transport itself, above what a scenario does to streams.

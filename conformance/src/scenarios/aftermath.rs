@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use ropeway_driver::{Code, Error, Message, Router};
 use serde::{Deserialize, Serialize};
 
-use super::by_hand::{octets, still_works, turn};
+use super::by_hand::{octets, read_stream, still_works, turn, write_stream};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_handle_that_is_over_touches_nobody_elses_exchange,
+    a_message_that_is_answered_touches_nobody_elses_exchange,
     notices_before_a_goodbye_are_handled_to_their_end,
     an_error_ends_the_answers,
     a_handler_that_has_answered_ends_with_the_line,
@@ -50,6 +51,29 @@ async fn a_handle_that_is_over_touches_nobody_elses_exchange(world: World) {
     let second = world.spawn(async move { line.request::<_, u8>("slow", &()).await });
     drop(first);
     assert_eq!(second.await.expect("nobody gave it up"), 7);
+    world.part(near, far).await;
+}
+
+async fn a_message_that_is_answered_touches_nobody_elses_exchange(world: World) {
+    let mut config = patient();
+    config.lanes = 1;
+    let (near, far) = world.pair_with(config.clone(), config).await;
+    let mut messages = far.messages();
+    let mut asked = near.open("first", &()).send().await.expect("the line is up");
+    let mut first = messages.next().await.expect("it comes");
+    // With the stream all is said, and the lane is free.
+    let writer = first.respond(&()).stream().await.expect("it is waited for");
+    let mut reader = asked.stream().await.expect("it brings one");
+    let line = near.clone();
+    let second = world.spawn(async move { line.request::<_, u8>("second", &()).await });
+    let message = messages.next().await.expect("it comes");
+    drop(first);
+    message.answer(&7u8).await.expect("it is waited for");
+    assert_eq!(second.await.expect("nobody else answers it"), 7);
+    let writing = world.spawn(async move { write_stream(writer, b"on it goes").await });
+    assert_eq!(read_stream(&mut reader).await.expect("it is complete"), b"on it goes");
+    writing.await.expect("it was read");
+    drop((asked, reader, messages));
     world.part(near, far).await;
 }
 

@@ -1,6 +1,8 @@
 //! How lines end: in peace, in time, or at once.
 
+use std::io;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ropeway_driver::{CloseCode, Code, Ended, Error, Line, Reason, Router};
@@ -11,13 +13,14 @@ use super::by_hand::{
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
 use crate::transport::Transport;
-use crate::weather::{Cut, Ending, Outdoors, Way};
+use crate::weather::{Cut, Ending, Op, Outdoors, Verdict, Way, Weather};
 use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     what_was_said_before_the_goodbye_arrives,
     the_goodbye_has_a_code_and_a_reason,
     no_verb_works_behind_the_goodbye,
+    the_goodbye_is_flushed_before_the_transport_is_closed,
     both_may_close_at_once,
     closing_before_the_hello_ends_it,
     what_is_pending_when_the_line_dies_fails_at_once,
@@ -75,6 +78,44 @@ async fn the_goodbye_has_a_code_and_a_reason(world: World) {
     assert_eq!(ended.to_string(), "closed by the peer: code 1234: enough of this");
     assert!(near.is_over() && far.is_over());
     assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(own), "once is enough");
+}
+
+/// To close is not to flush: a stream may lose what it still keeps.
+async fn the_goodbye_is_flushed_before_the_transport_is_closed(world: World) {
+    /// Flushes at the second try.
+    #[derive(Default)]
+    struct Keeps {
+        something: bool,
+        tried: bool,
+    }
+    impl Weather for Keeps {
+        fn admit(&mut self, cx: &mut Context<'_>, op: Op, len: usize) -> Poll<Verdict> {
+            assert!(op != Op::Close || !self.something, "it is closed before it is flushed");
+            if op == Op::Flush && !std::mem::replace(&mut self.tried, true) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Poll::Ready(Verdict::Pass(len))
+        }
+
+        fn seen(&mut self, _: &mut Context<'_>, op: Op, outcome: &Poll<io::Result<usize>>) {
+            match (op, outcome) {
+                (Op::Write, Poll::Ready(Ok(_))) => *self = Keeps { something: true, tried: false },
+                (Op::Flush, Poll::Ready(Ok(_))) => self.something = false,
+                _ => {}
+            }
+        }
+    }
+    let (listener, address) = world.listen().await;
+    let (stream, ends) = world.connect(&address).await;
+    let stream: Duplex = Box::new(stream.under(Keeps::default()));
+    let (near, driver) = world.near_end((stream, ends), patient());
+    world.background(driver);
+    let (far, driver) = world.far_end(world.accept(&listener).await, patient());
+    world.background(driver);
+    near.notify("any", &octets(1000, 1)).await.expect("the line is up");
+    assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
+    assert_eq!(far.ended().await.reason, Reason::ByPeer(CloseCode::DONE));
 }
 
 async fn no_verb_works_behind_the_goodbye(world: World) {
