@@ -15,6 +15,9 @@ use std::time::Duration;
 /// None that a test harness (101), a shell (126 and up) or a usual program (0 to 2) ends with.
 pub const HUNG: i32 = 86;
 
+/// The environment variable that tells how long a scenario of the suite may take, in seconds.
+pub const PATIENCE: &str = "ROPEWAY_PATIENCE";
+
 /// Passes `future` on, and ends the process with [`HUNG`] if it takes longer than `limit`, counted from this call.
 ///
 /// Finishing or dropping the future calls the watchdog off; no thread is left then.

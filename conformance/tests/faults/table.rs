@@ -1,0 +1,251 @@
+//! The faults: small mistakes that are easily made, of every kind that there is, and the scenario that finds each.
+
+/// A mistake in one place.
+pub(crate) struct Fault {
+    /// What is wrong.
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
+    /// The code as it is: an expression, or statements. It occurs once in the file, with what follows it.
+    pub(crate) good: &'static str,
+    /// What follows it there, as far as that tells it from its like.
+    pub(crate) then: &'static str,
+    /// The code with the mistake.
+    pub(crate) bad: &'static str,
+    /// The scenario that fails then.
+    pub(crate) caught_by: &'static str,
+}
+
+pub(crate) const FAULTS: &[Fault] = &[
+    // ---- lost wake-ups
+    Fault {
+        name: "who_waits_for_room_is_not_woken",
+        file: "driver/src/state/turns.rs",
+        good: "self.wakes.extend(self.room_waiters.pop_within(self.machine.room()));",
+        then: "",
+        bad: "self.room_waiters.pop_within(self.machine.room()).for_each(drop);",
+        caught_by: "wakeups::who_waits_for_room_is_woken_when_there_is_some::pipe",
+    },
+    Fault {
+        name: "who_waits_for_a_lane_is_not_woken",
+        file: "driver/src/state/exchanges.rs",
+        good: "let next = self.lane_waiters.pop();\n            self.wakes.extend(next);",
+        then: "",
+        bad: "self.lane_waiters.pop();",
+        caught_by: "requests::who_finds_no_lane_free_waits_for_one::pipe",
+    },
+    Fault {
+        name: "who_waits_for_credit_of_a_flow_is_not_woken",
+        file: "driver/src/state/events.rs",
+        good: "self.on_out(flow, |_| ())",
+        then: "",
+        bad: "let _ = flow;",
+        caught_by: "streams::a_slow_reader_stops_its_writer_and_no_other_lane::pipe",
+    },
+    Fault {
+        name: "a_deadline_does_not_wake_a_driver_that_waits_to_write",
+        file: "driver/src/state.rs",
+        good: "state.is_late()",
+        then: "",
+        bad: "false",
+        caught_by: "deadlines::it_passes_though_the_peer_does_not_read::pipe",
+    },
+    Fault {
+        name: "the_first_waker_of_a_driver_is_kept",
+        file: "driver/src/driver.rs",
+        good: "!self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()))",
+        then: "",
+        bad: "self.waker.is_none()",
+        caught_by: "handles::a_driver_may_move_between_tasks::pipe",
+    },
+    // ---- credit
+    Fault {
+        name: "credit_of_a_flow_is_not_given_back",
+        file: "driver/src/flow.rs",
+        good: "state.machine.take_flow(flow, octets.len());",
+        then: "",
+        bad: "let _ = flow;",
+        caught_by: "streams::a_slow_reader_stops_its_writer_and_no_other_lane::pipe",
+    },
+    Fault {
+        name: "the_window_of_messages_is_not_told",
+        file: "core/src/connection/messages.rs",
+        good: "self.window_due = true;",
+        then: "",
+        bad: "",
+        caught_by: "notices::what_nobody_takes_stops_the_sender::pipe",
+    },
+    // ---- reading and writing
+    Fault {
+        name: "reading_waits_for_writing",
+        file: "driver/src/driver.rs",
+        good: "self.read(cx, now)",
+        then: ",\n                Phase::Lingering",
+        bad: "if self.at < self.unwritten.len() { Poll::Pending } else { self.read(cx, now) }",
+        caught_by: "wakeups::what_comes_is_heard_though_nothing_can_be_said::pipe",
+    },
+    Fault {
+        name: "nothing_is_flushed",
+        file: "driver/src/driver.rs",
+        good: "Pin::new(&mut self.stream).poll_flush(cx)?.is_ready()",
+        then: "",
+        bad: "true",
+        caught_by: "handshake::first_messages_right_behind_the_hello_are_not_lost::buffered",
+    },
+    Fault {
+        name: "what_the_transport_did_not_take_loses_an_octet",
+        file: "driver/src/driver.rs",
+        good: "self.unwritten.extend_from_slice(&block[wrote..len]);",
+        then: "",
+        bad: "self.unwritten.extend_from_slice(&block[(wrote + 1).min(len)..len]);",
+        caught_by: "wakeups::a_trickle_through_a_gate_goes_on::pipe",
+    },
+    // ---- what came
+    Fault {
+        name: "a_body_takes_pieces_of_the_next",
+        file: "driver/src/state/exchanges.rs",
+        good: "wanted.is_whole()",
+        then: "\n            && let Some(piece)",
+        bad: "false",
+        caught_by: "bodies::large_answers_in_a_row_are_kept_apart::pipe",
+    },
+    Fault {
+        name: "messages_are_put_back_in_another_order",
+        file: "driver/src/messages.rs",
+        good: "state.inbox.push_front(raw);",
+        then: "",
+        bad: "state.inbox.push_back(raw);",
+        caught_by: "cancellation::of_messages::pipe",
+    },
+    Fault {
+        name: "the_end_of_a_stream_is_not_told",
+        file: "driver/src/state/events.rs",
+        good: "input.finished = Some(digest);",
+        then: "",
+        bad: "let _ = digest;",
+        caught_by: "streams::an_empty_one_ends_at_once::pipe",
+    },
+    Fault {
+        name: "the_digest_of_a_file_is_not_checked",
+        file: "driver/src/file/target.rs",
+        good: "expected.is_some_and(|expected| *expected != self.digest())",
+        then: "",
+        bad: "let _ = expected; false",
+        caught_by: "files_liars::lies_are_not_published::pipe",
+    },
+    Fault {
+        name: "a_file_may_be_larger_than_is_wanted",
+        file: "driver/src/file/download.rs",
+        good: "return Err(FileError::TooLarge { most: self.most }.into());",
+        then: "",
+        bad: "",
+        caught_by: "files_hostile::no_more_is_taken_than_is_wanted::pipe",
+    },
+    // ---- exchanges
+    Fault {
+        name: "a_request_given_up_keeps_its_lane",
+        file: "driver/src/state/exchanges.rs",
+        good: "self.machine.abort(lane, Code::CANCELLED)",
+        then: "",
+        bad: "Ok::<(), ropeway_core::Refused>(())",
+        caught_by: "wakeups::requests_given_up_now_and_then_do_no_harm::pipe",
+    },
+    Fault {
+        name: "a_number_counts_for_whoever_has_it",
+        file: "driver/src/state/exchanges.rs",
+        good: "self.accepted.get(lane.number()) == key",
+        then: "",
+        bad: "true",
+        caught_by: "aftermath::a_message_that_is_answered_touches_nobody_elses_exchange::pipe",
+    },
+    Fault {
+        name: "a_handler_goes_on_for_nobody",
+        file: "driver/src/serving.rs",
+        good: "served.heard.aborted.is_some() && !served.answered",
+        then: "",
+        bad: "false",
+        caught_by: "handles::a_handler_is_dropped_when_nobody_waits_for_it::pipe",
+    },
+    Fault {
+        name: "a_panic_of_a_handler_is_not_caught",
+        file: "driver/src/unwind.rs",
+        good: "catch_unwind(AssertUnwindSafe(call))",
+        then: "",
+        bad: "Ok::<T, Box<dyn std::any::Any + Send>>(call())",
+        caught_by: "routing::a_handler_that_panics_harms_its_own_request_only::pipe",
+    },
+    // ---- time
+    Fault {
+        name: "an_update_does_not_prolong_the_deadline",
+        file: "core/src/connection/input/messages.rs",
+        good: "self.prolong(now, lane);",
+        then: "\n        Ok(Some(Event::Update",
+        bad: "let _ = now;",
+        caught_by: "deadlines::an_update_prolongs_it::pipe",
+    },
+    Fault {
+        name: "own_pings_count_as_life_of_the_peer",
+        file: "core/src/connection/deadlines.rs",
+        good: "self.pings.due = true;",
+        then: "",
+        bad: "self.pings.due = true; self.last_heard = now;",
+        caught_by: "heartbeat::a_black_holed_peer_is_noticed_at_both_ends::pipe",
+    },
+    // ---- ends
+    Fault {
+        name: "the_transport_of_a_dead_peer_is_kept",
+        file: "driver/src/driver.rs",
+        good: "matches!(reason, Some(Reason::ByPeer(_) | Reason::Dead | Reason::HelloTimeout | Reason::Eof))",
+        then: "",
+        bad: "matches!(reason, Some(Reason::ByPeer(_) | Reason::HelloTimeout | Reason::Eof))",
+        caught_by: "heartbeat::a_black_holed_peer_is_noticed_at_both_ends::pipe",
+    },
+    Fault {
+        name: "the_transport_is_closed_before_the_goodbye_is_flushed",
+        file: "driver/src/driver.rs",
+        good: "!self.flushing",
+        then: " && Pin::new(&mut self.stream).poll_close",
+        bad: "true",
+        caught_by: "closing::the_goodbye_is_flushed_before_the_transport_is_closed::pipe",
+    },
+    // ---- servers
+    Fault {
+        name: "a_reset_ends_the_accept_loop",
+        file: "driver/src/server.rs",
+        good: r#"tracing::warn!(%error, "accepting a connection failed");"#,
+        then: "",
+        bad: "return;",
+        caught_by: "wakeups::accepting_survives_resets_and_want::pipe",
+    },
+    Fault {
+        name: "there_is_always_a_place_for_another_line",
+        file: "driver/src/server.rs",
+        good: "book.lines.len() < self.max_lines",
+        then: "",
+        bad: "true",
+        caught_by: "routing::lines_beyond_the_limit_wait_to_be_accepted::pipe",
+    },
+    Fault {
+        name: "a_shutdown_waits_for_nothing",
+        file: "driver/src/server.rs",
+        good: "line.idle().await;",
+        then: "",
+        bad: "",
+        caught_by: "closing::shutdown_lets_what_is_open_end::pipe",
+    },
+    Fault {
+        name: "accepting_waits_for_the_handshake",
+        file: "driver/src/server.rs",
+        good: "start(&runtime, stream, endpoints, &shared).await",
+        then: "",
+        bad: "let mut stream = stream; let _ = stream.established().await; start(&runtime, stream, endpoints, &shared).await",
+        caught_by: "transports::a_handshake_takes_only_so_long_and_holds_up_nobody::pipe",
+    },
+    Fault {
+        name: "any_origin_will_do",
+        file: "driver/src/transport/websocket/asked.rs",
+        good: "!self.origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes()))",
+        then: "",
+        bad: "false",
+        caught_by: "transports::an_upgrade_that_may_not_be_is_refused_with_its_status::pipe",
+    },
+];
