@@ -44,3 +44,6 @@ pub use runtime::Tokio;
 pub type Client = ropeway_driver::Client<Tokio>;
 /// Listens, and serves every line that comes.
 pub type Server = ropeway_driver::Server<Tokio>;
+/// Servers on paths of an HTTP server, such as axum's.
+#[cfg(feature = "mount")]
+pub type Mounts = ropeway_driver::Mounts<Tokio>;

@@ -1,5 +1,8 @@
 //! The examples run to their end.
 
+#[cfg(feature = "mount")]
+#[path = "../examples/axum.rs"]
+mod axum;
 #[path = "../examples/echo.rs"]
 mod echo;
 #[path = "../examples/files.rs"]
@@ -11,6 +14,12 @@ mod tail;
 #[cfg(feature = "tls-ring")]
 #[path = "../examples/tls.rs"]
 mod tls;
+
+#[cfg(feature = "mount")]
+#[test]
+fn axum_runs() {
+    axum::main().expect("it answers beside a page");
+}
 
 #[test]
 fn echo_runs() {

@@ -10,6 +10,8 @@ use crate::action::{Action, ActionError};
 use crate::address::AddressError;
 use crate::body::Body;
 use crate::file::{FileError, NameError};
+#[cfg(feature = "mount")]
+use crate::transport::MountError;
 #[cfg(feature = "tls")]
 use crate::transport::TlsError;
 #[cfg(feature = "websocket")]
@@ -58,6 +60,9 @@ pub enum Error {
     /// The peer does not speak WebSocket as is wanted, or has refused to.
     #[cfg(feature = "websocket")]
     WebSocket(Arc<WebSocketError>),
+    /// A server can't be on a path of an HTTP server.
+    #[cfg(feature = "mount")]
+    Mount(MountError),
     /// A file can't be read or written, or its content is not what was promised.
     File(Arc<FileError>),
     /// The name of a file can't be used here.
@@ -128,6 +133,8 @@ impl fmt::Display for Error {
             Error::Tls(error) => error.fmt(f),
             #[cfg(feature = "websocket")]
             Error::WebSocket(error) => error.fmt(f),
+            #[cfg(feature = "mount")]
+            Error::Mount(error) => error.fmt(f),
             Error::File(error) => error.fmt(f),
             Error::Name(error) => error.fmt(f),
         }
@@ -172,6 +179,13 @@ impl From<TlsError> for Error {
 impl From<WebSocketError> for Error {
     fn from(error: WebSocketError) -> Error {
         Error::WebSocket(Arc::new(error))
+    }
+}
+
+#[cfg(feature = "mount")]
+impl From<MountError> for Error {
+    fn from(error: MountError) -> Error {
+        Error::Mount(error)
     }
 }
 

@@ -9,7 +9,7 @@
 //! their lines. Settings are fields of [`Config`]: `let mut config = Config::DEFAULT; config.lanes = 64;`.
 //!
 //! What lies between two ends is said by an [`Address`]; a stream that is connected already is a line by [`Client::over`] and
-//! [`Server::serve_stream`].
+//! [`Server::serve_stream`]. With the feature `mount`, `Mounts` puts servers on paths of an HTTP server that is there already.
 //!
 //! Bodies are text, [`Bytes`](bytes::Bytes), or any serde value; values travel in postcard's format, under the name of
 //! their type and with a number made of their shape, so that a type that differs is an error and not nonsense. What can
@@ -94,6 +94,8 @@ pub use tokio_io::TokioIo;
 pub use transport::WebSocketError;
 #[cfg(feature = "tls")]
 pub use transport::{ClientTls, ServerTls, TlsError};
+#[cfg(feature = "mount")]
+pub use transport::{MountError, Mounts};
 
 /// Thirty-two octets that nobody can guess.
 fn entropy() -> std::io::Result<[u8; 32]> {

@@ -1,5 +1,9 @@
 //! Listens, and serves every line that comes.
 
+mod coming;
+#[cfg(feature = "mount")]
+mod entrance;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -12,12 +16,15 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_core::CloseCode;
 
+use self::coming::start;
+#[cfg(feature = "mount")]
+pub(crate) use self::entrance::Entrance;
 use crate::address::{Address, AddressError, IntoAddress};
 use crate::builder::settings;
 use crate::client::within;
 use crate::config::Config;
 use crate::error::{Error, Failure};
-use crate::line::{Line, Role};
+use crate::line::Line;
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime};
 #[cfg(feature = "tls")]
@@ -35,6 +42,8 @@ pub struct Server<R: Runtime> {
     runtime: R,
     address: Address,
     shared: Arc<Listening>,
+    #[cfg(feature = "mount")]
+    origins: Arc<[String]>,
 }
 
 /// What a server and its tasks share.
@@ -56,6 +65,12 @@ struct Book {
     listening: bool,
     /// The accept loop, who waits for it and for lines to end, and who waits for a place for another.
     wakers: Vec<Waker>,
+}
+
+/// Why there is no place for another line.
+enum NoPlace {
+    Full,
+    Stopped,
 }
 
 type OnLine = Arc<dyn Fn(Line) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send + Sync>;
@@ -148,13 +163,21 @@ impl<R: Runtime> ServerBuilder<R> {
         let ServerBuilder { runtime, address, config, options, router, on_line, max_lines } = self;
         let address = address?;
         router.check()?;
+        #[cfg(feature = "mount")]
+        let origins = options.origins.clone().into();
         let listening = transport::listen(&runtime, &address, options).await;
         let (listener, address) = listening.map_err(|error| error.about(format_args!("can't listen on {address}")))?;
         let book = Mutex::new(Book { listening: true, ..Book::default() });
         let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config, max_lines });
         runtime.spawner().spawn(Box::pin(accept(runtime.clone(), listener, shared.clone())));
         tracing::debug!(%address, "listening");
-        Ok(Server { runtime, address, shared })
+        Ok(Server {
+            runtime,
+            address,
+            shared,
+            #[cfg(feature = "mount")]
+            origins,
+        })
     }
 }
 
@@ -257,14 +280,14 @@ impl Listening {
     /// Ready once there is a place for another line; none will be if nothing is served any more.
     fn poll_place(&self, cx: &Context<'_>) -> Poll<Option<MutexGuard<'_, Book>>> {
         let mut book = self.book();
-        if book.stopped {
-            return Poll::Ready(None);
+        match book.place(self.max_lines) {
+            Ok(()) => Poll::Ready(Some(book)),
+            Err(NoPlace::Stopped) => Poll::Ready(None),
+            Err(NoPlace::Full) => {
+                book.wait(cx);
+                Poll::Pending
+            }
         }
-        if book.lines.len() < self.max_lines {
-            return Poll::Ready(Some(book));
-        }
-        book.wait(cx);
-        Poll::Pending
     }
 
     /// Whether the line, which has said hello, is still to be served.
@@ -294,6 +317,14 @@ impl Listening {
 }
 
 impl Book {
+    /// Whether there is a place for another line.
+    fn place(&self, max_lines: usize) -> Result<(), NoPlace> {
+        if self.stopped {
+            return Err(NoPlace::Stopped);
+        }
+        if self.lines.len() < max_lines { Ok(()) } else { Err(NoPlace::Full) }
+    }
+
     /// Takes a line in: its number.
     fn enter(&mut self, line: &Line) -> u64 {
         self.came += 1;
@@ -367,36 +398,6 @@ fn is_peers(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
     )
-}
-
-/// Starts a line once there is a place for it: its loop, and what serves it.
-async fn start<R: Runtime>(runtime: &R, stream: Channel<R::Stream>, endpoints: Endpoints, shared: &Arc<Listening>) {
-    let entropy = match crate::entropy() {
-        Ok(entropy) => entropy,
-        Err(error) => {
-            tracing::error!(%error, "no entropy, so no line");
-            return;
-        }
-    };
-    let spawn = runtime.spawner();
-    let mut unserved = Some((stream, endpoints));
-    let entered = poll_fn(|cx| {
-        let Some(mut book) = ready!(shared.poll_place(cx)) else { return Poll::Ready(None) };
-        // Not before, for its time to say hello begins now.
-        Poll::Ready(unserved.take().map(|(stream, endpoints)| {
-            let (clock, config) = (runtime.clock(), shared.config.clone());
-            let (line, driver) = Line::new(Role::Server, stream, clock, spawn.clone(), endpoints, config, entropy);
-            (book.enter(&line), line, driver)
-        }))
-    });
-    let Some((number, line, driver)) = entered.await else { return };
-    let listening = shared.clone();
-    spawn.spawn(Box::pin(async move {
-        let ended = driver.await;
-        tracing::debug!(%ended, "line over");
-        listening.leave(number);
-    }));
-    spawn.spawn(Box::pin(serve(line, number, shared.clone())));
 }
 
 async fn serve(line: Line, number: u64, shared: Arc<Listening>) {

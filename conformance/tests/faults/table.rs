@@ -219,7 +219,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "there_is_always_a_place_for_another_line",
         file: "driver/src/server.rs",
-        good: "book.lines.len() < self.max_lines",
+        good: "self.lines.len() < max_lines",
         then: "",
         bad: "true",
         caught_by: "routing::lines_beyond_the_limit_wait_to_be_accepted::pipe",
@@ -242,8 +242,8 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "any_origin_will_do",
-        file: "driver/src/transport/websocket/asked.rs",
-        good: "!self.origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes()))",
+        file: "driver/src/transport/websocket/upgrade.rs",
+        good: "!origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes()))",
         then: "",
         bad: "false",
         caught_by: "transports::an_upgrade_that_may_not_be_is_refused_with_its_status::pipe",

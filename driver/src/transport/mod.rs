@@ -19,6 +19,8 @@ pub(crate) use self::tls::Shown;
 pub use self::tls::{ClientTls, ServerTls, TlsError};
 #[cfg(feature = "websocket")]
 pub use self::websocket::WebSocketError;
+#[cfg(feature = "mount")]
+pub use self::websocket::{MountError, Mounts};
 use crate::address::Address;
 use crate::error::Error;
 use crate::runtime::{Endpoints, Runtime, SocketOptions};

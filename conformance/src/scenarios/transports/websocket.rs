@@ -60,6 +60,8 @@ async fn an_upgrade_that_may_not_be_is_refused_with_its_status(world: World) {
         ("426 Upgrade Required", &[get, "Host: localhost\r\n"]),
         ("426 Upgrade Required", &[get, UPGRADE, KEY, PROTOCOL]),
         ("426 Upgrade Required", &[get, UPGRADE, "Sec-WebSocket-Version: 8\r\n", KEY, PROTOCOL]),
+        ("400 Bad Request", &[get, &whole, "Content-Length: 5\r\n"]),
+        ("400 Bad Request", &[get, &whole, "Transfer-Encoding: chunked\r\n"]),
         ("400 Bad Request", &[get, UPGRADE, VERSION, PROTOCOL]),
         ("400 Bad Request", &[get, UPGRADE, VERSION, "Sec-WebSocket-Key: short\r\n", PROTOCOL]),
         ("400 Bad Request", &[get, UPGRADE, VERSION, KEY]),
@@ -85,6 +87,7 @@ async fn an_upgrade_that_may_be_is_answered(world: World) {
     let server = server.serve().await.expect("a port is free");
     for extra in [
         &[PROTOCOL][..],
+        &[PROTOCOL, "Content-Length: 0\r\n"],
         &[PROTOCOL, "Origin: https://example.org\r\n"],
         &[PROTOCOL, "Origin: HTTPS://Example.org\r\n"],
         &["Sec-WebSocket-Protocol: chat, ropeway.1\r\n"],
