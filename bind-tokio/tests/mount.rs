@@ -1,6 +1,7 @@
 //! Servers on paths of HTTP servers: axum's, and hyper alone.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use axum::Router;
 use axum::extract::{ConnectInfo, Request};
 use axum::routing::get;
 use hyper::server::conn::http1;
+use ropeway_conformance::watchdog::watchdog;
 use ropeway_tokio::{
     Client, CloseCode, Config, Endpoint, Endpoints, Error, Line, Message, MountError, Mounts, Reason, Server,
     ServerBuilder, Tokio, WebSocketError,
@@ -20,6 +22,12 @@ const UPGRADE: &str = "Host: localhost\r\nConnection: keep-alive, Upgrade\r\nUpg
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const PROTOCOL: &str = "Sec-WebSocket-Protocol: ropeway.1\r\n";
+
+/// Ends the process if the test has not dropped it in time: nothing here may hang.
+fn alarm() -> impl Sized {
+    let test = std::thread::current();
+    watchdog(test.name().unwrap_or_default(), Duration::from_secs(60), pending::<()>())
+}
 
 /// What a server is asked by a client that knows how.
 fn whole() -> String {
@@ -109,6 +117,7 @@ async fn page_is_served(address: SocketAddr) {
 
 #[tokio::test]
 async fn a_page_and_a_line_share_a_port() {
+    let _alarm = alarm();
     let server = named("it").serve().await.expect("nobody has its name");
     let address = axum(Mounts::new().mount("/ropeway", &server).expect("it is free")).await;
     page_is_served(address).await;
@@ -138,6 +147,7 @@ async fn a_page_and_a_line_share_a_port() {
 
 #[tokio::test]
 async fn a_request_that_may_not_be_is_refused_with_its_status() {
+    let _alarm = alarm();
     let server = named("it").origins(["https://example.org"]).serve().await.expect("nobody has its name");
     let mounts = Mounts::new().mount("/line", &server).expect("it is free");
     let by_axum = axum(mounts.clone()).await;
@@ -182,6 +192,7 @@ async fn a_request_that_may_not_be_is_refused_with_its_status() {
 
 #[tokio::test]
 async fn each_path_leads_to_its_own_server_and_to_no_other() {
+    let _alarm = alarm();
     let (one, other) = (named("one").serve().await, named("other").serve().await);
     let (one, other) = (one.expect("nobody has its name"), other.expect("nobody has its name"));
     let mounts = Mounts::new().mount("/one", &one).and_then(|mounts| mounts.mount("/the/other%20one/", &other));
@@ -212,6 +223,7 @@ async fn each_path_leads_to_its_own_server_and_to_no_other() {
 
 #[tokio::test]
 async fn a_path_that_is_taken_or_is_none_is_an_error_that_names_it() {
+    let _alarm = alarm();
     let server = named("it").serve().await.expect("nobody has its name");
     for path in ["/ropeway", "/", "/a-b_c.d~e/f", "/with%20space", "/r/"] {
         let mounts = Mounts::new().mount(path, &server).and_then(|mounts| mounts.mount(path, &server));
@@ -229,6 +241,7 @@ async fn a_path_that_is_taken_or_is_none_is_an_error_that_names_it() {
 
 #[tokio::test]
 async fn a_frame_that_may_not_be_closes_the_websocket_with_its_code() {
+    let _alarm = alarm();
     let server = named("it").serve().await.expect("nobody has its name");
     let address = axum(Mounts::new().mount("/line", &server).expect("it is free")).await;
     // A text, and a head that announces more than a message may have, under a mask that changes nothing.
@@ -246,6 +259,7 @@ async fn a_frame_that_may_not_be_closes_the_websocket_with_its_code() {
 
 #[tokio::test]
 async fn what_comes_right_behind_the_request_is_of_the_line() {
+    let _alarm = alarm();
     let server = named("it").serve().await.expect("nobody has its name");
     let address = hyper(Mounts::new().mount("/line", &server).expect("it is free")).await;
     let mut stream = TcpStream::connect(address).await.expect("it listens");
@@ -260,6 +274,7 @@ async fn what_comes_right_behind_the_request_is_of_the_line() {
 
 #[tokio::test]
 async fn a_server_that_ends_ends_its_lines_and_no_page() {
+    let _alarm = alarm();
     type Ending = fn(Server) -> tokio::task::JoinHandle<()>;
     let endings: [Ending; 2] = [
         |server| {
@@ -287,6 +302,7 @@ async fn a_server_that_ends_ends_its_lines_and_no_page() {
 
 #[tokio::test]
 async fn a_server_that_is_full_says_so_at_once_until_it_is_not() {
+    let _alarm = alarm();
     let server = named("it").max_lines(1).serve().await.expect("nobody has its name");
     let address = axum(Mounts::new().mount("/it", &server).expect("it is free")).await;
     let client = connect(address, "/it").await.expect("there is a place");
@@ -299,6 +315,7 @@ async fn a_server_that_is_full_says_so_at_once_until_it_is_not() {
 
 #[tokio::test]
 async fn a_mount_keeps_no_server_and_no_handler() {
+    let _alarm = alarm();
     let held = Arc::new(());
     let kept = held.clone();
     let server = Server::bind("mem://").on("held", move |()| {
@@ -307,6 +324,8 @@ async fn a_mount_keeps_no_server_and_no_handler() {
     });
     let server = server.serve().await.expect("nobody has its name");
     let mounts = Mounts::new().mount("/it", &server).expect("it is free");
+    let client = connect(hyper(mounts.clone()).await, "/it").await.expect("it is served");
+    client.request::<_, ()>("held", &()).await.expect("the line is up");
     server.shutdown(Duration::from_secs(3600)).await;
     while Arc::strong_count(&held) > 1 {
         tokio::task::yield_now().await;
@@ -316,6 +335,7 @@ async fn a_mount_keeps_no_server_and_no_handler() {
 
 #[tokio::test]
 async fn a_line_knows_its_ends_if_the_mount_is_told_them() {
+    let _alarm = alarm();
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let server = named("it").on_line(move |line| {
         let _ = tell.send(line.endpoints().clone());
@@ -338,6 +358,7 @@ async fn a_line_knows_its_ends_if_the_mount_is_told_them() {
 
 #[tokio::test]
 async fn an_upgrade_that_no_server_can_do_is_refused() {
+    let _alarm = alarm();
     let server = named("it").serve().await.expect("nobody has its name");
     let mounts = Mounts::new().mount("/it", &server).expect("it is free");
     let request = Request::get("/it").header("upgrade", "websocket").header("connection", "upgrade");
@@ -350,6 +371,7 @@ async fn an_upgrade_that_no_server_can_do_is_refused() {
 /// Answers that are held back, so that what follows them never comes.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_never_comes_has_its_place_no_longer_than_a_hello_may_take() {
+    let _alarm = alarm();
     let mut config = Config::default();
     config.protocol.hello_timeout = Duration::from_secs(3600);
     let server = named("it").config(config).max_lines(1).serve().await.expect("nobody has its name");
@@ -360,7 +382,7 @@ async fn a_stream_that_never_comes_has_its_place_no_longer_than_a_hello_may_take
     let holds = hyper::service::service_fn(move |request| {
         holding.lock().expect("nobody panicked").push(answering.answer(request));
         let _ = tell.send(());
-        std::future::pending::<Result<hyper::Response<String>, Infallible>>()
+        pending::<Result<hyper::Response<String>, Infallible>>()
     });
     let (holds, answers) = (hyper(holds).await, hyper(mounts).await);
     let mut stream = TcpStream::connect(holds).await.expect("it listens");
