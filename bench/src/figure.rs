@@ -3,8 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
+/// The units there are.
+const UNITS: [&str; 5] = ["M/s", "GB/s", "us", "ns", "KiB"];
+
 /// One measured number, or the median of several rounds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Figure {
     pub(crate) value: f64,
     /// Of `value` and `p99`.
@@ -34,6 +37,27 @@ impl Figure {
         let micros: Vec<f64> = times.iter().map(|it| it.as_secs_f64() * 1e6).collect();
         let p99 = Some(quantile(micros.clone(), 0.99));
         Self { p99, ..Self::new(quantile(micros, 0.5), "us") }
+    }
+
+    /// Whether more is better.
+    pub(crate) fn is_rate(&self) -> bool {
+        matches!(self.unit, "M/s" | "GB/s")
+    }
+
+    /// How one process tells it to another.
+    pub(crate) fn told(&self) -> String {
+        let p99 = self.p99.map(|p99| format!(" {p99}")).unwrap_or_default();
+        format!("{} {}{p99}", self.unit, self.value)
+    }
+
+    /// What was told, if it was a figure.
+    pub(crate) fn heard(told: &str) -> Option<Self> {
+        let mut words = told.split_whitespace();
+        let unit = words.next()?;
+        let unit = UNITS.into_iter().find(|known| *known == unit)?;
+        let value = words.next()?.parse().ok()?;
+        let p99 = words.next().map(str::parse).transpose().ok()?;
+        Some(Self { value, unit, p99 })
     }
 
     /// The medians of several rounds, or `None` of none.
@@ -72,4 +96,15 @@ fn a_latency_tells_the_usual_from_the_slow() {
     times[0] = Duration::from_micros(900);
     times[50] = Duration::from_micros(700);
     assert_eq!(Figure::latency(&times).to_string(), "10.0 / 900");
+}
+
+#[cfg(test)]
+#[test]
+fn what_is_told_is_heard() {
+    for figure in [Figure::new(1.0 / 3.0, "GB/s"), Figure { p99: Some(7.25), ..Figure::new(0.5, "us") }] {
+        assert_eq!(Figure::heard(&figure.told()), Some(figure));
+    }
+    for nonsense in ["", "us", "miles 3", "us 3 four"] {
+        assert_eq!(Figure::heard(nonsense), None);
+    }
 }

@@ -1,20 +1,23 @@
-//! Ropeway beside the raw socket and tarpc: the same shapes, in one run, in turns.
+//! Ropeway on each runtime, beside the raw transport on the same one and tarpc: the same shapes, in one run, in turns.
 //!
-//! Both ends of every line are in this process, on a tokio runtime of two workers, over 127.0.0.1
-//! without delay. A round of one side is followed by a round of the next, and a figure is the
-//! median of its rounds: rates drift by more than some sides differ, so only what ran side by
-//! side compares. Times are `median / p99`. A missed target is no failure of the run.
+//! Both ends of every line are in one process, on a runtime with two threads for its tasks, over 127.0.0.1 without delay.
+//! A round of one side is followed by a round of the next, each in a process of its own, and a figure is the median of
+//! its rounds: rates drift by more than some sides differ, so only what ran side by side compares. Times are
+//! `median / p99`. A missed target is no failure of the run.
 
 #![forbid(unsafe_code)]
 
 mod figure;
+mod home;
 mod raw;
 mod report;
 mod ropeway;
 mod rows;
 mod run;
 mod side;
+mod target;
 mod tarpc;
+mod wire;
 mod workdir;
 
 use std::io;
@@ -22,18 +25,32 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use ropeway_async_std::AsyncStd;
+use ropeway_smol::Smol;
+use ropeway_tokio::Tokio;
+
 use crate::rows::{ROWS, Row};
 use crate::run::Plan;
 use crate::side::{Files, Side};
 use crate::workdir::Workdir;
 
 /// Who takes part, in the order of the turns.
-pub(crate) const SIDES: &[&dyn Side] = &[&raw::Raw, &ropeway::Ropeway, &tarpc::Tarpc];
+pub(crate) const SIDES: &[&dyn Side] = &[
+    &raw::Raw::<Tokio>::HERE,
+    &ropeway::Ropeway::<Tokio>::HERE,
+    &raw::Raw::<Smol>::HERE,
+    &ropeway::Ropeway::<Smol>::HERE,
+    &raw::Raw::<AsyncStd>::HERE,
+    &ropeway::Ropeway::<AsyncStd>::HERE,
+    &tarpc::Tarpc,
+];
 
 /// Rather many short rounds than few long ones: where its tasks run is decided once a round.
-const FULL: Plan = Plan { rounds: 15, budget: Duration::from_millis(250) };
+const FULL: Plan = Plan { rounds: 11, budget: Duration::from_millis(200) };
 const QUICK: Plan = Plan { rounds: 5, budget: Duration::from_millis(100) };
 
+/// No round lasts longer.
+const LONGEST: Duration = Duration::from_secs(60);
 const FILE_SIZE: u64 = 1_000_000_000;
 /// A folder in memory, so that no disk is measured.
 const MEMORY: &str = "/dev/shm";
@@ -43,7 +60,7 @@ const USAGE: &str = "usage: ropeway-bench [OPTION...] [ROW...]
   --list       name the rows
   --quick      fewer and shorter rounds
   --json       an object a line instead of the table
-  --only SIDE  measure one side alone";
+  --only SIDE  measure one side, or all of a kind or on a runtime: raw-smol, ropeway, tokio";
 
 fn main() -> ExitCode {
     let args = match Args::parse(std::env::args().skip(1)) {
@@ -53,8 +70,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let done = match args.apart {
-        Some(count) => apart(args.rows[0], args.sides[0], count),
+    let done = match &args.apart {
+        Some((count, files)) => apart(args.rows[0], args.sides[0], *count, files.clone()),
         None => measure(&args),
     };
     if let Err(error) = done {
@@ -71,8 +88,8 @@ struct Args {
     list: bool,
     json: bool,
     quick: bool,
-    /// How a run asks a process of its own for one round, of the first row and side.
-    apart: Option<u64>,
+    /// How a run asks a process of its own for one round, of the first row and side: a count and two paths.
+    apart: Option<(u64, Files)>,
 }
 
 impl Args {
@@ -84,11 +101,19 @@ impl Args {
                 "--list" => args.list = true,
                 "--json" => args.json = true,
                 "--quick" => args.quick = true,
-                "--apart" => args.apart = Some(value()?.parse().map_err(|_| "no count")?),
+                "--apart" => {
+                    let count = value()?.parse().map_err(|_| "no count")?;
+                    let (source, target) = (value()?.into(), value()?.into());
+                    args.apart = Some((count, Files { source, target }));
+                }
                 "--only" => {
                     let name = value()?;
-                    let side = SIDES.iter().find(|side| side.name() == name);
-                    args.sides = vec![*side.ok_or(format!("no side {name}"))?];
+                    let asked = |side: &&&dyn Side| [&side.name(), side.kind(), side.home()].contains(&name.as_str());
+                    let before = args.sides.len();
+                    args.sides.extend(SIDES.iter().filter(asked));
+                    if args.sides.len() == before {
+                        return Err(format!("no side {name}"));
+                    }
                 }
                 _ => {
                     let asked = |row: &&Row| word == row.name || word == row.family();
@@ -134,10 +159,15 @@ fn measure(args: &Args) -> io::Result<()> {
     Ok(())
 }
 
-/// One round, its bare value on the standard output.
-fn apart(row: &Row, side: &dyn Side, count: u64) -> io::Result<()> {
-    let figure = run::round(side, row.shape, count, Files::default())?;
-    println!("{}", figure.value);
+/// One round, told on the standard output.
+fn apart(row: &Row, side: &dyn Side, count: u64, files: Files) -> io::Result<()> {
+    std::thread::spawn(|| {
+        std::thread::sleep(LONGEST);
+        eprintln!("error: the round took longer than {LONGEST:?}");
+        std::process::exit(1);
+    });
+    let (figure, took) = run::round(side, row.round(count, files))?;
+    println!("{} {}", took.as_micros(), figure.told());
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! The raw socket: tokio TCP with a length before each message, all in order, no ids.
+//! The raw transport: a length before each message, all in order, no ids.
 //!
 //! It is what a careful programmer gets who needs just this one shape: writes gather a block,
 //! reads take a block, and an answer is known by its place. Files are read and written by
@@ -7,16 +7,17 @@
 use std::fs::{self, File};
 use std::hint::black_box;
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 use std::time::Instant;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
 
 use crate::figure::Figure;
-use crate::side::{Answer, BLOCK, BODY, CODE, Files, IN_FLIGHT, LINES, Shape, Side};
-use crate::side::{pair, resident, trips};
+use crate::home::{Home, spawn};
+use crate::side::resident;
+use crate::side::{Answer, BLOCK, BODY, CODE, Files, IN_FLIGHT, LINES, Round, Shape, Side, Trips};
+use crate::wire::{End, Wire};
 
 /// The bytes of the length before each message.
 const PREFIX: usize = 4;
@@ -26,31 +27,43 @@ const GATHER: usize = 32 * 1024;
 /// What files are read, sent and written by: smaller costs speed, larger gains none.
 const FILE_BLOCK: usize = 1024 * 1024;
 
-/// tokio TCP and nothing else.
-pub(crate) struct Raw;
+/// A runtime's TCP, rustls over it or WebSocket over it, and nothing else.
+pub(crate) struct Raw<H>(PhantomData<fn() -> H>);
 
-impl Side for Raw {
-    fn name(&self) -> &'static str {
+impl<H> Raw<H> {
+    pub(crate) const HERE: Self = Self(PhantomData);
+}
+
+impl<H: Home> Side for Raw<H> {
+    fn kind(&self) -> &'static str {
         "raw"
     }
 
-    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<BoxFuture<'static, io::Result<Figure>>> {
+    fn home(&self) -> &'static str {
+        H::NAME
+    }
+
+    fn round(&self, Round { wire, shape, count, files }: Round) -> Option<BoxFuture<'static, io::Result<Figure>>> {
         Some(match shape {
-            Shape::Notices => notices(count).boxed(),
-            Shape::Requests(answer) => requests(answer, count).boxed(),
-            Shape::Trip(size) => trip(size, count).boxed(),
-            Shape::Bulk => bulk(count).boxed(),
-            Shape::File { verified } => file(verified, files).boxed(),
-            Shape::Idle => resident(count, idle).boxed(),
+            Shape::Notices => notices::<H>(wire, count).boxed(),
+            Shape::Requests(answer) => requests::<H>(wire, answer, count).boxed(),
+            Shape::Trip(size) => trip::<H>(wire, size, count).boxed(),
+            Shape::Bulk => bulk::<H>(wire, count).boxed(),
+            Shape::File { verified } => file::<H>(wire, verified, files).boxed(),
+            Shape::Idle => async move { resident::<H, _, _>(count, || idle::<H>(wire)).await }.boxed(),
             Shape::Lanes(_) => return None,
         })
     }
+
+    fn run(&self, round: BoxFuture<'static, io::Result<Figure>>) -> io::Result<Figure> {
+        H::run(round)
+    }
 }
 
-async fn notices(count: u64) -> io::Result<Figure> {
-    let (mut near, mut far) = pair().await?;
+async fn notices<H: Home>(wire: Wire, count: u64) -> io::Result<Figure> {
+    let (mut near, mut far) = wire.ends::<H>().await?;
     let start = Instant::now();
-    let sender = tokio::spawn(async move {
+    let sender = spawn::<H, _>(async move {
         let mut out = Vec::with_capacity(GATHER);
         for _ in 0..count {
             if out.len() + PREFIX + BODY.len() > GATHER {
@@ -59,7 +72,8 @@ async fn notices(count: u64) -> io::Result<Figure> {
             }
             push(&mut out, black_box(&BODY));
         }
-        near.write_all(&out).await
+        near.write_all(&out).await?;
+        kept(near).await
     });
     let mut inbox = Inbox::new(BODY.len());
     let mut taken = 0;
@@ -67,28 +81,28 @@ async fn notices(count: u64) -> io::Result<Figure> {
         taken += inbox.take_all(&mut far).await?;
     }
     let figure = Figure::rate(count, start.elapsed());
-    sender.await??;
+    sender.await?;
     Ok(figure)
 }
 
-async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
+async fn requests<H: Home>(wire: Wire, answer: Answer, count: u64) -> io::Result<Figure> {
     let share = count.div_ceil(LINES as u64);
     let mut lines = Vec::new();
     for _ in 0..LINES {
-        let (near, far) = pair().await?;
-        tokio::spawn(answers(answer, far));
+        let (near, far) = wire.ends::<H>().await?;
+        drop(spawn::<H, _>(answers(answer, far)));
         lines.push(near);
     }
     let start = Instant::now();
-    let lines: Vec<_> = lines.into_iter().map(|line| tokio::spawn(asks(line, share))).collect();
+    let lines: Vec<_> = lines.into_iter().map(|line| spawn::<H, _>(asks(line, share))).collect();
     for line in lines {
-        line.await??;
+        line.await?;
     }
     Ok(Figure::rate(share * LINES as u64, start.elapsed()))
 }
 
 /// Keeps a line's part of the requests in flight: as many new ones as answers came.
-async fn asks(mut line: TcpStream, share: u64) -> io::Result<()> {
+async fn asks(mut line: End, share: u64) -> io::Result<()> {
     let mut inbox = Inbox::new(BODY.len());
     let mut out = Vec::new();
     let (mut asked, mut answered, mut room) = (0, 0, (IN_FLIGHT / LINES) as u64);
@@ -97,6 +111,7 @@ async fn asks(mut line: TcpStream, share: u64) -> io::Result<()> {
         (0..more).for_each(|_| push(&mut out, black_box(&BODY)));
         asked += more;
         line.write_all(&out).await?;
+        line.flush().await?;
         out.clear();
         room = inbox.take_all(&mut line).await?;
         answered += room;
@@ -104,7 +119,7 @@ async fn asks(mut line: TcpStream, share: u64) -> io::Result<()> {
     Ok(())
 }
 
-async fn answers(answer: Answer, mut line: TcpStream) -> io::Result<()> {
+async fn answers(answer: Answer, mut line: End) -> io::Result<()> {
     let mut inbox = Inbox::new(BODY.len());
     let mut out = Vec::new();
     let code = CODE.to_le_bytes();
@@ -116,39 +131,46 @@ async fn answers(answer: Answer, mut line: TcpStream) -> io::Result<()> {
         let taken = inbox.take_all(&mut line).await?;
         (0..taken).for_each(|_| push(&mut out, black_box(body)));
         line.write_all(&out).await?;
+        line.flush().await?;
         out.clear();
     }
 }
 
-async fn trip(size: usize, count: u64) -> io::Result<Figure> {
-    let (mut near, mut far) = pair().await?;
-    tokio::spawn(async move {
+async fn trip<H: Home>(wire: Wire, size: usize, count: u64) -> io::Result<Figure> {
+    let (mut near, mut far) = wire.ends::<H>().await?;
+    drop(spawn::<H, _>(async move {
         let mut inbox = Inbox::new(size);
         while let Ok(message) = inbox.take(&mut far).await {
             far.write_all(black_box(message)).await?;
+            far.flush().await?;
         }
-        io::Result::Ok(())
-    });
+        Ok(())
+    }));
     let mut message = Vec::new();
     push(&mut message, &vec![BODY[0]; size]);
     let mut inbox = Inbox::new(size);
-    let ask = async move || {
-        near.write_all(black_box(&message)).await?;
-        black_box(inbox.take(&mut near).await?);
-        Ok(())
-    };
-    trips(count, ask).await
+    let mut trips = Trips::default();
+    for _ in 0..count {
+        let trip = async {
+            near.write_all(black_box(&message)).await?;
+            near.flush().await?;
+            black_box(inbox.take(&mut near).await?);
+            Ok(())
+        };
+        trips.make(trip).await?;
+    }
+    Ok(trips.figure())
 }
 
-async fn bulk(count: u64) -> io::Result<Figure> {
-    let (mut near, mut far) = pair().await?;
+async fn bulk<H: Home>(wire: Wire, count: u64) -> io::Result<Figure> {
+    let (mut near, mut far) = wire.ends::<H>().await?;
     let start = Instant::now();
-    let sender = tokio::spawn(async move {
+    let sender = spawn::<H, _>(async move {
         let block = vec![BODY[0]; BLOCK];
         for _ in 0..count {
             near.write_all(black_box(&block)).await?;
         }
-        io::Result::Ok(())
+        kept(near).await
     });
     let mut block = vec![0; BLOCK];
     let mut left = count * BLOCK as u64;
@@ -157,22 +179,23 @@ async fn bulk(count: u64) -> io::Result<Figure> {
         black_box(&block);
     }
     let figure = Figure::throughput(count * BLOCK as u64, start.elapsed());
-    sender.await??;
+    sender.await?;
     Ok(figure)
 }
 
-async fn file(verified: bool, Files { source, target }: Files) -> io::Result<Figure> {
-    let (mut near, mut far) = pair().await?;
+async fn file<H: Home>(wire: Wire, verified: bool, Files { source, target }: Files) -> io::Result<Figure> {
+    let (mut near, mut far) = wire.ends::<H>().await?;
     let start = Instant::now();
-    let sender = tokio::spawn(async move {
+    let sender = spawn::<H, _>(async move {
         let mut file = File::open(source)?;
-        near.write_u64_le(file.metadata()?.len()).await?;
+        near.write_all(&file.metadata()?.len().to_le_bytes()).await?;
         let mut digest = blake3::Hasher::new();
         let mut block = vec![0; FILE_BLOCK];
         loop {
             let read = file.read(&mut block)?;
             if read == 0 {
-                return near.write_all(digest.finalize().as_bytes()).await;
+                near.write_all(digest.finalize().as_bytes()).await?;
+                return kept(near).await;
             }
             if verified {
                 digest.update(&block[..read]);
@@ -182,7 +205,9 @@ async fn file(verified: bool, Files { source, target }: Files) -> io::Result<Fig
     });
     let part = target.with_extension("part");
     let mut file = File::create_new(&part)?;
-    let length = far.read_u64_le().await?;
+    let mut length = [0; size_of::<u64>()];
+    far.read_exact(&mut length).await?;
+    let length = u64::from_le_bytes(length);
     let mut digest = blake3::Hasher::new();
     let mut block = vec![0; FILE_BLOCK];
     let mut left = length;
@@ -203,17 +228,18 @@ async fn file(verified: bool, Files { source, target }: Files) -> io::Result<Fig
     file.sync_all()?;
     fs::rename(part, target)?;
     let figure = Figure::throughput(length, start.elapsed());
-    sender.await??;
+    sender.await?;
     Ok(figure)
 }
 
 /// Two ends that have passed one message: each a task that waits for the next, and no buffer.
-async fn idle() -> io::Result<()> {
-    let (mut near, mut far) = pair().await?;
+async fn idle<H: Home>(wire: Wire) -> io::Result<()> {
+    let (mut near, mut far) = wire.ends::<H>().await?;
     near.write_all(&BODY).await?;
+    near.flush().await?;
     far.read_exact(&mut [0; BODY.len()]).await?;
     for mut end in [near, far] {
-        tokio::spawn(async move { end.read_u8().await });
+        drop(spawn::<H, _>(async move { end.read_exact(&mut [0]).await }));
     }
     Ok(())
 }
@@ -232,7 +258,7 @@ impl Inbox {
     }
 
     /// The next message, its length before it.
-    async fn take(&mut self, line: &mut TcpStream) -> io::Result<&[u8]> {
+    async fn take(&mut self, line: &mut End) -> io::Result<&[u8]> {
         loop {
             if let Some(length) = self.whole() {
                 self.start += length;
@@ -243,7 +269,7 @@ impl Inbox {
     }
 
     /// Reads once and takes all whole messages; how many they were.
-    async fn take_all(&mut self, line: &mut TcpStream) -> io::Result<u64> {
+    async fn take_all(&mut self, line: &mut End) -> io::Result<u64> {
         self.fill(line).await?;
         let mut taken = 0;
         while let Some(length) = self.whole() {
@@ -254,7 +280,7 @@ impl Inbox {
         Ok(taken)
     }
 
-    async fn fill(&mut self, line: &mut TcpStream) -> io::Result<()> {
+    async fn fill(&mut self, line: &mut End) -> io::Result<()> {
         self.block.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -268,6 +294,13 @@ impl Inbox {
         let length = PREFIX + u32::from_le_bytes(*rest.first_chunk()?) as usize;
         (length <= rest.len()).then_some(length)
     }
+}
+
+/// Sends what is left. Who holds the end lets go of it when the other has read all: over TLS it has unread octets of its
+/// own, for which the system would cut the connection.
+async fn kept(mut end: End) -> io::Result<End> {
+    end.flush().await?;
+    Ok(end)
 }
 
 fn push(out: &mut Vec<u8>, body: &[u8]) {

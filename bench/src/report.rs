@@ -1,32 +1,58 @@
-//! The figures as lines of a table to read, or as objects for machines.
+//! The figures as a table to read, or as objects for machines.
 
 use crate::figure::{Figure, short};
+use crate::home::WORKERS;
 use crate::rows::Row;
 use crate::run::Cell;
+use crate::target::Beside;
 
-const SIDES: [&str; 3] = ["raw", "ropeway", "tarpc"];
+/// A column for each runtime.
+const HOMES: [&str; 3] = ["tokio", "smol", "async-std"];
 
-/// Prints the names of the columns.
+/// Prints what holds for all rows, and the names of the columns.
 pub(crate) fn print_head() {
-    let [raw, ropeway, tarpc] = SIDES;
-    let targets = ["/raw", "/tarpc", "target", "what limits"];
-    print([&["row", "unit", raw, ropeway, tarpc], targets.as_slice()].concat());
+    println!("{WORKERS} threads run the tasks of each runtime, both ends; medians of rounds in turns\n");
+    print("row", "of", "unit", HOMES.map(|home| Some(home.into())));
 }
 
-/// Prints a row; what was not measured is a dash.
+/// Prints a row: a line for each kind of side, each ratio and each target, and what limits. What was not measured is
+/// a dash; what has no figure at all is left out.
 pub(crate) fn print_row(row: &Row, cells: &[Cell]) {
-    let figures = SIDES.map(|side| {
-        let here = |cell: &&Cell| cell.row.name == row.name && cell.side.name() == side;
+    let at = |row: &str, kind: &str, home: &str| {
+        let here = |cell: &&Cell| cell.row.name == row && cell.side.kind() == kind && cell.side.home() == home;
         Figure::median(&cells.iter().find(here)?.rounds)
-    });
-    let [raw, ropeway, tarpc] = figures;
-    let unit = raw.or(ropeway).or(tarpc).map_or("-", |figure| figure.unit);
-    let ratio = |theirs: Option<Figure>| Some(short(ropeway?.value / theirs?.value));
-    let numbers = figures.map(|figure| figure.map(|figure| figure.to_string()));
-    let numbers = numbers.into_iter().chain([ratio(raw), ratio(tarpc)]);
-    let numbers: Vec<String> = numbers.map(|it| it.unwrap_or("-".into())).collect();
-    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
-    print([&[row.name, unit], numbers.as_slice(), &[row.target, row.limit]].concat());
+    };
+    let of = |kind: &str| HOMES.map(|home| at(row.name, kind, home));
+    let [raw, ropeway, tarpc] = ["raw", "ropeway", "tarpc"].map(of);
+    let tarpc_here = tarpc.into_iter().flatten().next();
+    let best = best(&ropeway);
+    let beside = |column: usize| (raw[column], tarpc_here, best);
+
+    let mut name = row.name;
+    let mut line = |of: &str, unit: &str, texts: [Option<String>; 3]| {
+        if texts.iter().any(Option::is_some) {
+            print(std::mem::take(&mut name), of, unit, texts);
+        }
+    };
+    for (kind, figures) in [("raw", raw), ("tarpc", tarpc), ("ropeway", ropeway)] {
+        let unit = figures.iter().flatten().next().map_or("", |figure| figure.unit);
+        line(kind, unit, figures.map(|figure| figure.map(|figure| figure.to_string())));
+    }
+    let columns: [usize; 3] = std::array::from_fn(|column| column);
+    let ratio = |column: usize, other: Option<Figure>| Some(short(ropeway[column]?.value / other?.value));
+    line("/raw", "", columns.map(|column| ratio(column, beside(column).0)));
+    line("/tarpc", "", columns.map(|column| ratio(column, beside(column).1)));
+    line("/best", "", columns.map(|column| ratio(column, beside(column).2)));
+    for target in row.targets {
+        let met = |column: usize| {
+            let (raw, tarpc, best) = beside(column);
+            let row = |name: &str| at(name, "ropeway", HOMES[column]);
+            let met = target.is_met(ropeway[column]?, &Beside { raw, tarpc, best, row: &row })?;
+            Some(if met { "met" } else { "missed" }.into())
+        };
+        line(&target.to_string(), "", columns.map(met));
+    }
+    println!("  limit: {}\n", row.limit);
 }
 
 /// Prints an object a line for each cell.
@@ -41,13 +67,28 @@ pub(crate) fn print_json(cells: &[Cell]) {
     }
 }
 
+/// The best of the bindings, if there are several.
+fn best(figures: &[Option<Figure>]) -> Option<Figure> {
+    let figures: Vec<Figure> = figures.iter().copied().flatten().collect();
+    let better = |a: &Figure, b: &Figure| a.value.total_cmp(&b.value);
+    match figures.as_slice() {
+        [] | [_] => None,
+        [first, ..] if first.is_rate() => figures.iter().copied().max_by(better),
+        _ => figures.iter().copied().min_by(better),
+    }
+}
+
 /// Aligned: names to the left, numbers to the right.
-fn print(texts: Vec<&str>) {
-    let widths = [13, 4, 13, 13, 13, 6, 6, 12, 0];
-    let cells = texts.into_iter().zip(widths).enumerate();
-    let cells = cells.map(|(at, (text, width))| match at {
-        2..=6 => format!("{text:>width$}  "),
-        _ => format!("{text:<width$}  "),
-    });
-    println!("{}", cells.collect::<String>().trim_end());
+fn print(row: &str, of: &str, unit: &str, texts: [Option<String>; 3]) {
+    let columns = texts.map(|text| format!("{:>14}", text.unwrap_or("-".into())));
+    println!("{row:<13}  {of:<11}  {unit:<4}  {}", columns.join("  "));
+}
+
+#[cfg(test)]
+#[test]
+fn the_best_is_the_largest_rate_and_the_shortest_time() {
+    let figures = |unit| [Some(Figure::new(3.0, unit)), None, Some(Figure::new(2.0, unit))];
+    assert_eq!(best(&figures("M/s")), figures("M/s")[0]);
+    assert_eq!(best(&figures("us")), figures("us")[2]);
+    assert_eq!(best(&figures("us")[1..]), None);
 }

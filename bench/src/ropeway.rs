@@ -1,73 +1,97 @@
-//! Ropeway on tokio, by the handles a user has: a server with handlers, lines to it.
+//! Ropeway by the handles a user has: a server with handlers, lines to it.
 
 use std::hint::black_box;
 use std::io;
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures::FutureExt;
+use futures::channel::mpsc;
 use futures::future::BoxFuture;
-use ropeway_tokio::{Client, Code, Config, Failure, Line, Message, Save, Server, StreamReader};
-use tokio::sync::mpsc;
+use futures::{FutureExt, StreamExt};
+use ropeway_driver::{Client, ClientBuilder, Code, Config, Failure, Line, Message, Save, Server, ServerBuilder};
 
 use crate::figure::Figure;
-use crate::side::{Answer, BLOCK, BODY, CODE, Files, LINES, Shape, Side};
-use crate::side::{callers, resident, trips};
+use crate::home::{Home, spawn};
+use crate::side::{Answer, BLOCK, BODY, CODE, Files, LINES, Round, Shape, Side, Trips};
+use crate::side::{callers, resident};
+use crate::wire::{Wire, tls};
 
 /// Ropeway with default settings but for what a row needs.
-pub(crate) struct Ropeway;
+pub(crate) struct Ropeway<H>(PhantomData<fn() -> H>);
 
-impl Side for Ropeway {
-    fn name(&self) -> &'static str {
+impl<H> Ropeway<H> {
+    pub(crate) const HERE: Self = Self(PhantomData);
+}
+
+impl<H: Home> Side for Ropeway<H> {
+    fn kind(&self) -> &'static str {
         "ropeway"
     }
 
-    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<BoxFuture<'static, io::Result<Figure>>> {
-        match shape {
-            Shape::Notices => Some(notices(count, 0).boxed()),
-            Shape::Lanes(open) => Some(notices(count, open).map(|figure| figure.map(per_message)).boxed()),
-            Shape::Requests(answer) => Some(requests(answer, count).boxed()),
-            Shape::Trip(size) => Some(trip(size, count).boxed()),
-            Shape::Bulk => Some(bulk(count).boxed()),
-            Shape::File { verified: true } => Some(file(files).boxed()),
-            Shape::File { verified: false } => None,
+    fn home(&self) -> &'static str {
+        H::NAME
+    }
+
+    fn round(&self, Round { wire, shape, count, files }: Round) -> Option<BoxFuture<'static, io::Result<Figure>>> {
+        Some(match shape {
+            Shape::Notices => notices::<H>(wire, count, 0).boxed(),
+            Shape::Lanes(open) => notices::<H>(wire, count, open).map(|figure| figure.map(per_message)).boxed(),
+            Shape::Requests(answer) => requests::<H>(wire, answer, count).boxed(),
+            Shape::Trip(size) => trip::<H>(wire, size, count).boxed(),
+            Shape::Bulk => bulk::<H>(wire, count).boxed(),
+            Shape::File { verified: true } => file::<H>(wire, files).boxed(),
+            Shape::File { verified: false } => return None,
             Shape::Idle => {
-                Some(async move { resident(count, || async { Pair::open(Config::DEFAULT).await }).await }.boxed())
+                let open = move || Pair::<H>::open(wire, Config::DEFAULT);
+                async move { resident::<H, _, _>(count, open).await }.boxed()
             }
-        }
+        })
+    }
+
+    fn run(&self, round: BoxFuture<'static, io::Result<Figure>>) -> io::Result<Figure> {
+        H::run(round)
     }
 }
 
+fn server<H: Home>(wire: Wire) -> io::Result<ServerBuilder<H>> {
+    Ok(Server::bind(wire.address()).tls(tls()?.1))
+}
+
+fn client<H: Home>(server: &Server<H>) -> io::Result<ClientBuilder<H>> {
+    Ok(Client::to(server.address()).tls(tls()?.0))
+}
+
 /// Both ends of a line, and the server that accepted it.
-struct Pair {
-    _server: Server,
+struct Pair<H: Home> {
+    _server: Server<H>,
     near: Line,
     far: Line,
 }
 
-impl Pair {
-    async fn open(config: Config) -> io::Result<Pair> {
-        let (accepted, mut lines) = mpsc::unbounded_channel();
-        let server = Server::bind("tcp://127.0.0.1:0")
+impl<H: Home> Pair<H> {
+    async fn open(wire: Wire, config: Config) -> io::Result<Self> {
+        let (accepted, mut lines) = mpsc::unbounded();
+        let server = server(wire)?
             .config(config.clone())
             .on_line(move |line| {
-                let _ = accepted.send(line);
+                let _ = accepted.unbounded_send(line);
                 async { Ok(()) }
             })
             .serve()
             .await?;
-        let near = Client::to(server.address()).config(config).connect().await?;
-        let far = lines.recv().await.ok_or(io::ErrorKind::ConnectionAborted)?;
+        let near = client(&server)?.config(config).connect().await?;
+        let far = lines.next().await.ok_or(io::ErrorKind::ConnectionAborted)?;
         Ok(Pair { _server: server, near, far })
     }
 }
 
 /// Small messages one way, while so many exchanges stand open.
-async fn notices(count: u64, open: usize) -> io::Result<Figure> {
+async fn notices<H: Home>(wire: Wire, count: u64, open: usize) -> io::Result<Figure> {
     let mut config = Config::DEFAULT;
     config.lanes = config.lanes.max(open as u16);
-    let pair = Pair::open(config).await?;
+    let pair = Pair::<H>::open(wire, config).await?;
     let mut messages = pair.far.messages();
     let mut idle = Vec::new();
     let mut unanswered = Vec::new();
@@ -78,17 +102,17 @@ async fn notices(count: u64, open: usize) -> io::Result<Figure> {
     let body = Bytes::from_static(&BODY);
     let near = pair.near.clone();
     let start = Instant::now();
-    let sender = tokio::spawn(async move {
+    let sender = spawn::<H, _>(async move {
         for _ in 0..count {
             near.notify(2u32, &body).await?;
         }
-        io::Result::Ok(())
+        Ok(())
     });
     for _ in 0..count {
         black_box(messages.next().await.ok_or(io::ErrorKind::ConnectionAborted)?);
     }
     let took = start.elapsed();
-    sender.await??;
+    sender.await?;
     Ok(Figure::rate(count, took))
 }
 
@@ -106,11 +130,11 @@ async fn echo(mut message: Message) -> Result<(), Failure> {
     Ok(message.answer(&body).await?)
 }
 
-async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
-    let server = Server::bind("tcp://127.0.0.1:0").on_message(1u32, answer_code).on_message(2u32, echo).serve().await?;
+async fn requests<H: Home>(wire: Wire, answer: Answer, count: u64) -> io::Result<Figure> {
+    let server = server::<H>(wire)?.on_message(1u32, answer_code).on_message(2u32, echo).serve().await?;
     let mut lines = Vec::new();
     for _ in 0..LINES {
-        lines.push(Client::connect(server.address()).await?);
+        lines.push(client(&server)?.connect().await?);
     }
     let call = move |line: Line| async move {
         let body = Bytes::from_static(&BODY);
@@ -124,33 +148,37 @@ async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
         }
         Ok(())
     };
-    callers(&lines, count, call).await
+    callers::<H, _, _, _>(&lines, count, call).await
 }
 
-async fn trip(size: usize, count: u64) -> io::Result<Figure> {
-    let server = Server::bind("tcp://127.0.0.1:0").on_message(2u32, echo).serve().await?;
-    let line = Client::connect(server.address()).await?;
+async fn trip<H: Home>(wire: Wire, size: usize, count: u64) -> io::Result<Figure> {
+    let server = server::<H>(wire)?.on_message(2u32, echo).serve().await?;
+    let line = client(&server)?.connect().await?;
     let body = Bytes::from(vec![BODY[0]; size]);
-    trips(count, async move || {
-        black_box(line.request::<_, Bytes>(2u32, &body).await?);
-        Ok(())
-    })
-    .await
+    let mut trips = Trips::default();
+    for _ in 0..count {
+        let trip = async {
+            black_box(line.request::<_, Bytes>(2u32, &body).await?);
+            Ok(())
+        };
+        trips.make(trip).await?;
+    }
+    Ok(trips.figure())
 }
 
-async fn bulk(count: u64) -> io::Result<Figure> {
-    let pair = Pair::open(Config::DEFAULT).await?;
+async fn bulk<H: Home>(wire: Wire, count: u64) -> io::Result<Figure> {
+    let pair = Pair::<H>::open(wire, Config::DEFAULT).await?;
     let mut messages = pair.far.messages();
     let (mut writer, _answer) = pair.near.open(1u32, &()).into_stream().await?;
     let mut message = messages.next().await.ok_or(io::ErrorKind::ConnectionAborted)?;
-    let mut reader: StreamReader = message.stream().await?;
+    let mut reader = message.stream().await?;
     let block = Arc::new(vec![BODY[0]; BLOCK]);
     let start = Instant::now();
-    let sender = tokio::spawn(async move {
+    let sender = spawn::<H, _>(async move {
         for _ in 0..count {
             writer.send(&block).await?;
         }
-        writer.finish().await
+        Ok(writer.finish().await?)
     });
     let mut left = count * BLOCK as u64;
     while left > 0 {
@@ -159,15 +187,15 @@ async fn bulk(count: u64) -> io::Result<Figure> {
     }
     let took = start.elapsed();
     drop(reader.chunk().await?);
-    sender.await??;
+    sender.await?;
     Ok(Figure::throughput(count * BLOCK as u64, took))
 }
 
-async fn file(files: Files) -> io::Result<Figure> {
+async fn file<H: Home>(wire: Wire, files: Files) -> io::Result<Figure> {
     let folder = files.target.parent().ok_or(io::ErrorKind::NotFound)?.to_owned();
     let name = files.target.file_name().and_then(|name| name.to_str()).ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     let size = std::fs::metadata(&files.source)?.len();
-    let pair = Pair::open(Config::DEFAULT).await?;
+    let pair = Pair::<H>::open(wire, Config::DEFAULT).await?;
     let mut messages = pair.far.messages();
     let start = Instant::now();
     let upload = pair.near.send_file(files.source.as_path()).await?;

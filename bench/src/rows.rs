@@ -1,37 +1,46 @@
 //! The rows of the table: what each measures, what Ropeway is to reach, and what limits it.
 
-use crate::side::{Answer, Shape};
+use crate::side::{Answer, Files, Round, Shape};
+use crate::target::Target::{self, AboveRaw, Bare, Best, Raw, Row as Other, Tarpc};
+use crate::wire::Wire;
 
 /// One measurement.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
+    pub(crate) wire: Wire,
     pub(crate) shape: Shape,
-    pub(crate) target: &'static str,
+    pub(crate) targets: &'static [Target],
     pub(crate) limit: &'static str,
 }
 
 /// Rows of one family stand together, as they run in turns.
 #[rustfmt::skip]
 pub(crate) const ROWS: &[Row] = &[
-    row("notices", Shape::Notices, "10", EACH),
-    row("requests-code", Shape::Requests(Answer::Code), "3, 8 tarpc", TASKS),
-    row("requests-body", Shape::Requests(Answer::Body), "2.5, 8 tarpc", TASKS),
-    row("lone", Shape::Trip(64), "1.3 raw", WAKES),
-    row("bulk", Shape::Bulk, "0.8 raw", COPIES),
-    row("trip-64", Shape::Trip(64), "-", WAKES),
-    row("trip-16k", Shape::Trip(16_000), "-", WAKES),
-    row("trip-128k", Shape::Trip(128_000), "-", PAGES),
-    row("trip-1m", Shape::Trip(1_000_000), "-", PAGES),
-    row("trip-10m", Shape::Trip(10_000_000), "-", PAGES),
-    row("file-1g", Shape::File { verified: true }, "-", "a core an end: copies, new pages, digest"),
-    row("file-1g-bare", Shape::File { verified: false }, "-", "as file-1g, without the digest"),
-    row("lanes-1", Shape::Lanes(1), "-", "what a notice costs"),
-    row("lanes-64", Shape::Lanes(64), "1.2 lanes-1", LOOKS),
-    row("lanes-4096", Shape::Lanes(4096), "1.2 lanes-1", LOOKS),
-    row("idle", Shape::Idle, "raw + 6", "tasks, and what an end keeps for itself"),
+    row("notices", Wire::Tcp, Shape::Notices, &[Bare(10.0)], EACH),
+    row("requests-code", Wire::Tcp, Shape::Requests(Answer::Code), &[Bare(3.0), Tarpc(8.0), Best(0.9)], TASKS),
+    row("requests-body", Wire::Tcp, Shape::Requests(Answer::Body), &[Bare(2.5), Tarpc(8.0)], TASKS),
+    row("lone", Wire::Tcp, Shape::Trip(64), &[Raw(1.3)], WAKES),
+    row("bulk", Wire::Tcp, Shape::Bulk, &[Raw(0.8)], COPIES),
+    row("tls-bulk", Wire::Tls, Shape::Bulk, &[Raw(0.8)], ""),
+    row("tls-requests", Wire::Tls, Shape::Requests(Answer::Code), &[Best(0.9)], TASKS),
+    row("tls-lone", Wire::Tls, Shape::Trip(64), &[], WAKES),
+    row("ws-bulk", Wire::Ws, Shape::Bulk, &[], ""),
+    row("ws-requests", Wire::Ws, Shape::Requests(Answer::Code), &[Best(0.9)], TASKS),
+    row("ws-lone", Wire::Ws, Shape::Trip(64), &[], WAKES),
+    row("trip-64", Wire::Tcp, Shape::Trip(64), &[], WAKES),
+    row("trip-16k", Wire::Tcp, Shape::Trip(16_000), &[], WAKES),
+    row("trip-128k", Wire::Tcp, Shape::Trip(128_000), &[], PAGES),
+    row("trip-1m", Wire::Tcp, Shape::Trip(1_000_000), &[], PAGES),
+    row("trip-10m", Wire::Tcp, Shape::Trip(10_000_000), &[], PAGES),
+    row("file-1g", Wire::Tcp, Shape::File { verified: true }, &[], "a core an end: copies, new pages, digest"),
+    row("file-1g-bare", Wire::Tcp, Shape::File { verified: false }, &[], "as file-1g, without the digest"),
+    row("lanes-1", Wire::Tcp, Shape::Lanes(1), &[], "what a notice costs"),
+    row("lanes-64", Wire::Tcp, Shape::Lanes(64), &[Other(1.2, "lanes-1")], LOOKS),
+    row("lanes-4096", Wire::Tcp, Shape::Lanes(4096), &[Other(1.2, "lanes-1")], LOOKS),
+    row("idle", Wire::Tcp, Shape::Idle, &[AboveRaw(6.0)], "tasks, and what an end keeps for itself"),
 ];
 
-// Shares of the processor's time as perf shows it.
+// Shares of the processor's time as perf shows it, on tokio.
 const EACH: &str = "ours 86 %: a lock, the machine at both ends, two moves; kernel 14 %";
 const TASKS: &str = "ours 78 %: three locks, two wake-ups, a handler each; kernel 22 %";
 const WAKES: &str = "kernel 74 %: four system calls, and waking the other end";
@@ -39,13 +48,18 @@ const COPIES: &str = "kernel 77 %: it copies every byte twice on its way";
 const PAGES: &str = "kernel 84 %: new pages for each body, and wakes between pieces of 64 KiB";
 const LOOKS: &str = "whatever looks at an idle exchange";
 
-const fn row(name: &'static str, shape: Shape, target: &'static str, limit: &'static str) -> Row {
-    Row { name, shape, target, limit }
+const fn row(name: &'static str, wire: Wire, shape: Shape, targets: &'static [Target], limit: &'static str) -> Row {
+    Row { name, wire, shape, targets, limit }
 }
 
 impl Row {
     /// The part of the name before the dash.
     pub(crate) fn family(&self) -> &'static str {
         self.name.split('-').next().unwrap_or(self.name)
+    }
+
+    /// A round of it.
+    pub(crate) fn round(&self, count: u64, files: Files) -> Round {
+        Round { wire: self.wire, shape: self.shape, count, files }
     }
 }

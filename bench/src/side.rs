@@ -1,6 +1,6 @@
-//! What a contender is: a [`Shape`] goes in, a [`Figure`] comes out; and what contenders share.
+//! What a contender is: a [`Round`] goes in, a [`Figure`] comes out; and what contenders share.
 //!
-//! A contender is one file with one type that implements [`Side`], and one entry in `SIDES`.
+//! A contender is one file with one type that implements [`Side`], and an entry in `SIDES` for each runtime it runs on.
 
 use std::future::Future;
 use std::io;
@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use crate::figure::Figure;
+use crate::home::{Home, sleep, spawn};
+use crate::wire::Wire;
 
 /// The body of every small message.
 pub(crate) const BODY: [u8; 64] = [0x5a; 64];
@@ -30,16 +30,32 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// Opened before the first look at the memory: they pay for the runtime and the allocator.
 const LINES_BEFORE: u64 = 100;
 
-/// One contender.
+/// One contender on one runtime.
 pub(crate) trait Side: Sync {
-    /// The name of its column.
-    fn name(&self) -> &'static str;
+    /// What it is: sides of one kind differ in their runtime alone.
+    fn kind(&self) -> &'static str;
 
-    /// One round of `shape`, or `None` where the contender has nothing of that shape.
-    ///
-    /// It runs on a runtime of its own with two workers; whatever it spawned ends with that.
-    /// Connecting is no part of the figure.
-    fn round(&self, shape: Shape, count: u64, files: Files) -> Option<BoxFuture<'static, io::Result<Figure>>>;
+    /// The runtime, which is the name of its column.
+    fn home(&self) -> &'static str;
+
+    /// One round, or `None` where the contender has nothing of that shape. Connecting is no part of the figure.
+    fn round(&self, round: Round) -> Option<BoxFuture<'static, io::Result<Figure>>>;
+
+    /// Runs a round on its runtime.
+    fn run(&self, round: BoxFuture<'static, io::Result<Figure>>) -> io::Result<Figure>;
+
+    fn name(&self) -> String {
+        format!("{}-{}", self.kind(), self.home())
+    }
+}
+
+/// What a round does.
+#[derive(Clone)]
+pub(crate) struct Round {
+    pub(crate) wire: Wire,
+    pub(crate) shape: Shape,
+    pub(crate) count: u64,
+    pub(crate) files: Files,
 }
 
 /// What is measured. The application takes every message that arrives.
@@ -80,58 +96,54 @@ pub(crate) struct Files {
     pub(crate) target: PathBuf,
 }
 
-/// Two connected sockets on loopback, both without delay.
-pub(crate) async fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let near = TcpStream::connect(listener.local_addr()?).await?;
-    let (far, _) = listener.accept().await?;
-    near.set_nodelay(true)?;
-    far.set_nodelay(true)?;
-    Ok((near, far))
-}
-
 /// [`Shape::Requests`] by concurrent calls: a task a caller, the lines shared out evenly.
-pub(crate) async fn callers<L, F, C>(lines: &[L], count: u64, call: C) -> io::Result<Figure>
+pub(crate) async fn callers<H, L, F, C>(lines: &[L], count: u64, call: C) -> io::Result<Figure>
 where
+    H: Home,
     L: Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + Send,
     C: Fn(L) -> F + Copy + Send + 'static,
 {
     let share = count.div_ceil(IN_FLIGHT as u64);
     let start = Instant::now();
-    let mut tasks = JoinSet::new();
-    for line in lines.iter().cycle().take(IN_FLIGHT) {
+    let task = |line: &L| {
         let line = line.clone();
-        tasks.spawn(async move {
+        spawn::<H, _>(async move {
             for _ in 0..share {
                 call(line.clone()).await?;
             }
-            io::Result::Ok(())
-        });
-    }
-    while let Some(caller) = tasks.join_next().await {
-        caller??;
+            Ok(())
+        })
+    };
+    let tasks: Vec<_> = lines.iter().cycle().take(IN_FLIGHT).map(task).collect();
+    for caller in tasks {
+        caller.await?;
     }
     Ok(Figure::rate(share * IN_FLIGHT as u64, start.elapsed()))
 }
 
-/// [`Shape::Trip`]: `call` is made `count` times, one after the other.
-pub(crate) async fn trips<C>(count: u64, mut call: C) -> io::Result<Figure>
-where
-    C: AsyncFnMut() -> io::Result<()>,
-{
-    let mut times = Vec::new();
-    for _ in 0..count {
+/// [`Shape::Trip`]: what each of them took.
+#[derive(Default)]
+pub(crate) struct Trips(Vec<Duration>);
+
+impl Trips {
+    /// Makes one.
+    pub(crate) async fn make(&mut self, trip: impl Future<Output = io::Result<()>>) -> io::Result<()> {
         let start = Instant::now();
-        call().await?;
-        times.push(start.elapsed());
+        trip.await?;
+        self.0.push(start.elapsed());
+        Ok(())
     }
-    Ok(Figure::latency(&times))
+
+    pub(crate) fn figure(&self) -> Figure {
+        Figure::latency(&self.0)
+    }
 }
 
 /// [`Shape::Idle`]: `open` gives both ends of a line, used once.
-pub(crate) async fn resident<L, F>(count: u64, open: impl Fn() -> F) -> io::Result<Figure>
+pub(crate) async fn resident<H, L, F>(count: u64, open: impl Fn() -> F) -> io::Result<Figure>
 where
+    H: Home,
     F: Future<Output = io::Result<L>>,
 {
     let most = getrlimit(Resource::Nofile).maximum;
@@ -144,7 +156,7 @@ where
         for _ in 0..more {
             lines.push(open().await?);
         }
-        tokio::time::sleep(SETTLE).await;
+        sleep::<H>(SETTLE).await;
     }
     Ok(Figure::new((resident_kib()? - before) / (2 * count) as f64, "KiB"))
 }

@@ -8,6 +8,7 @@ use std::io;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
+use ropeway_tokio::{Tokio, TokioIo};
 use serde_bytes::ByteBuf;
 use tarpc::serde_transport::{self, Transport};
 use tarpc::server::{BaseChannel, Channel};
@@ -17,8 +18,10 @@ use tarpc::{client, context};
 use tokio::net::TcpStream;
 
 use crate::figure::Figure;
-use crate::side::{Answer, BODY, CODE, Files, LINES, Shape, Side};
-use crate::side::{callers, pair, resident, trips};
+use crate::home::{Home, pair};
+use crate::side::{Answer, BODY, CODE, LINES, Round, Shape, Side, Trips};
+use crate::side::{callers, resident};
+use crate::wire::Wire;
 
 const LARGEST_FRAME: usize = 64 * 1024 * 1024;
 
@@ -26,17 +29,28 @@ const LARGEST_FRAME: usize = 64 * 1024 * 1024;
 pub(crate) struct Tarpc;
 
 impl Side for Tarpc {
-    fn name(&self) -> &'static str {
+    fn kind(&self) -> &'static str {
         "tarpc"
     }
 
-    fn round(&self, shape: Shape, count: u64, _: Files) -> Option<BoxFuture<'static, io::Result<Figure>>> {
+    fn home(&self) -> &'static str {
+        Tokio::NAME
+    }
+
+    fn round(&self, Round { wire, shape, count, .. }: Round) -> Option<BoxFuture<'static, io::Result<Figure>>> {
+        if wire != Wire::Tcp {
+            return None;
+        }
         match shape {
             Shape::Requests(answer) => Some(requests(answer, count).boxed()),
             Shape::Trip(size) => Some(trip(size, count).boxed()),
-            Shape::Idle => Some(resident(count, idle).boxed()),
+            Shape::Idle => Some(resident::<Tokio, _, _>(count, idle).boxed()),
             Shape::Notices | Shape::Bulk | Shape::File { .. } | Shape::Lanes(_) => None,
         }
+    }
+
+    fn run(&self, round: BoxFuture<'static, io::Result<Figure>>) -> io::Result<Figure> {
+        Tokio::run(round)
     }
 }
 
@@ -71,13 +85,17 @@ async fn requests(answer: Answer, count: u64) -> io::Result<Figure> {
             Answer::Body => echo(&line, ByteBuf::from(BODY)).await,
         }
     };
-    callers(&lines, count, call).await
+    callers::<Tokio, _, _, _>(&lines, count, call).await
 }
 
 async fn trip(size: usize, count: u64) -> io::Result<Figure> {
     let line = line().await?;
     let message = ByteBuf::from(vec![BODY[0]; size]);
-    trips(count, async move || echo(&line, message.clone()).await).await
+    let mut trips = Trips::default();
+    for _ in 0..count {
+        trips.make(echo(&line, message.clone())).await?;
+    }
+    Ok(trips.figure())
 }
 
 async fn idle() -> io::Result<PeerClient> {
@@ -98,7 +116,7 @@ async fn echo(line: &PeerClient, body: ByteBuf) -> io::Result<()> {
 
 /// A client; its server runs until the client is dropped.
 async fn line() -> io::Result<PeerClient> {
-    let (near, far) = pair().await?;
+    let (TokioIo(near), TokioIo(far)) = pair::<Tokio>()?;
     let server = BaseChannel::with_defaults(transport(far));
     tokio::spawn(server.execute(Answers.serve()).for_each(|answer| async move {
         tokio::spawn(answer);
