@@ -42,7 +42,8 @@ pub enum Listener {
 #[derive(Debug)]
 pub struct Io<S> {
     socket: Async<S>,
-    /// The last call would have blocked: there is nothing to be had before the reactor says so.
+    /// The last call would have blocked, or did less than it was asked to: there is nothing to be had before the reactor
+    /// says so.
     reading: bool,
     writing: bool,
 }
@@ -154,7 +155,7 @@ where
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
         let Io { socket, reading, .. } = self.get_mut();
         let mut system = socket.get_ref();
-        unless_blocked(reading, || socket.poll_readable(cx), || system.read(out))
+        unless_blocked(reading, out.len(), || socket.poll_readable(cx), || system.read(out))
     }
 }
 
@@ -165,7 +166,7 @@ where
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
         let Io { socket, writing, .. } = self.get_mut();
         let mut system = socket.get_ref();
-        unless_blocked(writing, || socket.poll_writable(cx), || system.write(octets))
+        unless_blocked(writing, octets.len(), || socket.poll_writable(cx), || system.write(octets))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -182,9 +183,11 @@ where
     }
 }
 
-/// Calls the system, and waits where that would block. It is not asked again before the reactor says that it is worth it.
+/// Calls the system for so many octets, and waits where that would block. It is not asked again before the reactor says
+/// that it is worth it. What gave some, but less than that, has no more for now: to be told so by it is a call as well.
 fn unless_blocked(
     blocked: &mut bool,
+    whole: usize,
     mut ready: impl FnMut() -> Poll<io::Result<()>>,
     mut call: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
@@ -195,7 +198,11 @@ fn unless_blocked(
         }
         match call() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => *blocked = true,
-            done => return Poll::Ready(done),
+            done => {
+                // Nothing is the end, which comes again whenever it is asked for.
+                *blocked = done.as_ref().is_ok_and(|&len| 0 < len && len < whole);
+                return Poll::Ready(done);
+            }
         }
     }
 }
@@ -235,5 +242,35 @@ impl runtime::Clock for Clock {
             }
         }
         Pin::new(&mut self.timer).poll(cx).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_is_asked_again_only_where_that_is_worth_it() {
+        // What the system says, one call after the other; then how often the reactor is asked before the next.
+        let check = |said: &[Result<usize, io::ErrorKind>], waits: usize| {
+            let (mut said, mut blocked, mut waited) = (said.iter().copied(), false, 0);
+            let mut call = |blocked: &mut bool, ready: Poll<io::Result<()>>| {
+                let mut ready = Some(ready);
+                let ask = || {
+                    waited += 1;
+                    ready.take().unwrap_or(Poll::Pending)
+                };
+                unless_blocked(blocked, 10, ask, || said.next().unwrap_or(Ok(10)).map_err(io::Error::from))
+            };
+            assert!(call(&mut blocked, Poll::Ready(Ok(()))).is_ready());
+            let next = call(&mut blocked, Poll::Pending);
+            assert_eq!((next.is_pending(), waited), (waits > 0, waits), "{said:?}");
+        };
+        check(&[Ok(10)], 0);
+        check(&[Ok(9)], 1);
+        check(&[Ok(1)], 1);
+        check(&[Ok(0)], 0);
+        check(&[Err(io::ErrorKind::ConnectionReset)], 0);
+        check(&[Ok(10), Err(io::ErrorKind::WouldBlock)], 1);
     }
 }
