@@ -44,7 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
 const EACH: &str = "ours 86 %: a lock, the machine at both ends, two moves; kernel 14 %";
 const TASKS: &str = "ours 78 %: three locks, two wake-ups, a handler each; kernel 22 %";
 const WAKES: &str = "kernel 74 %: four system calls, and waking the other end";
-const HOMES: &str = "as requests-body; to run tasks costs 10 % on tokio, 17 % on smol, 15 % on async-std";
+const HOMES: &str = "as requests-body; running tasks is about 10 % on tokio, 17 % on smol, 15 % on async-std";
 const HOPS: &str = "kernel 74 %: four system calls, and waking the other end; on smol and async-std raw takes longer \
                     too: by strace 4 futex, 4 epoll waits and 10 epoll_ctl a trip, on tokio 0, 2 and 0";
 const SEALS: &str = "kernel 63 %, a part of it new pages for each chunk; ciphers 19 % (raw 28 %), moves 9 % (raw 4 %)";

@@ -50,7 +50,10 @@ pub(crate) fn run(
         cell.warm_up(plan.budget, workdir)?;
     }
     for turn in 0..plan.rounds {
-        for cell in &mut cells {
+        // Who always came behind the same one would always find the machine as that one left it.
+        let begin = turn % cells.len().max(1);
+        let (first, last) = cells.split_at_mut(begin);
+        for cell in last.iter_mut().chain(first) {
             if turn < FEW_ROUNDS || !matches!(cell.row.shape, Shape::Idle | Shape::File { .. }) {
                 cell.rounds.push(cell.round(workdir)?.0);
             }
