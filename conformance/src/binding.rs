@@ -63,7 +63,8 @@ fn trial<B: Binding>(family: &str, scenario: &'static Scenario, transport: Trans
     })
 }
 
-fn limit() -> Duration {
+/// How long a scenario may take here.
+pub(crate) fn limit() -> Duration {
     let told = std::env::var(PATIENCE).ok().and_then(|seconds| seconds.parse().ok());
     told.map_or(LIMIT, Duration::from_secs)
 }

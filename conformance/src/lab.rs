@@ -3,6 +3,7 @@
 //! It knows the binding without its type, so that scenarios are compiled once for all of them.
 
 mod backlog;
+mod ground;
 mod host;
 
 use std::cell::RefCell;
@@ -17,11 +18,11 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_driver::{Address, Endpoints, Runtime, SocketOptions, Spawn};
 
-use self::backlog::{Backlog, Listening};
+use self::ground::{End, Ground, Site};
 use self::host::{Host, Hosted, Listens};
 use crate::time::{Clock, Time};
 use crate::transport::Transport;
-use crate::weather::{Gate, Outdoors};
+use crate::weather::{Cut, Gate, Outdoors};
 use crate::world::{Alarm, Crew};
 
 /// Any stream both ways.
@@ -45,10 +46,8 @@ struct Inner {
     transport: Transport,
     alarm: Alarm,
     crew: Crew,
-    backlog: Backlog,
+    site: Arc<Site>,
     planned: Mutex<Planned>,
-    /// Streams so far: each has its own weather.
-    streams: AtomicU64,
 }
 
 /// What happens to the next stream, and the next connection to be accepted.
@@ -62,9 +61,9 @@ struct Planned {
 
 impl Lab {
     pub(crate) fn new<R: Runtime>(runtime: R, transport: Transport, alarm: Alarm) -> Lab {
-        let host = Box::new(Hosted(runtime));
-        let (crew, backlog, planned) = (Crew::default(), Backlog::default(), Mutex::default());
-        let inner = Inner { host, transport, alarm, crew, backlog, planned, streams: AtomicU64::new(0) };
+        let site = Arc::new(Site::new(transport.sky()));
+        let host = Box::new(Hosted(Ground::new(runtime, site.clone())));
+        let inner = Inner { host, transport, alarm, crew: Crew::default(), site, planned: Mutex::default() };
         Lab { inner: Arc::new(inner), time: Some(Time::default()) }
     }
 
@@ -77,14 +76,11 @@ impl Lab {
     pub(crate) fn address(&self) -> Address {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         match self.inner.transport {
-            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss | Transport::Mem => {
-                Address::Tcp { host: "127.0.0.1".into(), port: 0 }
-            }
             Transport::Unix => {
                 let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
                 Address::Unix(std::env::temp_dir().join(format!("ropeway-{process}-{next}.sock")))
             }
-            Transport::Pipe(_) => Address::Tcp { host: "pipe".into(), port: 0 },
+            _ => Address::Tcp { host: "127.0.0.1".into(), port: 0 },
         }
     }
 
@@ -114,6 +110,16 @@ impl Lab {
         self.planned().far.insert(Gate::new()).clone()
     }
 
+    /// The next stream that connects is cut so, beneath what the driver puts over it.
+    pub(crate) fn cut_near(&self, cut: Cut) {
+        self.inner.site.cut(End::Near, cut);
+    }
+
+    /// The next stream that is accepted is cut so, beneath what the driver puts over it.
+    pub(crate) fn cut_far(&self, cut: Cut) {
+        self.inner.site.cut(End::Far, cut);
+    }
+
     /// Accepting fails so before it next succeeds.
     pub(crate) fn fail_accepting(&self, how: &[io::ErrorKind]) {
         self.planned().mishaps.extend(how.iter().rev());
@@ -137,10 +143,10 @@ impl Lab {
     }
 
     /// A stream as it reaches the driver.
-    fn expose(&self, stream: Duplex, gate: Option<Gate>) -> Duplex {
-        let seed = self.inner.streams.fetch_add(1, Ordering::Relaxed);
+    fn expose(&self, end: End, stream: Duplex, gate: Option<Gate>) -> Duplex {
         let stream = match self.inner.transport {
-            Transport::Pipe(sky) => sky.over(stream, seed),
+            // The driver's own has nothing beneath.
+            Transport::Mem => self.inner.site.expose(end, stream),
             _ => stream,
         };
         match gate {
@@ -183,47 +189,28 @@ impl Runtime for Lab {
         if hangs {
             std::future::pending::<()>().await;
         }
-        let (stream, ends) = match self.inner.transport {
-            Transport::Pipe(sky) => self.inner.backlog.connect(address, sky.capacity())?,
-            other => self.inner.host.connect(&other.beneath(address), socket).await?,
-        };
+        let (stream, ends) = self.inner.host.connect(&self.inner.transport.beneath(address), socket).await?;
         let gate = self.planned().near.take();
-        Ok((self.expose(stream, gate), ends))
+        Ok((self.expose(End::Near, stream, gate), ends))
     }
 
     async fn listen(&self, address: &Address) -> io::Result<(LabListener, Address)> {
-        Ok(match self.inner.transport {
-            Transport::Pipe(_) => {
-                let (listening, address) = self.inner.backlog.listen();
-                (LabListener(Kind::Pipe(listening)), address)
-            }
-            other => {
-                let (listener, address) = self.inner.host.listen(&other.beneath(address)).await?;
-                (LabListener(Kind::Socket(listener)), other.above(address))
-            }
-        })
+        let (listener, address) = self.inner.host.listen(&self.inner.transport.beneath(address)).await?;
+        Ok((LabListener(listener), self.inner.transport.above(address)))
     }
 
     async fn accept(&self, listener: &LabListener, _: &SocketOptions) -> io::Result<(Duplex, Endpoints)> {
         if let Some(mishap) = self.planned().mishaps.pop() {
             return Err(mishap.into());
         }
-        let (stream, ends) = match &listener.0 {
-            Kind::Pipe(listening) => listening.accept().await?,
-            Kind::Socket(listener) => listener.accept().await?,
-        };
+        let (stream, ends) = listener.0.accept().await?;
         let gate = self.planned().far.take();
-        Ok((self.expose(stream, gate), ends))
+        Ok((self.expose(End::Far, stream, gate), ends))
     }
 }
 
 /// What a [`Lab`] listens with.
-pub struct LabListener(Kind);
-
-enum Kind {
-    Pipe(Listening),
-    Socket(Box<dyn Listens>),
-}
+pub struct LabListener(Box<dyn Listens>);
 
 /// A clock of a [`Lab`].
 pub enum LabClock {

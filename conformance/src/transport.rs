@@ -25,6 +25,20 @@ pub enum Transport {
     Mem,
     /// A pipe in memory.
     Pipe(Sky),
+    /// TLS or WebSocket over a pipe in memory, which is out in the weather.
+    Layered(Layer, Sky),
+}
+
+/// What the driver puts over sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layer {
+    /// TLS.
+    Tls,
+    /// WebSocket.
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 /// The weather over a pipe, at both ends.
@@ -61,27 +75,54 @@ impl Transport {
         Transport::Pipe(Sky::Stall),
         Transport::Pipe(Sky::Spurious),
         Transport::Pipe(Sky::Buffered),
+        Transport::Layered(Layer::Tls, Sky::OneByte),
+        Transport::Layered(Layer::Tls, Sky::Stall),
+        Transport::Layered(Layer::Tls, Sky::Spurious),
+        Transport::Layered(Layer::Ws, Sky::OneByte),
+        Transport::Layered(Layer::Ws, Sky::Stall),
+        Transport::Layered(Layer::Ws, Sky::Spurious),
     ];
 
     /// Whether it moves little at a time.
     pub fn is_slow(self) -> bool {
-        matches!(self, Transport::Pipe(Sky::OneByte | Sky::Chop | Sky::Stall))
+        matches!(self.sky(), Some(Sky::OneByte | Sky::Chop | Sky::Stall))
+    }
+
+    /// Whether its ends shake hands before a first octet passes, for which both must be at it.
+    pub fn has_handshake(self) -> bool {
+        self.layer().is_some()
+    }
+
+    /// The weather over the pipe beneath it, if it is over a pipe.
+    pub(crate) fn sky(self) -> Option<Sky> {
+        match self {
+            Transport::Pipe(sky) | Transport::Layered(_, sky) => Some(sky),
+            _ => None,
+        }
+    }
+
+    fn layer(self) -> Option<Layer> {
+        match self {
+            Transport::Tls => Some(Layer::Tls),
+            Transport::Ws => Some(Layer::Ws),
+            Transport::Wss => Some(Layer::Wss),
+            Transport::Layered(layer, _) => Some(layer),
+            _ => None,
+        }
     }
 
     /// Where to listen or connect for an address as the driver knows it.
     ///
     /// That is one of sockets: over another the driver would put the transport itself, above what a scenario does to streams.
     pub(crate) fn beneath(self, address: &Address) -> Address {
-        match (self, address) {
-            (Transport::Tls, Address::Tcp { host, port }) => Address::Tls { host: host.clone(), port: *port },
-            (Transport::Ws, Address::Tcp { host, port }) => {
-                Address::Ws { host: host.clone(), port: *port, path: "/line".into() }
-            }
-            (Transport::Wss, Address::Tcp { host, port }) => {
-                Address::Wss { host: host.clone(), port: *port, path: "/line".into() }
-            }
-            (Transport::Mem, Address::Tcp { port: 0, .. }) => Address::Mem("".into()),
-            (Transport::Mem, Address::Tcp { host: name, .. }) => Address::Mem(name.clone()),
+        let Address::Tcp { host, port } = address else { return address.clone() };
+        let (host, port, path) = (host.clone(), *port, "/line".into());
+        match (self, self.layer()) {
+            (_, Some(Layer::Tls)) => Address::Tls { host, port },
+            (_, Some(Layer::Ws)) => Address::Ws { host, port, path },
+            (_, Some(Layer::Wss)) => Address::Wss { host, port, path },
+            (Transport::Mem, _) if port == 0 => Address::Mem("".into()),
+            (Transport::Mem, _) => Address::Mem(host),
             _ => address.clone(),
         }
     }
@@ -100,19 +141,38 @@ impl Transport {
 
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Transport::Tcp => f.write_str("tcp"),
+            Transport::Unix => f.write_str("unix"),
+            Transport::Tls => Layer::Tls.fmt(f),
+            Transport::Ws => Layer::Ws.fmt(f),
+            Transport::Wss => Layer::Wss.fmt(f),
+            Transport::Mem => f.write_str("mem"),
+            Transport::Pipe(sky) => sky.fmt(f),
+            Transport::Layered(layer, sky) => write!(f, "{layer}_{sky}"),
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Transport::Tcp => "tcp",
-            Transport::Unix => "unix",
-            Transport::Tls => "tls",
-            Transport::Ws => "ws",
-            Transport::Wss => "wss",
-            Transport::Mem => "mem",
-            Transport::Pipe(Sky::Fair) => "pipe",
-            Transport::Pipe(Sky::OneByte) => "one_byte",
-            Transport::Pipe(Sky::Chop) => "chop",
-            Transport::Pipe(Sky::Stall) => "stall",
-            Transport::Pipe(Sky::Spurious) => "spurious",
-            Transport::Pipe(Sky::Buffered) => "buffered",
+            Layer::Tls => "tls",
+            Layer::Ws => "ws",
+            Layer::Wss => "wss",
+        })
+    }
+}
+
+impl fmt::Display for Sky {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Sky::Fair => "pipe",
+            Sky::OneByte => "one_byte",
+            Sky::Chop => "chop",
+            Sky::Stall => "stall",
+            Sky::Spurious => "spurious",
+            Sky::Buffered => "buffered",
         })
     }
 }

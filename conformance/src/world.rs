@@ -2,7 +2,6 @@
 
 mod alarm;
 mod crew;
-mod ledger;
 mod side;
 
 use std::future::{Future, poll_fn};
@@ -19,9 +18,10 @@ pub(crate) use self::alarm::Alarm;
 pub(crate) use self::crew::Crew;
 pub use self::side::Side;
 use crate::lab::{Duplex, Lab, LabClock, LabListener};
+use crate::ledger;
 use crate::time::Time;
 use crate::transport::Transport;
-use crate::weather::Gate;
+use crate::weather::{Cut, Gate};
 
 /// What a scenario has at hand. Clones are the same world.
 #[derive(Clone)]
@@ -98,6 +98,16 @@ impl World {
     /// A gate before the next stream that is accepted.
     pub fn gate_far(&self) -> Gate {
         self.lab.gate_far()
+    }
+
+    /// The next stream that connects is cut so: beneath TLS and WebSocket, where these are.
+    pub fn cut_near(&self, cut: Cut) {
+        self.lab.cut_near(cut);
+    }
+
+    /// The next stream that is accepted is cut so.
+    pub fn cut_far(&self, cut: Cut) {
+        self.lab.cut_far(cut);
     }
 
     /// Accepting fails so before it next succeeds.
@@ -235,7 +245,11 @@ impl World {
     ///
     /// Nothing may be open on it for ever, and neither end may be away.
     pub async fn part(&self, near: Line, far: Line) {
-        ledger::reconcile(self, &near, &far).await;
+        for line in [&near, &far] {
+            // What nobody took is taken now.
+            self.serve(line, Router::new());
+        }
+        ledger::reconcile(&near, &far).await;
         ledger::part(near, far).await;
     }
 }

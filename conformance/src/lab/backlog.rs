@@ -26,7 +26,7 @@ impl Backlog {
         let mut queues = self.queues();
         let port = (1..).find(|port| !queues.contains_key(port)).expect("no scenario listens that often");
         queues.insert(port, Queue::default());
-        (Listening { backlog: self.clone(), port }, Address::Tcp { host: "pipe".into(), port })
+        (Listening { backlog: self.clone(), port }, Address::Tcp { host: "localhost".into(), port })
     }
 
     pub(super) fn connect(&self, address: &Address, capacity: usize) -> io::Result<(Duplex, Endpoints)> {

@@ -16,7 +16,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     notices_before_a_goodbye_are_handled_to_their_end,
     an_error_ends_the_answers,
     a_handler_that_has_answered_ends_with_the_line,
-    who_waits_for_a_lane_comes_before_who_comes_later,
     a_wrong_type_in_any_handler_is_told,
     files_that_nobody_handles_are_declined_as_such,
     a_value_may_serialise_under_a_lock_of_its_own,
@@ -142,26 +141,6 @@ async fn a_handler_that_has_answered_ends_with_the_line(world: World) {
     while !dropped.load(Ordering::Relaxed) {
         turn().await;
     }
-}
-
-async fn who_waits_for_a_lane_comes_before_who_comes_later(world: World) {
-    let mut config = patient();
-    config.lanes = 1;
-    let (near, far) = world.pair_with(config.clone(), config).await;
-    world.serve(&far, Router::new().on("echo", |text: String| async { Ok(text) }));
-    let stop = Arc::new(AtomicBool::new(false));
-    let (line, stopped) = (near.clone(), stop.clone());
-    let greedy = world.spawn(async move {
-        while !stopped.load(Ordering::Relaxed) {
-            let _: String = line.request("echo", "again").await.expect("the line is up");
-        }
-    });
-    for _ in 0..20 {
-        let _: String = near.request("echo", "please").await.expect("its turn comes");
-    }
-    stop.store(true, Ordering::Relaxed);
-    greedy.await;
-    world.part(near, far).await;
 }
 
 async fn a_wrong_type_in_any_handler_is_told(world: World) {

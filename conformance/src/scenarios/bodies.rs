@@ -9,7 +9,6 @@ use crate::world::{World, patient, tight};
 pub(super) const LIST: &[Scenario] = scenarios![
     a_large_body_goes_each_way_whole,
     large_answers_in_a_row_are_kept_apart,
-    several_share_the_line_with_small_requests,
     an_early_answer_stops_the_rest_of_the_body,
     an_early_answer_keeps_what_it_brings,
     what_is_said_meanwhile_stops_no_body,
@@ -70,34 +69,6 @@ async fn large_answers_in_a_row_are_kept_apart(world: World) {
     }
     assert_eq!(seed, 5);
     drop(exchange);
-    world.part(near, far).await;
-}
-
-async fn several_share_the_line_with_small_requests(world: World) {
-    let (near, far) = world.pair().await;
-    world.serve(&far, Router::new().on("echo", echo).on("reverse", reverse));
-    let large = world.much(500_000);
-    let sides: Vec<_> = (0..4)
-        .map(|seed| {
-            let line = near.clone();
-            world.spawn(async move {
-                let mut body = octets(large + seed * 1000, seed);
-                let reversed: Vec<u8> = line.request("reverse", &body).await.expect("it is answered");
-                body.reverse();
-                assert!(reversed == body, "what came back is not what was sent");
-            })
-        })
-        .collect();
-    let line = near.clone();
-    let small = world.spawn(async move {
-        for _ in 0..100 {
-            still_works(&line).await;
-        }
-    });
-    for side in sides {
-        side.await;
-    }
-    small.await;
     world.part(near, far).await;
 }
 

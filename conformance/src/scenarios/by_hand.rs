@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -63,6 +63,11 @@ pub(super) async fn cut_short<F: Future>(polls: usize, work: F) -> Option<F::Out
     .await
 }
 
+/// What a single poll gives.
+pub(super) async fn polled<F: Future>(mut work: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(work.as_mut().poll(cx))).await
+}
+
 /// Whichever is done first; the other is dropped.
 pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
     let (mut one, mut other) = (pin!(one), pin!(other));
@@ -71,6 +76,66 @@ pub(super) async fn first_of<T>(one: impl Future<Output = T>, other: impl Future
         ready => ready,
     })
     .await
+}
+
+/// Both, at once.
+pub(super) async fn both<A, B>(one: impl Future<Output = A>, other: impl Future<Output = B>) -> (A, B) {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    let mut done = (None, None);
+    poll_fn(|cx| {
+        if done.0.is_none()
+            && let Poll::Ready(output) = one.as_mut().poll(cx)
+        {
+            done.0 = Some(output);
+        }
+        if done.1.is_none()
+            && let Poll::Ready(output) = other.as_mut().poll(cx)
+        {
+            done.1 = Some(output);
+        }
+        match (done.0.take(), done.1.take()) {
+            (Some(one), Some(other)) => Poll::Ready((one, other)),
+            halves => {
+                done = halves;
+                Poll::Pending
+            }
+        }
+    })
+    .await
+}
+
+/// Many in one task, each polled when it is woken, in the order of their wakes: so the system keeps none of them waiting
+/// and lets another run.
+#[derive(Default)]
+pub(super) struct Together {
+    all: Vec<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+}
+
+impl Together {
+    pub(super) fn add(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.all.push(Some(Box::pin(work)));
+    }
+
+    /// Waits until all are done.
+    pub(super) async fn done(mut self) {
+        struct One(Queue<usize>, usize);
+        impl Wake for One {
+            fn wake(self: Arc<Self>) {
+                Give(self.0.clone()).put(self.1);
+            }
+        }
+        let (give, take) = queue();
+        (0..self.all.len()).for_each(|number| give.put(number));
+        while self.all.iter().any(Option::is_some) {
+            let number = take.next().await;
+            let waker = Waker::from(Arc::new(One(give.0.clone(), number)));
+            if let Some(work) = &mut self.all[number]
+                && work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
+            {
+                self.all[number] = None;
+            }
+        }
+    }
 }
 
 /// Lets time pass, second by second, until a side is done: how much it took.

@@ -13,7 +13,7 @@ use super::by_hand::{
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
 use crate::transport::Transport;
-use crate::weather::{Cut, Ending, Op, Outdoors, Verdict, Way, Weather};
+use crate::weather::{Op, Outdoors, Verdict, Way, Weather};
 use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
@@ -27,7 +27,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_cut_ends_it_at_once_at_both_ends,
     closing_returns_though_the_peer_does_not_read,
     a_cut_lets_go_of_a_peer_that_does_not_read,
-    a_transport_that_breaks_tears_nothing,
     going_away_stops_new_exchanges_and_no_others,
     idle_waits_for_what_is_open,
     idle_waits_for_what_nobody_took,
@@ -249,46 +248,6 @@ async fn a_cut_lets_go_of_a_peer_that_does_not_read(world: World) {
     near.cut();
     assert_eq!(near.ended().await.reason, Reason::Eof);
     assert_eq!(far.ended().await.reason, Reason::Eof, "the transport is let go of");
-}
-
-/// Wherever it breaks: what came is whole and in order, and what did not come has failed.
-async fn a_transport_that_breaks_tears_nothing(world: World) {
-    let (listener, address) = world.listen().await;
-    for (at, ending) in (0..1500).step_by(37).flat_map(|at| [(at, Ending::Eof), (at, Ending::Reset)]) {
-        let (stream, ends) = world.connect(&address).await;
-        let stream: Duplex = Box::new(stream.under(Cut::new(Way::Write, at, ending)));
-        let (near, driver) = world.near_end((stream, ends), patient());
-        world.background(driver);
-        let (far, driver) = world.far_end(world.accept(&listener).await, patient());
-        world.background(driver);
-        let line = near.clone();
-        let speaker = world.spawn(async move {
-            for number in 0.. {
-                let sent = line.notify("any", &octets(number * 5, number)).await;
-                if let Err(error) = sent.and(line.request::<_, ()>("any", &()).await) {
-                    return error;
-                }
-            }
-            unreachable!("it breaks")
-        });
-        let line = far.clone();
-        let hearer = world.spawn(async move {
-            let (mut messages, mut heard) = (line.messages(), 0);
-            while let Some(mut message) = messages.next().await {
-                if message.wants_answer() {
-                    message.code(Code::OK);
-                    continue;
-                }
-                let body: Vec<u8> = message.decode().await.expect("it is whole");
-                assert!(body == octets(heard * 5, heard), "{heard} is torn");
-                heard += 1;
-            }
-        });
-        let error = speaker.await;
-        assert!(matches!(&error, Error::Closed(ended) if ended.reason == Reason::Eof), "{error:?}");
-        hearer.await;
-        assert_eq!(far.ended().await.reason, Reason::Eof);
-    }
 }
 
 async fn going_away_stops_new_exchanges_and_no_others(world: World) {

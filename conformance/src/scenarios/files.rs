@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_io::AsyncRead;
 use ropeway_driver::{Code, Error, Existing, FileError, SafeName, Save, Source, Target, Uploading};
@@ -24,7 +23,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     are_continued_where_they_ended,
     outlive_their_line_in_part,
     tell_their_progress_to_the_end,
-    let_others_through if |transport| !transport.is_slow(),
 ];
 
 /// Octets of content that say where the interesting lengths are: of frames, and of what is read at once.
@@ -367,41 +365,4 @@ async fn tell_their_progress_to_the_end(world: World) {
         }
     }
     world.part(near, far).await;
-}
-
-/// A ping and a request come back while a file is under way, again and again.
-async fn let_others_through(world: World) {
-    const LEN: usize = 64 << 20;
-    let (near, far) = world.pair().await;
-    let upload = near.send_file(Uploading::from_bytes("64", vec![7; LEN])).await.expect("it is offered");
-    let (_, file) = offered(&far).await;
-    let (back, asked) = (Arc::new(AtomicUsize::new(0)), far.clone());
-    let answered = world.spawn(async move {
-        let mut messages = asked.messages();
-        while let Some(message) = messages.next().await {
-            // The line may be cut by now.
-            let _ = message.answer("here").await;
-        }
-    });
-    for (number, line) in [near.clone(), far.clone()].into_iter().enumerate() {
-        let back = back.clone();
-        world.background(async move {
-            while line.ping().await.is_ok() {
-                if number == 0 && line.request::<_, String>("there?", &()).await.is_ok() {
-                    back.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        });
-    }
-    let mut reader = file.read().await.expect("it is asked for");
-    let mut read = 0;
-    while let Some(chunk) = reader.chunk().await.expect("it comes") {
-        read += chunk.len();
-    }
-    let while_it_came = back.load(Ordering::Relaxed);
-    assert_eq!(read, LEN);
-    upload.finished().await.expect("it is told");
-    assert!(while_it_came > 20, "{while_it_came} came back meanwhile");
-    near.cut();
-    answered.await;
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ropeway_driver::{Config, Error, Reason, Router};
+use ropeway_driver::{Config, Error, Reason};
 
-use super::by_hand::{hello, octets, queue, read_to_end, until, write_all};
+use super::by_hand::{hello, read_to_end, until, write_all};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -14,7 +14,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_black_holed_peer_is_noticed_at_both_ends,
     a_peer_that_is_stopped_is_noticed_and_let_go,
     a_ping_comes_back,
-    pings_pass_a_flood,
 ];
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -98,35 +97,5 @@ async fn a_ping_comes_back(world: World) {
     for ping in pings {
         ping.await.expect("the line is up");
     }
-    world.part(near, far).await;
-}
-
-async fn pings_pass_a_flood(world: World) {
-    let (near, far) = world.pair().await;
-    let (back, pinged) = queue();
-    let router = Router::new().on_message("drain", |mut message| async move {
-        let mut stream = message.stream().await?;
-        while stream.chunk().await?.is_some() {}
-        Ok(message.answer(&()).await?)
-    });
-    world.serve(&far, router);
-    let (writer, reader) = near.open("drain", &()).into_stream().await.expect("the line is up");
-    let (mut writer, much) = (writer, world.much(1_000_000));
-    let flood = world.spawn(async move {
-        // It ends when the pings are back.
-        while pinged.is_empty() {
-            writer.send(&octets(much, 1)).await.expect("it is read");
-        }
-        writer.finish().await
-    });
-    until(|| near.stats().sent.flow_octets > 0).await;
-    for _ in 0..3 {
-        near.ping().await.expect("the line is up");
-        far.ping().await.expect("the line is up");
-    }
-    assert!(!flood.is_done(), "there was no flood");
-    back.put(());
-    flood.await.expect("it was read");
-    drop(reader);
     world.part(near, far).await;
 }

@@ -1,12 +1,14 @@
 //! The scenarios, a family a file. Here is the list that every binding runs.
 
 mod aftermath;
+mod backpressure;
 mod bodies;
 mod by_hand;
 mod cancellation;
 mod closing;
 mod deadlines;
 mod failures;
+mod fairness;
 mod files;
 mod files_by_hand;
 mod files_handles;
@@ -22,9 +24,11 @@ mod routing;
 mod runtime;
 mod sockets;
 mod streams;
+pub mod talk;
 mod transports;
 mod values;
 mod wakeups;
+mod weather;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -46,6 +50,8 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("files_handles", files_handles::LIST),
     ("files_hostile", files_hostile::LIST),
     ("files_liars", files_liars::LIST),
+    ("backpressure", backpressure::LIST),
+    ("fairness", fairness::LIST),
     ("cancellation", cancellation::messages::LIST),
     ("cancellation", cancellation::streams::LIST),
     ("cancellation", cancellation::lines::LIST),
@@ -61,6 +67,7 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("transports", transports::websocket::LIST),
     ("runtime", runtime::LIST),
     ("aftermath", aftermath::LIST),
+    ("weather", weather::LIST),
 ];
 
 /// One promise, and what shows that it is kept.

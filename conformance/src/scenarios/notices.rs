@@ -4,19 +4,17 @@ use bytes::Bytes;
 use ropeway_driver::{ActionError, BodyKind, Error, Line, To};
 use serde::{Deserialize, Serialize};
 
-use super::by_hand::{octets, until};
+use super::by_hand::octets;
 use super::{Scenario, scenarios};
-use crate::world::{World, patient, tight};
+use crate::world::World;
 
 pub(super) const LIST: &[Scenario] = scenarios![
     arrive_in_order_both_ways,
     each_content_arrives_as_what_it_was,
     a_wrong_type_names_the_action_and_both_types,
     large_ones_arrive_whole_among_small_ones,
-    what_nobody_takes_stops_the_sender,
     each_goes_to_one_of_several_takers,
     an_action_that_cannot_be_is_refused_at_once,
-    a_slow_taker_keeps_none_from_another,
 ];
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -174,49 +172,6 @@ async fn large_ones_arrive_whole_among_small_ones(world: World) {
         speaker.await.expect("the line is up");
     }
     hearer.await;
-    world.part(near, far).await;
-}
-
-async fn what_nobody_takes_stops_the_sender(world: World) {
-    const SIZE: u64 = 1000;
-    const MANY: u64 = 300;
-    let (near, far) = world.pair_with(patient(), tight()).await;
-    let line = near.clone();
-    let speaker = world.spawn(async move {
-        for number in 0..MANY as usize {
-            line.notify("any", &octets(SIZE as usize, number)).await.expect("the line is up");
-        }
-    });
-    let line = far.clone();
-    let hearer = world.spawn(async move {
-        let mut messages = line.messages();
-        for taken in 0..MANY {
-            let mut message = messages.next().await.expect("it comes");
-            let untaken = line.stats().received.notices - taken;
-            assert!(untaken <= 40_000 / SIZE, "{untaken} messages came that nobody took");
-            let body: Vec<u8> = message.decode().await.expect("it is whole");
-            assert!(body == octets(SIZE as usize, taken as usize));
-        }
-    });
-    speaker.await;
-    hearer.await;
-    world.part(near, far).await;
-}
-
-async fn a_slow_taker_keeps_none_from_another(world: World) {
-    let (near, far) = world.pair().await;
-    for number in 0..3u32 {
-        near.notify("any", &number).await.expect("the line is up");
-    }
-    until(|| far.stats().received.notices == 3).await;
-    let (mut slow, mut quick) = (far.messages(), far.messages());
-    let mut first = slow.next().await.expect("it comes");
-    assert_eq!(first.decode::<u32>().await.expect("a number"), 0);
-    for number in 1..3 {
-        let mut message = quick.next().await.expect("it comes");
-        assert_eq!(message.decode::<u32>().await.expect("a number"), number);
-    }
-    drop((slow, quick));
     world.part(near, far).await;
 }
 

@@ -1,15 +1,12 @@
 //! Messages that want an answer, and every kind of answer.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 
 use ropeway_driver::{Code, Error, Exchange, Failure, Line, Message, Messages, Router};
 use serde::{Deserialize, Serialize};
 
-use super::by_hand::{echo, octets, still_works, turn};
+use super::by_hand::{echo, octets, polled, still_works, turn};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
@@ -339,11 +336,6 @@ async fn who_is_woken_for_a_lane_and_never_comes_keeps_nobody(world: World) {
     taker.await;
     drop((first, idle));
     world.part(near, far).await;
-}
-
-/// What a single poll gives.
-async fn polled<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
-    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 async fn who_finds_no_lane_free_waits_for_one(world: World) {

@@ -13,7 +13,6 @@ use crate::world::{World, patient, tight};
 pub(super) const LIST: &[Scenario] = scenarios![
     each_way_at_once,
     an_empty_one_ends_at_once,
-    a_slow_reader_stops_its_writer_and_no_other_lane,
     finishing_waits_until_all_was_taken,
     halves_on_tasks_of_their_own_answer_each_other,
     a_paused_one_waits_and_goes_on,
@@ -60,36 +59,6 @@ async fn an_empty_one_ends_at_once(world: World) {
         assert!(reader.chunk().await.expect("it is complete").is_none());
         assert!(reader.chunk().await.expect("and so it stays").is_none());
     }
-    world.part(near, far).await;
-}
-
-/// B11. Nothing but the stream itself waits for its reader.
-async fn a_slow_reader_stops_its_writer_and_no_other_lane(world: World) {
-    let (near, far) = world.pair_with(patient(), tight()).await;
-    let line = far.clone();
-    let hearer = world.spawn(async move {
-        let mut message = line.messages().next().await.expect("it comes");
-        message.stream().await.expect("it brings one")
-    });
-    let (writer, _reader) = near.open("slow", &()).into_stream().await.expect("the line is up");
-    let mut slow = hearer.await;
-    world.serve(&far, Router::new().on("echo", echo).on_message("mirror", mirror));
-    let writing = world.spawn(async move { write_stream(writer, &octets(200_000, 1)).await });
-    until(|| near.stats().sent.flow_octets > 16_000).await;
-    for round in 0..5 {
-        still_works(&near).await;
-        let (writer, mut reader) = near.open("mirror", &()).into_stream().await.expect("the line is up");
-        let other = world.spawn(async move { write_stream(writer, &octets(40_000, round)).await });
-        let all = read_stream(&mut reader).await.expect("it is complete");
-        assert!(all == octets(40_000, round));
-        other.await.expect("it was read");
-        near.ping().await.expect("a ping is never held up");
-    }
-    assert!(near.stats().sent.flow_octets <= 33_000 + 5 * 40_000, "nobody reads, and it was sent");
-    assert!(!writing.is_done());
-    let reading = world.spawn(async move { read_stream(&mut slow).await });
-    assert!(reading.await.expect("it is complete") == octets(200_000, 1));
-    writing.await.expect("it was read");
     world.part(near, far).await;
 }
 

@@ -10,18 +10,15 @@ use std::time::Duration;
 use ropeway_driver::protocol::PeerError;
 use ropeway_driver::{CloseCode, Error, Line, Reason, Router};
 
-use super::by_hand::{echo, hello, octets, read_stream, still_works, until, write_all, write_stream};
+use super::by_hand::{echo, hello, octets, still_works, until, write_all};
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
 use crate::weather::{Op, Outdoors, Verdict, Way, Weather};
-use crate::world::{World, patient, tight};
+use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     who_waits_for_room_is_woken_when_there_is_some,
-    each_of_many_that_wait_for_room_gets_its_turn,
     who_is_woken_for_room_and_never_comes_keeps_nobody,
-    what_comes_is_heard_though_nothing_can_be_said,
-    a_flood_from_both_ends_drains,
     a_trickle_through_a_gate_goes_on,
     a_flood_of_requests_given_up_ends_in_a_typed_close,
     requests_given_up_now_and_then_do_no_harm,
@@ -58,49 +55,6 @@ async fn who_waits_for_room_is_woken_when_there_is_some(world: World) {
     world.part(near, far).await;
 }
 
-async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
-    let mut config = patient();
-    config.outbox = 4096;
-    config.lanes = 4;
-    config.flows = 2;
-    let gate = world.gate_near();
-    let (near, far) = world.pair_with(config, patient()).await;
-    let router = Router::new().on("echo", echo).on("size", |body: Vec<u8>| async move { Ok(body.len() as u64) });
-    world.serve(
-        &far,
-        router.on_message("drain", |mut message| async move {
-            let all = read_stream(&mut message.stream().await?).await?;
-            Ok(message.answer(&(all.len() as u64)).await?)
-        }),
-    );
-    gate.shut(Way::Write);
-    let mut sides = Vec::new();
-    for number in 0..10usize {
-        let line = near.clone();
-        sides
-            .push(world.spawn(async move { line.notify("size", &octets(900, number)).await.expect("its turn comes") }));
-        let line = near.clone();
-        sides.push(world.spawn(async move { still_works(&line).await }));
-        let line = near.clone();
-        sides.push(world.spawn(async move {
-            let size: u64 = line.request("size", &octets(20_000 + number, number)).await.expect("its turn comes");
-            assert_eq!(size, 20_000 + number as u64);
-        }));
-        let line = near.clone();
-        sides.push(world.spawn(async move {
-            let (writer, reader) = line.open("drain", &()).into_stream().await.expect("its turn comes");
-            write_stream(writer, &octets(10_000, number)).await.expect("it is read");
-            drop(reader);
-        }));
-    }
-    gate.held(Way::Write).await;
-    gate.open(Way::Write);
-    for side in sides {
-        side.await;
-    }
-    world.part(near, far).await;
-}
-
 /// A future that is kept and not polled has its turn, and so have those behind it.
 async fn who_is_woken_for_room_and_never_comes_keeps_nobody(world: World) {
     let mut config = patient();
@@ -131,66 +85,6 @@ async fn who_is_woken_for_room_and_never_comes_keeps_nobody(world: World) {
     }
     idle.as_mut().await.expect("its turn has come");
     drop(idle);
-    world.part(near, far).await;
-}
-
-/// Reading never waits for writing, of which nothing goes.
-async fn what_comes_is_heard_though_nothing_can_be_said(world: World) {
-    let gate = world.gate_near();
-    let (near, far) = world.pair().await;
-    gate.shut(Way::Write);
-    near.notify("any", &octets(1000, 1)).await.expect("there is room for it");
-    gate.held(Way::Write).await;
-    let mut messages = near.messages();
-    for number in 0..10u32 {
-        far.notify("any", &number).await.expect("the line is up");
-        let mut message = messages.next().await.expect("it comes");
-        assert_eq!(message.decode::<u32>().await.expect("a number"), number);
-    }
-    gate.open(Way::Write);
-    far.messages().next().await.expect("it comes");
-    drop(messages);
-    world.part(near, far).await;
-}
-
-/// Reading never waits for writing: if it did, both ends would wait for the other to read.
-async fn a_flood_from_both_ends_drains(world: World) {
-    let mut config = tight();
-    config.outbox = 8192;
-    let (near, far) = world.pair_with(config.clone(), config).await;
-    let mut sides = Vec::new();
-    let much = world.much(2_000_000);
-    for line in [&near, &far] {
-        let router = Router::new().on("echo", echo).on("note", |_: bytes::Bytes| async { Ok(()) });
-        world.serve(
-            line,
-            router.on_message("drain", |mut message| async move {
-                let all = read_stream(&mut message.stream().await?).await?;
-                Ok(message.answer(&all).await?)
-            }),
-        );
-        let flood = line.clone();
-        sides.push(world.spawn(async move {
-            for number in 0..much / 1000 {
-                flood.notify("note", &octets(1000, number)).await.expect("the line is up");
-            }
-        }));
-        let flood = line.clone();
-        sides.push(world.spawn(async move {
-            for _ in 0..100 {
-                still_works(&flood).await;
-            }
-        }));
-        let flood = line.clone();
-        sides.push(world.spawn(async move {
-            let (writer, reader) = flood.open("drain", &()).into_stream().await.expect("the line is up");
-            write_stream(writer, &octets(much, 1)).await.expect("it is read");
-            drop(reader);
-        }));
-    }
-    for side in sides {
-        side.await;
-    }
     world.part(near, far).await;
 }
 

@@ -11,6 +11,8 @@ use super::{Op, Verdict, Way, Weather};
 pub enum Ending {
     /// That way only: a reader sees the end; a writer's next call shows the end to the peer and fails with `BrokenPipe`.
     Eof,
+    /// That way only: every call fails with `ConnectionReset`.
+    Fault,
     /// Both ways: every call fails with `ConnectionReset`, and who waits is woken to learn it.
     Reset,
 }
@@ -37,6 +39,7 @@ impl Weather for Cut {
         Poll::Ready(match (self.left, self.ending) {
             (0, Ending::Reset) => Verdict::Fail(io::ErrorKind::ConnectionReset),
             (0, Ending::Eof) if on_way => Verdict::Eof,
+            (0, Ending::Fault) if on_way => Verdict::Fail(io::ErrorKind::ConnectionReset),
             (left, _) if on_way => Verdict::Pass(usize::try_from(left).map_or(len, |left| left.min(len))),
             _ => Verdict::Pass(len),
         })
@@ -128,6 +131,29 @@ mod tests {
             assert_eq!(failed(writer.write(&mut a, b"x")), ErrorKind::ConnectionReset);
             assert_eq!(failed(writer.flush(&mut a)), ErrorKind::ConnectionReset);
             assert_eq!(failed(writer.close(&mut a)), ErrorKind::ConnectionReset);
+        }
+    }
+
+    #[test]
+    fn a_fault_fails_that_way_and_no_other() {
+        let prober = Prober::new();
+        for way in [Way::Read, Way::Write] {
+            let (a, mut b) = pipe(64);
+            let mut a = a.under(Cut::new(way, 2, Ending::Fault));
+            ready(prober.write(&mut b, b"abc"));
+            assert_eq!(ready(prober.read(&mut a, 2)), b"ab");
+            assert_eq!(ready(prober.write(&mut a, b"xy")), 2);
+            match way {
+                Way::Read => {
+                    assert_eq!(failed(prober.read(&mut a, 9)), ErrorKind::ConnectionReset);
+                    ready(prober.write(&mut a, b"z"));
+                }
+                Way::Write => {
+                    assert_eq!(failed(prober.write(&mut a, b"z")), ErrorKind::ConnectionReset);
+                    assert_eq!(failed(prober.flush(&mut a)), ErrorKind::ConnectionReset);
+                    assert_eq!(ready(prober.read(&mut a, 9)), b"c");
+                }
+            }
         }
     }
 

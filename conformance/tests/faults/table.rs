@@ -39,7 +39,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         good: "self.on_out(flow, |_| ())",
         then: "",
         bad: "let _ = flow;",
-        caught_by: "streams::a_slow_reader_stops_its_writer_and_no_other_lane::pipe",
+        caught_by: "backpressure::a_slow_reader_stops_its_writer_and_no_other_lane::pipe",
     },
     Fault {
         name: "a_deadline_does_not_wake_a_driver_that_waits_to_write",
@@ -64,7 +64,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         good: "state.machine.take_flow(flow, octets.len());",
         then: "",
         bad: "let _ = flow;",
-        caught_by: "streams::a_slow_reader_stops_its_writer_and_no_other_lane::pipe",
+        caught_by: "backpressure::a_slow_reader_stops_its_writer_and_no_other_lane::pipe",
     },
     Fault {
         name: "the_window_of_messages_is_not_told",
@@ -72,7 +72,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         good: "self.window_due = true;",
         then: "",
         bad: "",
-        caught_by: "notices::what_nobody_takes_stops_the_sender::pipe",
+        caught_by: "backpressure::what_nobody_takes_stops_the_sender::pipe",
     },
     // ---- reading and writing
     Fault {
@@ -81,7 +81,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         good: "self.read(cx, now)",
         then: ",\n                Phase::Lingering",
         bad: "if self.at < self.unwritten.len() { Poll::Pending } else { self.read(cx, now) }",
-        caught_by: "wakeups::what_comes_is_heard_though_nothing_can_be_said::pipe",
+        caught_by: "backpressure::what_comes_is_heard_though_nothing_can_be_said::pipe",
     },
     Fault {
         name: "nothing_is_flushed",
@@ -206,6 +206,39 @@ pub(crate) const FAULTS: &[Fault] = &[
         then: " && Pin::new(&mut self.stream).poll_close",
         bad: "true",
         caught_by: "closing::the_goodbye_is_flushed_before_the_transport_is_closed::pipe",
+    },
+    // ---- turns, and bad weather
+    Fault {
+        name: "a_piece_does_not_wait_for_another",
+        file: "core/src/connection/messages.rs",
+        good: "whole.saturating_sub(self.outbox.bulk())",
+        then: "",
+        bad: "whole",
+        caught_by: "fairness::a_small_message_waits_for_no_more_than_a_piece::pipe",
+    },
+    Fault {
+        name: "who_came_last_has_the_first_turn",
+        file: "driver/src/waiters.rs",
+        good: "self.queue.pop_front()",
+        then: "?;",
+        bad: "self.queue.pop_back()",
+        caught_by: "fairness::who_waits_for_a_lane_is_served_in_order::pipe",
+    },
+    Fault {
+        name: "reading_fails_and_nobody_is_told",
+        file: "driver/src/driver.rs",
+        good: "self.ended(&error.to_string());",
+        then: "\n                return Poll::Pending;",
+        bad: "",
+        caught_by: "weather::whatever_is_under_way_settles_when_the_transport_breaks::pipe",
+    },
+    Fault {
+        name: "writing_fails_and_nobody_is_told",
+        file: "driver/src/driver.rs",
+        good: "self.ended(&error.to_string());",
+        then: "\n                Poll::Pending",
+        bad: "",
+        caught_by: "weather::whatever_is_under_way_settles_when_the_transport_breaks::pipe",
     },
     // ---- servers
     Fault {

@@ -74,12 +74,7 @@ async fn who_speaks_no_tls_is_turned_away(world: World) {
     assert_eq!(read_to_end(&mut stream).await[0], 0x15);
     let plain = world.server().on("echo", echo).serve().await.expect("the address is free");
     let Address::Tcp { host, port } = plain.address().clone() else { panic!("it is of another transport") };
-    match world
-        .client(Address::Tls { host: host.replace("pipe", "localhost"), port })
-        .tls(certificates::trusting())
-        .connect()
-        .await
-    {
+    match world.client(Address::Tls { host, port }).tls(certificates::trusting()).connect().await {
         Err(Error::Io(error)) => assert_eq!(error.kind(), ErrorKind::UnexpectedEof),
         other => panic!("{other:?}"),
     }
