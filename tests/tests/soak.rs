@@ -115,7 +115,7 @@ impl Soak {
         };
         // Those of one transport keep the files that come.
         let keeps = |server: usize| {
-            (server % per_side == 0).then(|| {
+            server.is_multiple_of(per_side).then(|| {
                 let inbox = folder.join(format!("inbox-{server}"));
                 fs::create_dir(&inbox).expect("there is room");
                 inbox

@@ -22,7 +22,6 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_file_lets_others_through if |transport| !transport.is_slow(),
     pings_pass_a_flood,
     a_flood_of_notices_starves_no_request,
-    a_line_that_floods_starves_no_other,
     each_of_many_that_wait_for_room_gets_its_turn,
     who_waits_for_a_lane_comes_before_who_comes_later,
     who_waits_for_a_lane_is_served_in_order,
@@ -296,33 +295,6 @@ async fn a_flood_of_notices_starves_no_request(world: World) {
     enough.store(true, Ordering::Relaxed);
     assert!(flood.await > 20, "there was no flood");
     world.part(near, far).await;
-}
-
-async fn a_line_that_floods_starves_no_other(world: World) {
-    let server = world.server().on("echo", echo).on("note", |_: bytes::Bytes| async { Ok(()) });
-    let server = server.serve().await.expect("the address is free");
-    let loud = world.client(server.address()).connect().await.expect("it listens");
-    let enough = Arc::new(AtomicBool::new(false));
-    let floods: Vec<_> = (0..2)
-        .map(|_| {
-            let (line, over) = (loud.clone(), enough.clone());
-            world.spawn(async move {
-                while !over.load(Ordering::Relaxed) {
-                    line.notify("note", &octets(500, 1)).await.expect("the line is up");
-                }
-            })
-        })
-        .collect();
-    let quiet = world.client(server.address()).connect().await.expect("it listens");
-    for _ in 0..20 {
-        still_works(&quiet).await;
-    }
-    enough.store(true, Ordering::Relaxed);
-    for flood in floods {
-        flood.await;
-    }
-    let far = server.lines().remove(1);
-    world.part(quiet, far).await;
 }
 
 async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
