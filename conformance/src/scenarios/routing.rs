@@ -479,9 +479,10 @@ async fn the_hook_can_refuse_a_line(world: World) {
 
 /// B18.
 async fn a_hook_that_hangs_or_panics_harms_its_own_line_only(world: World) {
-    let lines = AtomicUsize::new(0);
+    let lines = Arc::new(AtomicUsize::new(0));
+    let hooked = lines.clone();
     let server = world.server().on("echo", echo).on_line(move |_| {
-        let number = lines.fetch_add(1, Ordering::Relaxed);
+        let number = hooked.fetch_add(1, Ordering::Relaxed);
         async move {
             match number {
                 0 => std::future::pending().await,
@@ -492,7 +493,8 @@ async fn a_hook_that_hangs_or_panics_harms_its_own_line_only(world: World) {
     });
     let server = server.serve().await.expect("the address is free");
     let hung = world.client(server.address()).connect().await.expect("it listens");
-    until(|| server.lines().len() == 1).await;
+    // The server knows of the line before its hook is called.
+    until(|| lines.load(Ordering::Relaxed) == 1).await;
     // Nobody will ever serve it.
     let ended = match world.client(server.address()).connect().await {
         Ok(broken) => broken.ended().await,
