@@ -44,6 +44,7 @@ mod message;
 mod messages;
 #[cfg(feature = "async-io")]
 pub mod reactor;
+mod recycled;
 mod router;
 mod runtime;
 mod scratch;

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use ropeway_core as core;
 use ropeway_core::{Answer, Code, Event, FlowId, LaneId, Message as Heard, Room, Side, Table};
 
@@ -12,6 +11,7 @@ use super::exchanges::{Arrived, Raw, RawReply, Served};
 use super::flows::In;
 use crate::body::{Octets, Shape};
 use crate::error::Ended;
+use crate::recycled::Recycled;
 use crate::slab::Key;
 
 impl State {
@@ -63,7 +63,8 @@ impl State {
                 let key = self.receiving.get(flow.number());
                 match self.ins.get_mut(key) {
                     Some(input) => {
-                        input.queue.push_back(Bytes::copy_from_slice(bytes));
+                        let chunk = input.memory.copy(bytes);
+                        input.queue.push_back(chunk);
                         let waker = input.waker.take();
                         self.wakes.extend(waker);
                     }
@@ -221,6 +222,7 @@ impl State {
             waker: None,
             began: push.then_some(0),
             queue: VecDeque::new(),
+            memory: Recycled::default(),
             paused: false,
             finished: None,
             cancelled: None,

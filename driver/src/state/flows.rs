@@ -8,6 +8,7 @@ use ropeway_core as core;
 use ropeway_core::{Code, FlowId};
 
 use super::State;
+use crate::recycled::Recycled;
 use crate::slab::Key;
 
 /// A flow that this end sends.
@@ -30,6 +31,7 @@ pub(crate) struct In {
     pub(crate) waker: Option<Waker>,
     pub(crate) began: Option<u64>,
     pub(crate) queue: VecDeque<Bytes>,
+    pub(crate) memory: Recycled,
     pub(crate) paused: bool,
     pub(crate) finished: Option<Option<[u8; 32]>>,
     pub(crate) cancelled: Option<Code>,
