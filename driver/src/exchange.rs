@@ -130,7 +130,7 @@ impl<L: Borrow<Line>> Asking<L> {
         let len = content.len();
         while at < len {
             at += poll_fn(|cx| {
-                turn.poll(cx, |state| {
+                turn.poll(cx, |state, turn| {
                     let now = line.now();
                     let lane = state.asking(key);
                     let Some(call) = state.calls.get_mut(key) else { return Ok(len) };
@@ -138,6 +138,7 @@ impl<L: Borrow<Line>> Asking<L> {
                         return Ok(len);
                     };
                     call.writer = Some(cx.waker().clone());
+                    state.in_turn(turn)?;
                     let sent = content.said(at, |rest| state.machine.body(now, lane, rest))?;
                     state.check_over(lane);
                     Ok(sent)

@@ -4,13 +4,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use ropeway_core::{Accept, Code, Connection, FlowId, Instant, Offer, Refused, Until};
+use ropeway_core::{Accept, Code, FlowId, Instant, Offer, Refused, Until};
 
 use crate::error::Error;
 use crate::line::Line;
-use crate::memory::Grown;
 use crate::slab::Key;
-use crate::state::{On, Turn};
+use crate::state::{On, State, Turn};
 use crate::waiting::Waiting;
 
 /// The sending end of a flow; cancelled when dropped before it is finished.
@@ -25,7 +24,7 @@ impl Outgoing {
     pub(crate) async fn offer(line: &Line, on: On, offer: &Offer<'_>) -> Result<Outgoing, Error> {
         let mut waiting = Waiting::new(line, Turn::for_flow());
         let offered = poll_fn(|cx| {
-            waiting.poll(cx, |state| {
+            waiting.poll(cx, |state, _| {
                 let lane = state.lane_of(on, cx).ok_or(Refused::NoLane)?;
                 let flow = state.machine.offer(lane, offer)?;
                 state.check_over(lane);
@@ -67,12 +66,15 @@ impl Outgoing {
 
     /// Begins to send what was accepted.
     pub(crate) async fn begin(&mut self, start: u64) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_verb(cx, |machine, now, flow| machine.begin(now, flow, start))).await
+        poll_fn(|cx| self.poll_verb(cx, |state, _, now, flow| state.machine.begin(now, flow, start))).await
     }
 
     /// Sends some of `octets`.
     pub(crate) fn poll_data(&mut self, cx: &Context<'_>, octets: &[u8]) -> Poll<Result<usize, Error>> {
-        self.poll_verb(cx, |machine, now, flow| machine.data(now, flow, octets))
+        self.poll_verb(cx, |state, turn, now, flow| {
+            state.in_turn(turn)?;
+            state.machine.data(now, flow, octets)
+        })
     }
 
     /// Says that all of it was sent.
@@ -80,7 +82,7 @@ impl Outgoing {
         if self.finished {
             return Poll::Ready(Ok(()));
         }
-        ready!(self.poll_verb(cx, |machine, now, flow| machine.finish(now, flow, digest)))?;
+        ready!(self.poll_verb(cx, |state, _, now, flow| state.machine.finish(now, flow, digest)))?;
         self.finished = true;
         Poll::Ready(Ok(()))
     }
@@ -131,7 +133,7 @@ impl Outgoing {
     fn poll_verb<T>(
         &mut self,
         cx: &Context<'_>,
-        verb: impl FnOnce(&mut Connection<Grown>, Instant, FlowId) -> Result<T, Refused>,
+        verb: impl FnOnce(&mut State, &Turn, Instant, FlowId) -> Result<T, Refused>,
     ) -> Poll<Result<T, Error>> {
         let now = self.line.now();
         let mut state = self.line.lock();
@@ -142,7 +144,7 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
-        let answer = verb(&mut state.machine, now, flow);
+        let answer = verb(&mut state, &self.turn, now, flow);
         if matches!(answer, Err(Refused::Later(Until::Credit)))
             && let Some(out) = state.outs.get_mut(self.key)
         {
@@ -200,7 +202,7 @@ impl Incoming {
         let key = self.key;
         let mut waiting = Waiting::new(&self.line, Turn::default());
         let answer = poll_fn(|cx| {
-            waiting.poll(cx, |state| {
+            waiting.poll(cx, |state, _| {
                 let flow = state.receiving(key).ok_or(Refused::NoFlow)?;
                 state.machine.accept(flow, accept)?;
                 if let Some(input) = state.ins.get_mut(key) {

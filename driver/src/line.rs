@@ -296,7 +296,7 @@ impl Line {
     /// Dropped early, the peer may not have been told.
     pub async fn go_away(&self) -> Result<(), Error> {
         let mut turn = Waiting::new(self, Turn::default());
-        poll_fn(|cx| turn.poll(cx, |state| state.machine.go_away())).await
+        poll_fn(|cx| turn.poll(cx, |state, _| state.machine.go_away())).await
     }
 
     /// Waits until no exchange is open, in either direction, and no flow, and every message that came is done with.

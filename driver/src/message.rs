@@ -268,7 +268,7 @@ impl Message {
         let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return Ok(()) };
         let mut turn = Waiting::new(&self.serving.line, Turn::for_room(content.len()));
         let told = poll_fn(|cx| {
-            turn.poll(cx, |state| {
+            turn.poll(cx, |state, _| {
                 let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
                 state.wait_for_lane(key, cx);

@@ -75,9 +75,10 @@ impl Serving {
         let mut turn = Waiting::new(&self.line, Turn::for_bulk());
         while at < content.len() {
             let sent = poll_fn(|cx| {
-                turn.poll(cx, |state| {
+                turn.poll(cx, |state, turn| {
                     let lane = state.serving(key).ok_or(Refused::NoLane)?;
                     state.wait_for_lane(key, cx);
+                    state.in_turn(turn)?;
                     let now = self.line.now();
                     content.said(at, |rest| state.machine.body(now, lane, rest))
                 })
@@ -177,7 +178,7 @@ impl Future for Begin<'_> {
         let Begin { waiting, lane: opened, refused, key, terms, content } = &mut *self;
         let (key, Terms { code, more, attached }) = (*key, *terms);
         let mut over = false;
-        let taken = ready!(waiting.poll(cx, |state| {
+        let taken = ready!(waiting.poll(cx, |state, _| {
             let kind = state.kind(*content)?;
             let lane = state.serving(key).ok_or(Refused::NoLane)?;
             let sent = content.said(0, |octets| {

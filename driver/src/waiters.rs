@@ -98,6 +98,13 @@ impl Waiters {
         self.queue.is_empty() && self.called == 0
     }
 
+    /// Whether it is the turn of who waits at `place`, or does not wait yet: it was woken, or nobody has waited longer.
+    pub(crate) fn is_turn_of(&self, place: &Place) -> bool {
+        let Some(ticket) = place.0 else { return self.is_settled() };
+        let waits = self.queue.binary_search_by_key(&ticket, |waiter| waiter.ticket);
+        waits.is_err() || (waits == Ok(0) && self.called == 0)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
@@ -113,5 +120,33 @@ impl Waiters {
 impl Place {
     pub(crate) const fn is_taken(&self) -> bool {
         self.0.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_the_turn_of_who_was_woken_and_of_nobody_who_comes_meanwhile() {
+        let cx = Context::from_waker(Waker::noop());
+        let (mut queue, mut first, mut second, mut third) = (Waiters::default(), Place(None), Place(None), Place(None));
+        assert!(queue.is_turn_of(&first), "nobody waits");
+        queue.wait(&mut first, 0, &cx);
+        queue.wait(&mut second, 0, &cx);
+        let turns = |queue: &Waiters, places: [&Place; 3]| places.map(|place| queue.is_turn_of(place));
+        // It is looked at though nobody was woken, as in a select.
+        assert_eq!(turns(&queue, [&first, &second, &third]), [true, false, false]);
+        assert!(queue.pop().is_some());
+        assert_eq!(turns(&queue, [&first, &second, &third]), [true, false, false], "the second waits behind it still");
+        queue.wait(&mut third, 0, &cx);
+        // In vain: it stays in front of the others.
+        queue.wait(&mut first, 0, &cx);
+        assert_eq!(turns(&queue, [&first, &second, &third]), [true, false, false]);
+        assert!(queue.pop().is_some());
+        assert!(queue.leave(&mut first).is_some(), "it has what it wanted elsewhere, and the next is woken");
+        assert_eq!(turns(&queue, [&first, &second, &third]), [false, true, false]);
+        queue.served(&mut second);
+        assert_eq!(turns(&queue, [&first, &second, &third]), [false, false, true]);
     }
 }

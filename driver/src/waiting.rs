@@ -22,10 +22,10 @@ impl<'l> Waiting<'l> {
     pub(crate) fn poll<T>(
         &mut self,
         cx: &Context<'_>,
-        verb: impl FnOnce(&mut State) -> Result<T, Refused>,
+        verb: impl FnOnce(&mut State, &Turn) -> Result<T, Refused>,
     ) -> Poll<Result<T, Error>> {
         let mut state = self.line.lock();
-        let answer = verb(&mut state);
+        let answer = verb(&mut state, &self.turn);
         state.outcome(answer, &mut self.turn, cx)
     }
 }

@@ -125,8 +125,14 @@ impl State {
         }
     }
 
-    /// Whether others have waited longer for a lane. If so this waits behind them. (Who waits for room for a large frame
-    /// or for a flow comes round by itself: to have got one is to have none for the next.)
+    /// Refuses a large frame where others have waited longer to send one: who is woken for something else, such as credit,
+    /// would come before them again and again.
+    pub(crate) fn in_turn(&self, turn: &Turn) -> Result<(), Refused> {
+        if self.bulk_waiters.is_turn_of(&turn.scarce) { Ok(()) } else { Err(Refused::Later(Until::Transmit)) }
+    }
+
+    /// Whether others have waited longer for a lane. If so this waits behind them. (Who waits for a flow comes round by
+    /// itself: to have got one is to have none for the next.)
     pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
         let behind = !turn.spared && !turn.scarce.is_taken() && self.ended.is_none() && !self.lane_waiters.is_settled();
         if behind {
@@ -171,7 +177,18 @@ impl State {
                 match (until, place.wants) {
                     (Until::Lane, _) => self.lane_waiters.wait(&mut place.scarce, 0, cx),
                     (Until::Flow, _) => self.flow_waiters.wait(&mut place.scarce, 0, cx),
-                    (Until::Transmit, Wants::Bulk) => self.bulk_waiters.wait(&mut place.scarce, 0, cx),
+                    (Until::Transmit, Wants::Bulk) => {
+                        self.bulk_waiters.wait(&mut place.scarce, 0, cx);
+                        if self.machine.has_bulk_room() {
+                            // It is kept for one that was woken; the driver looks whether that one comes.
+                            self.wake_driver();
+                        }
+                    }
+                    (Until::Credit, Wants::Bulk) => {
+                        // The lane or flow whose credit it is wakes the task; others need not wait for that.
+                        let next = self.bulk_waiters.leave(&mut place.scarce);
+                        self.wakes.extend(next);
+                    }
                     (Until::Transmit, _) => self.room_waiters.wait(&mut place.room, need, cx),
                     (Until::Credit, Wants::Lane) => self.window_waiters.wait(&mut place.window, need, cx),
                     // The lane or flow whose credit it is wakes the task.
