@@ -98,7 +98,13 @@ impl Config {
 
 /// Whole milliseconds, rounded up: only zero is zero.
 pub(crate) fn millis(wait: Duration) -> u32 {
-    u32::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+    let whole = u32::try_from(wait.as_secs()).ok().and_then(|secs| secs.checked_mul(1000));
+    whole.and_then(|whole| whole.checked_add(wait.subsec_nanos().div_ceil(1_000_000))).unwrap_or(u32::MAX)
+}
+
+/// Whole milliseconds. To divide 64 bits would be a kilobyte on a device.
+pub(crate) const fn from_millis(millis: u32) -> Duration {
+    Duration::new((millis / 1000) as u64, (millis % 1000).saturating_mul(1_000_000))
 }
 
 impl Default for Config {

@@ -76,7 +76,8 @@ pub(crate) struct Pings {
     pub(crate) answer: Option<u32>,
     id: u32,
     sent: Option<Instant>,
-    smoothed: Option<u64>,
+    /// In microseconds.
+    smoothed: Option<u32>,
 }
 
 impl Pings {
@@ -94,18 +95,18 @@ impl Pings {
     /// The round-trip time if this answers the latest ping.
     pub(crate) fn answered(&mut self, now: Instant, id: u32) -> Option<Duration> {
         let sent = self.sent.take_if(|_| id == self.id)?;
-        let rtt = now.since(sent);
-        let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
+        // More than an hour is an hour: to divide 64 bits is a kilobyte on a device.
+        let micros = u32::try_from(now.as_micros().saturating_sub(sent.as_micros())).unwrap_or(u32::MAX);
         self.smoothed = Some(match self.smoothed {
             // alpha = 0.2
-            Some(old) => old.saturating_mul(4).saturating_add(micros).div_euclid(5),
+            Some(old) => old.saturating_sub(old / 5).saturating_add(micros / 5),
             None => micros,
         });
-        Some(rtt)
+        Some(Duration::from_micros(u64::from(micros)))
     }
 
     pub(crate) fn smoothed(&self) -> Option<Duration> {
-        self.smoothed.map(Duration::from_micros)
+        self.smoothed.map(|micros| Duration::from_micros(u64::from(micros)))
     }
 }
 

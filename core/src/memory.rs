@@ -72,6 +72,17 @@ pub struct Memory<L, F, O> {
     pub outbox: O,
 }
 
+impl<const LANES: usize, const FLOWS: usize, const OUTBOX: usize> Memory<[Lane; LANES], [Flow; FLOWS], [u8; OUTBOX]> {
+    /// Arrays: as many lanes, and flows, each way, and octets of outbox.
+    pub const EMPTY: Self = Memory {
+        opened: [Lane::EMPTY; LANES],
+        accepted: [Lane::EMPTY; LANES],
+        sending: [Flow::EMPTY; FLOWS],
+        receiving: [Flow::EMPTY; FLOWS],
+        outbox: [0; OUTBOX],
+    };
+}
+
 /// What a [`Memory`] is made of, so that a connection has one parameter and not three.
 pub trait Storage {
     /// Slots for exchanges.

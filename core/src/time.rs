@@ -37,10 +37,16 @@ impl Instant {
 
     /// This time and `wait` more; the last representable time if that overflows.
     pub const fn after(self, wait: Duration) -> Instant {
-        let micros = wait.as_micros();
-        if micros > u64::MAX as u128 {
-            return Instant::NEVER;
-        }
-        Instant(self.0.saturating_add(micros as u64))
+        self.after_micros(micros(wait))
     }
+
+    /// The same.
+    pub(crate) const fn after_micros(self, wait: u64) -> Instant {
+        Instant(self.0.saturating_add(wait))
+    }
+}
+
+/// Whole microseconds, as many as there can be. In 128 bits it would be half a kilobyte on a device.
+pub(crate) const fn micros(wait: Duration) -> u64 {
+    wait.as_secs().saturating_mul(1_000_000).saturating_add(wait.subsec_micros() as u64)
 }

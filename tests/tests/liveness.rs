@@ -101,6 +101,28 @@ fn a_flood_of_pings_costs_one_answer() {
 }
 
 #[test]
+fn what_has_come_before_is_no_sign_of_life() {
+    for held in [0, 3] {
+        let mut hand = Hand::server();
+        let mut piece = bytes(&Frame::Notice(Notice {
+            action: Action::Number(1),
+            body: Body { kind: ropeway_core::Kind::Bytes, bytes: b"slow" },
+        }));
+        let mut ended = vec![];
+        for second in 0..40 {
+            if !ended.is_empty() {
+                assert!(second >= 30, "too early, at {second} s");
+                break;
+            }
+            // A loop that looks at what it holds each time it wakes.
+            assert_eq!(hand.line.handle_input(hand.now, &mut piece[..held]).map(|step| step.consumed), Ok(0));
+            ended = hand.pass(1000);
+        }
+        assert_eq!(ended, [Event::Closed { reason: Reason::Dead, text: vec![] }], "{held} octets held");
+    }
+}
+
+#[test]
 fn an_acknowledgement_rides_along_or_goes_after_a_second() {
     let mut hand = Hand::server();
     let notice = Frame::Notice(Notice { action: Action::Number(1), body: Body::default() });

@@ -1,8 +1,7 @@
 //! What time does: timers fire, requests expire, memory rests.
 
-use core::time::Duration;
-
 use super::Connection;
+use crate::config::from_millis;
 use crate::error::Reason;
 use crate::event::Event;
 use crate::flow::Flow;
@@ -11,7 +10,7 @@ use crate::lane::Lane;
 use crate::liveness::{Timer, Timers};
 use crate::memory::{Slots, Storage};
 use crate::pool::Pool;
-use crate::time::Instant;
+use crate::time::{Instant, micros};
 
 impl<S: Storage> Connection<S> {
     /// A deadline may have passed. Call again until it gives `None`.
@@ -23,7 +22,7 @@ impl<S: Storage> Connection<S> {
             return Some(self.end(Reason::HelloTimeout));
         }
         if self.timers.fire(Timer::Dead, now) {
-            let last = self.last_heard.after(self.patience());
+            let last = self.last_heard.after_micros(self.patience());
             if last <= now {
                 return Some(self.end(Reason::Dead));
             }
@@ -55,9 +54,9 @@ impl<S: Storage> Connection<S> {
 
     // ---- inside
 
-    /// How long the peer may be silent.
-    pub(super) fn patience(&self) -> Duration {
-        self.heartbeat.saturating_mul(self.misses)
+    /// How long the peer may be silent, in microseconds.
+    pub(super) fn patience(&self) -> u64 {
+        micros(self.heartbeat).saturating_mul(u64::from(self.misses))
     }
 
     /// There was a sign of life on a request: its deadline moves.
@@ -110,7 +109,7 @@ impl<S: Storage> Connection<S> {
 impl Lane {
     fn prolong(&mut self, now: Instant, timers: &mut Timers) {
         if self.timeout > 0 && self.is_awaited() {
-            self.deadline = now.after(Duration::from_millis(u64::from(self.timeout)));
+            self.deadline = now.after(from_millis(self.timeout));
             timers.pull(Timer::Lanes, self.deadline);
         }
     }

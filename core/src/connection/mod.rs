@@ -70,6 +70,8 @@ pub struct Connection<S: Storage> {
     stats: Stats,
     /// The next frame is at least this long, so shorter input is not looked at again.
     need: usize,
+    /// Octets of input that were there and not taken.
+    left: usize,
 }
 
 /// Where the line stands.
@@ -188,6 +190,7 @@ impl<S: Storage> Connection<S> {
             timers,
             stats: Stats::default(),
             need: 1,
+            left: 0,
         }
     }
 
@@ -239,6 +242,22 @@ impl<S: Storage> Connection<S> {
         if !self.has_slots_due() {
             let queued = self.outbox.push(&Frame::Close(Close { code, reason })).is_ok();
             self.state = State::Closing { reason: Reason::ByUs(code), unsaid, queued };
+        }
+    }
+
+    /// The application is done with what an event brought, so the peer may send as much again. To be told once for each
+    /// event; of those that bring nothing that counts it takes no notice.
+    ///
+    /// It is [`take_message`](Connection::take_message), [`take_lane`](Connection::take_lane) or
+    /// [`take_flow`](Connection::take_flow), for who keeps the event until then.
+    pub fn take<P: AsRef<[u8]>>(&mut self, event: &Event<P>) {
+        match event {
+            Event::Message(message) => self.take_message(message.body.bytes.as_ref().len()),
+            Event::Response(answer) => self.take_lane(answer.lane, answer.body.bytes.as_ref().len()),
+            Event::Update { lane, body } => self.take_lane(*lane, body.bytes.as_ref().len()),
+            Event::Piece { lane, bytes, .. } => self.take_lane(*lane, bytes.as_ref().len()),
+            Event::Data { flow, bytes, .. } => self.take_flow(*flow, bytes.as_ref().len()),
+            _ => {}
         }
     }
 
@@ -314,6 +333,12 @@ impl<S: Storage> Connection<S> {
     /// Whether a flow is free for a new stream or file.
     pub fn has_free_flow(&self) -> bool {
         self.sending.peek_free().is_some()
+    }
+
+    /// How many octets of input it takes to get on, as far as that is known: none beyond the frame that they begin. Who
+    /// reads no more than that never has to move what is left.
+    pub fn needs(&self) -> usize {
+        self.need
     }
 
     /// Octets that wait to be transmitted.

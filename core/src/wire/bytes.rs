@@ -18,15 +18,19 @@ impl From<PeerError> for Stop {
 }
 
 /// Reads fields one after another, and refuses a frame above `limit` as soon as its length is known.
+///
+/// A field that is not there is `None`, and why is kept here: handed on from field to field it would cost a third of the
+/// code.
 pub(crate) struct Reader<'a> {
     input: &'a [u8],
     at: usize,
     limit: u32,
+    stop: Stop,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(input: &'a [u8], limit: u32) -> Reader<'a> {
-        Reader { input, at: 0, limit }
+        Reader { input, at: 0, limit, stop: Stop::Need(0) }
     }
 
     /// Octets read so far.
@@ -34,25 +38,44 @@ impl<'a> Reader<'a> {
         self.at
     }
 
+    /// Why a field was not there.
+    pub(crate) fn stop(&self) -> Stop {
+        self.stop
+    }
+
+    /// What was read will never be right.
+    #[cold]
+    pub(crate) fn bad<T>(&mut self, error: PeerError) -> Option<T> {
+        self.stop = Stop::Bad(error);
+        None
+    }
+
+    /// A frame of `len` octets goes on behind the input.
+    #[cold]
+    fn need<T>(&mut self, len: usize) -> Option<T> {
+        self.stop = Stop::Need(len);
+        None
+    }
+
     #[inline]
-    pub(crate) fn u8(&mut self) -> Result<u8, Stop> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         let next = self.at.saturating_add(1);
-        let byte = *self.input.get(self.at).ok_or(Stop::Need(next))?;
+        let Some(byte) = self.input.get(self.at) else { return self.need(next) };
         self.at = next;
-        Ok(byte)
+        Some(*byte)
     }
 
     /// A LEB128 number in its one shortest form.
     #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u64, Stop> {
+    pub(crate) fn varint(&mut self) -> Option<u64> {
         let first = self.u8()?;
         if first < 0x80 {
-            return Ok(u64::from(first));
+            return Some(u64::from(first));
         }
         self.long_varint(first)
     }
 
-    fn long_varint(&mut self, first: u8) -> Result<u64, Stop> {
+    fn long_varint(&mut self, first: u8) -> Option<u64> {
         let mut value = u64::from(first & 0x7f);
         let mut shift = 7u32;
         loop {
@@ -60,56 +83,51 @@ impl<'a> Reader<'a> {
             let bits = u64::from(byte & 0x7f);
             // The tenth octet holds the last bit of 64.
             if shift == 63 && byte > 1 {
-                return Err(PeerError::BadVarint.into());
+                return self.bad(PeerError::BadVarint);
             }
             value |= bits << shift;
             if byte < 0x80 {
-                if byte == 0 {
-                    return Err(PeerError::BadVarint.into());
-                }
-                return Ok(value);
+                return if byte == 0 { self.bad(PeerError::BadVarint) } else { Some(value) };
             }
             shift = shift.saturating_add(7);
         }
     }
 
-    pub(crate) fn u16(&mut self) -> Result<u16, Stop> {
-        u16::try_from(self.varint()?).map_err(|_| Stop::Bad(PeerError::BadVarint))
+    pub(crate) fn u16(&mut self) -> Option<u16> {
+        u16::try_from(self.varint()?).ok().or_else(|| self.bad(PeerError::BadVarint))
     }
 
-    pub(crate) fn u32(&mut self) -> Result<u32, Stop> {
-        u32::try_from(self.varint()?).map_err(|_| Stop::Bad(PeerError::BadVarint))
+    pub(crate) fn u32(&mut self) -> Option<u32> {
+        u32::try_from(self.varint()?).ok().or_else(|| self.bad(PeerError::BadVarint))
     }
 
     /// The next `len` octets. A length above the frame's limit is refused before a single one of them is awaited.
     #[inline]
-    pub(crate) fn take(&mut self, len: u64) -> Result<&'a [u8], Stop> {
+    pub(crate) fn take(&mut self, len: u64) -> Option<&'a [u8]> {
         let end = (self.at as u64).saturating_add(len);
         if end > u64::from(self.limit) {
-            return Err(PeerError::FrameTooLarge { size: end, limit: self.limit }.into());
+            return self.bad(PeerError::FrameTooLarge { size: end, limit: self.limit });
         }
         let end = end as usize;
-        let bytes = self.input.get(self.at..end).ok_or(Stop::Need(end))?;
+        let Some(bytes) = self.input.get(self.at..end) else { return self.need(end) };
         self.at = end;
-        Ok(bytes)
+        Some(bytes)
     }
 
     /// Octets behind their length.
     #[inline]
-    pub(crate) fn block(&mut self) -> Result<&'a [u8], Stop> {
+    pub(crate) fn block(&mut self) -> Option<&'a [u8]> {
         let len = self.varint()?;
         self.take(len)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
-        let mut array = [0; N];
-        array.copy_from_slice(self.take(N as u64)?);
-        Ok(array)
+    pub(crate) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N as u64)?.first_chunk().copied()
     }
 
     /// UTF-8 behind its length.
-    pub(crate) fn text(&mut self) -> Result<&'a str, Stop> {
-        core::str::from_utf8(self.block()?).map_err(|_| Stop::Bad(PeerError::BadName))
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
+        core::str::from_utf8(self.block()?).ok().or_else(|| self.bad(PeerError::BadName))
     }
 }
 
@@ -185,7 +203,8 @@ mod tests {
             (&[0x80; 11], Err(Stop::Bad(PeerError::BadVarint))),
             (&[0x80], Err(Stop::Need(2))),
         ] {
-            assert_eq!(Reader::new(bytes, 100).varint(), value, "{bytes:02x?}");
+            let mut reader = Reader::new(bytes, 100);
+            assert_eq!(reader.varint().ok_or(reader.stop()), value, "{bytes:02x?}");
             if let Ok(value) = value {
                 let mut out = [0; 10];
                 let mut writer = Writer::new(&mut out);
@@ -201,6 +220,6 @@ mod tests {
     fn a_length_above_the_limit_is_refused_before_its_bytes() {
         let mut reader = Reader::new(&[0xff, 0xff, 0xff, 0xff, 0x0f], 1000);
         let refused = PeerError::FrameTooLarge { size: 0xffff_ffff + 5, limit: 1000 };
-        assert_eq!(reader.block(), Err(Stop::Bad(refused)));
+        assert_eq!((reader.block(), reader.stop()), (None, Stop::Bad(refused)));
     }
 }

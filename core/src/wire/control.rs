@@ -1,6 +1,6 @@
 //! Frames about the line itself that carry text: definitions and the goodbye.
 
-use super::bytes::{Reader, Stop, Writer};
+use super::bytes::{Reader, Writer};
 use super::{flag, kind, only};
 use crate::error::{CloseCode, PeerError};
 
@@ -33,12 +33,12 @@ pub struct Define<'a> {
 }
 
 impl<'a> Define<'a> {
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Define<'a>, Stop> {
-        only(kind::DEFINE, flags, TYPES | FINGERPRINT)?;
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Define<'a>> {
+        only(kind::DEFINE, flags, TYPES | FINGERPRINT, r)?;
         let table = if flags & TYPES != 0 { Table::Types } else { Table::Actions };
         let index = r.u16()?;
         let fingerprint = if flags & FINGERPRINT != 0 { Some(u64::from_le_bytes(r.array()?)) } else { None };
-        Ok(Define { table, index, fingerprint, name: r.text()? })
+        Some(Define { table, index, fingerprint, name: r.text()? })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {
@@ -62,11 +62,11 @@ pub struct Close<'a> {
 }
 
 impl<'a> Close<'a> {
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Close<'a>, Stop> {
-        only(kind::CLOSE, flags, 0)?;
-        let code = u16::try_from(r.varint()?).ok().and_then(CloseCode::new).ok_or(Stop::Bad(PeerError::BadCode))?;
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Close<'a>> {
+        only(kind::CLOSE, flags, 0, r)?;
+        let code = u16::try_from(r.varint()?).ok().and_then(CloseCode::new).or_else(|| r.bad(PeerError::BadCode))?;
         let reason = r.text()?;
-        if reason.len() > MAX_REASON { Err(PeerError::BadName.into()) } else { Ok(Close { code, reason }) }
+        if reason.len() > MAX_REASON { r.bad(PeerError::BadName) } else { Some(Close { code, reason }) }
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {

@@ -1,6 +1,6 @@
 //! Frames of flows: offers, and what becomes of them.
 
-use super::bytes::{Reader, Stop, Writer};
+use super::bytes::{Reader, Writer};
 use super::{bit, flag, kind, only, side};
 use crate::error::PeerError;
 use crate::id::Side;
@@ -32,12 +32,12 @@ pub struct Offer<'a> {
 }
 
 impl<'a> Offer<'a> {
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Offer<'a>, Stop> {
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Offer<'a>> {
         let flow = r.u16()?;
         let lane = r.u16()?;
         let size = if flags & SIZED != 0 { Some(r.varint()?) } else { None };
         let (media, name) = (r.text()?, r.text()?);
-        Ok(Offer { flow, side: side(flags & 1), lane, push: flags & PUSH != 0, size, media, name })
+        Some(Offer { flow, side: side(flags & 1), lane, push: flags & PUSH != 0, size, media, name })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {
@@ -67,15 +67,15 @@ pub struct Accept {
 }
 
 impl Accept {
-    pub(super) fn read(flags: u8, r: &mut Reader<'_>) -> Result<Accept, Stop> {
-        only(kind::ACCEPT, flags, END | PREFIX)?;
+    pub(super) fn read(flags: u8, r: &mut Reader<'_>) -> Option<Accept> {
+        only(kind::ACCEPT, flags, END | PREFIX, r)?;
         let (flow, start) = (r.u16()?, r.varint()?);
         let end = if flags & END != 0 { Some(r.varint()?) } else { None };
         if end.is_some_and(|end| end <= start) {
-            return Err(PeerError::Range.into());
+            return r.bad(PeerError::Range);
         }
         let prefix = if flags & PREFIX != 0 { Some(r.array()?) } else { None };
-        Ok(Accept { flow, start, end, prefix })
+        Some(Accept { flow, start, end, prefix })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {
@@ -104,9 +104,9 @@ pub struct Pause {
 }
 
 impl Pause {
-    pub(super) fn read(flags: u8, r: &mut Reader<'_>) -> Result<Pause, Stop> {
-        only(kind::PAUSE, flags, ON | BY_RECEIVER)?;
-        Ok(Pause { flow: r.u16()?, on: flags & ON != 0, by_receiver: flags & BY_RECEIVER != 0 })
+    pub(super) fn read(flags: u8, r: &mut Reader<'_>) -> Option<Pause> {
+        only(kind::PAUSE, flags, ON | BY_RECEIVER, r)?;
+        Some(Pause { flow: r.u16()?, on: flags & ON != 0, by_receiver: flags & BY_RECEIVER != 0 })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {

@@ -134,23 +134,67 @@ impl Limits {
 
     /// The first field outside its range, if any.
     pub fn fault(&self) -> Option<Field> {
-        let least = u64::from(self.frame).saturating_add(CHARGE);
-        let octets = least..=Limits::MAX_OCTETS;
+        let least_octets = u64::from(self.frame).saturating_add(CHARGE);
+        self.values().into_iter().zip(RANGES).find_map(|(value, (field, least, most))| {
+            let least = if least == WHOLE { least_octets } else { least };
+            if (least..=most).contains(&value) { None } else { Some(field) }
+        })
+    }
+
+    /// In the order of [`RANGES`].
+    fn values(&self) -> [u64; RANGES.len()] {
         [
-            ((Limits::MIN_FRAME..=Limits::MAX_FRAME).contains(&self.frame), Field::Frame),
-            (self.message <= Limits::MAX_OCTETS, Field::Message),
-            (self.lanes <= Limits::MAX_LANES, Field::Lanes),
-            (self.flows <= Limits::MAX_FLOWS, Field::Flows),
-            (octets.contains(&self.window), Field::Window),
-            (octets.contains(&self.lane_credit), Field::LaneCredit),
-            (octets.contains(&self.flow_credit), Field::FlowCredit),
-            (self.name <= Limits::MAX_NAME, Field::Name),
-            (self.attached <= Limits::MAX_FLOWS, Field::Attached),
+            u64::from(self.frame),
+            self.message,
+            u64::from(self.lanes),
+            u64::from(self.flows),
+            self.window,
+            self.lane_credit,
+            self.flow_credit,
+            u64::from(self.name),
+            u64::from(self.definitions),
+            u64::from(self.attached),
+            u64::from(self.timeout),
         ]
-        .into_iter()
-        .find_map(|(right, field)| if right { None } else { Some(field) })
+    }
+
+    /// Of values none of which is above its range.
+    fn from_values(values: [u64; RANGES.len()]) -> Limits {
+        let [frame, message, lanes, flows, window, lane_credit, flow_credit, name, definitions, attached, timeout] =
+            values;
+        Limits {
+            frame: frame as u32,
+            message,
+            lanes: lanes as u16,
+            flows: flows as u16,
+            window,
+            lane_credit,
+            flow_credit,
+            name: name as u16,
+            definitions: definitions as u16,
+            attached: attached as u16,
+            timeout: timeout as u32,
+        }
     }
 }
+
+/// The limits as they follow each other in a hello: the least of each, and the most, which fits its type.
+const RANGES: [(Field, u64, u64); 11] = [
+    (Field::Frame, Limits::MIN_FRAME as u64, Limits::MAX_FRAME as u64),
+    (Field::Message, 0, Limits::MAX_OCTETS),
+    (Field::Lanes, 0, Limits::MAX_LANES as u64),
+    (Field::Flows, 0, Limits::MAX_FLOWS as u64),
+    (Field::Window, WHOLE, Limits::MAX_OCTETS),
+    (Field::LaneCredit, WHOLE, Limits::MAX_OCTETS),
+    (Field::FlowCredit, WHOLE, Limits::MAX_OCTETS),
+    (Field::Name, 0, Limits::MAX_NAME as u64),
+    (Field::Definitions, 0, u16::MAX as u64),
+    (Field::Attached, 0, Limits::MAX_FLOWS as u64),
+    (Field::Timeout, 0, u32::MAX as u64),
+];
+
+/// As the least of a range: a frame and its [`CHARGE`].
+const WHOLE: u64 = u64::MAX;
 
 /// One end's hello.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,20 +219,7 @@ impl Hello {
         writer.u8(self.oldest);
         writer.u8(self.newest);
         writer.bytes(&self.session);
-        let limits = &self.limits;
-        for value in [
-            u64::from(limits.frame),
-            limits.message,
-            u64::from(limits.lanes),
-            u64::from(limits.flows),
-            limits.window,
-            limits.lane_credit,
-            limits.flow_credit,
-            u64::from(limits.name),
-            u64::from(limits.definitions),
-            u64::from(limits.attached),
-            u64::from(limits.timeout),
-        ] {
+        for value in self.limits.values() {
             writer.varint(value);
         }
         let len = writer.finish()?;
@@ -208,74 +239,67 @@ impl Hello {
         }
         let end = PREFIX.saturating_add(len);
         let body = input.get(PREFIX..end).ok_or(Stop::Need(end))?;
-        match Hello::decode_body(body) {
-            Ok(hello) => Ok((hello, end)),
+        let mut reader = Reader::new(body, MAX_HELLO as u32);
+        match (Hello::fields(&mut reader, body.len()), reader.stop()) {
+            (Some(hello), _) => Ok((hello, end)),
             // The body is all there is: needing more means that its length was wrong.
-            Err(Stop::Need(_)) => Err(PeerError::BadHello(Field::Length).into()),
-            Err(bad) => Err(bad),
+            (None, Stop::Need(_)) => Err(PeerError::BadHello(Field::Length).into()),
+            (None, bad) => Err(bad),
         }
     }
 
-    fn decode_body(body: &[u8]) -> Result<Hello, Stop> {
-        let bad = |field| Stop::Bad(PeerError::BadHello(field));
-        let mut reader = Reader::new(body, MAX_HELLO as u32);
-        let (oldest, newest) = (reader.u8()?, reader.u8()?);
+    /// Its fields behind the length, which make `len` octets.
+    fn fields(r: &mut Reader<'_>, len: usize) -> Option<Hello> {
+        let (oldest, newest) = (r.u8()?, r.u8()?);
         if oldest == 0 || newest < oldest {
-            return Err(bad(Field::Versions));
+            return r.bad(PeerError::BadHello(Field::Versions));
         }
         // The rest is laid out by the version: of a peer that speaks another one, nothing more is known.
         if oldest > VERSION || newest < VERSION {
-            return Err(PeerError::Version { oldest, newest }.into());
+            return r.bad(PeerError::Version { oldest, newest });
         }
-        let session = reader.array()?;
-        let mut number = |max: u64, field| match reader.varint() {
-            Ok(value) if value <= max => Ok(value),
-            Ok(_) | Err(Stop::Bad(_)) => Err(bad(field)),
-            Err(need) => Err(need),
-        };
-        let (max16, max32) = (u64::from(u16::MAX), u64::from(u32::MAX));
-        let limits = Limits {
-            frame: number(max32, Field::Frame)? as u32,
-            message: number(u64::MAX, Field::Message)?,
-            lanes: number(max16, Field::Lanes)? as u16,
-            flows: number(max16, Field::Flows)? as u16,
-            window: number(u64::MAX, Field::Window)?,
-            lane_credit: number(u64::MAX, Field::LaneCredit)?,
-            flow_credit: number(u64::MAX, Field::FlowCredit)?,
-            name: number(max16, Field::Name)? as u16,
-            definitions: number(max16, Field::Definitions)? as u16,
-            attached: number(max16, Field::Attached)? as u16,
-            timeout: number(max32, Field::Timeout)? as u32,
-        };
+        let session = r.array()?;
+        let mut values = [0; RANGES.len()];
+        for (value, (field, _, most)) in values.iter_mut().zip(RANGES) {
+            *value = match (r.varint(), r.stop()) {
+                (Some(value), _) if value <= most => value,
+                (None, Stop::Need(_)) => return None,
+                _ => return r.bad(PeerError::BadHello(field)),
+            };
+        }
+        let limits = Limits::from_values(values);
         if let Some(field) = limits.fault() {
-            return Err(bad(field));
+            return r.bad(PeerError::BadHello(field));
         }
-        extensions(&mut reader, body.len())?;
-        Ok(Hello { oldest, newest, session, limits })
+        extensions(r, len)?;
+        Some(Hello { oldest, newest, session, limits })
     }
 }
 
 /// Extensions come by rising tag, each once: `tag varint · len varint · value`. An odd tag must be understood; version 1
 /// knows none.
-fn extensions(reader: &mut Reader<'_>, len: usize) -> Result<(), Stop> {
-    let bad = Stop::Bad(PeerError::BadHello(Field::Extension));
-    let within = |stop| match stop {
-        // It reaches beyond any hello.
-        Stop::Bad(PeerError::FrameTooLarge { .. }) => Stop::Bad(PeerError::BadHello(Field::Length)),
-        Stop::Bad(_) => bad,
-        need => need,
-    };
+fn extensions(r: &mut Reader<'_>, len: usize) -> Option<()> {
     let mut last = None;
-    while reader.at() < len {
-        let tag = reader.varint().map_err(within)?;
-        reader.block().map_err(within)?;
+    while r.at() < len {
+        let Some(tag) = r.varint().and_then(|tag| r.block().map(|_| tag)) else {
+            return match r.stop() {
+                Stop::Need(_) => None,
+                // It reaches beyond any hello.
+                Stop::Bad(PeerError::FrameTooLarge { .. }) => r.bad(PeerError::BadHello(Field::Length)),
+                Stop::Bad(_) => r.bad(PeerError::BadHello(Field::Extension)),
+            };
+        };
         if tag & 1 == 1 || last.is_some_and(|last| tag <= last) {
-            return Err(bad);
+            return r.bad(PeerError::BadHello(Field::Extension));
         }
         last = Some(tag);
     }
-    Ok(())
+    Some(())
 }
+
+/// How requests and answers of HTTP begin.
+const HTTP: [[u8; 4]; 11] =
+    [*b"GET ", *b"POST", *b"PUT ", *b"HEAD", *b"OPTI", *b"HTTP", *b"PRI ", *b"DELE", *b"CONN", *b"PATC", *b"TRAC"];
 
 /// Refuses what does not begin like us, at the first octet that differs; says what it looks like once four are there.
 fn recognise(input: &[u8]) -> Result<(), Stop> {
@@ -285,9 +309,7 @@ fn recognise(input: &[u8]) -> Result<(), Stop> {
     }
     let Some(&first) = input.first_chunk::<4>() else { return Err(Stop::Need(MAGIC.len())) };
     Err(PeerError::NotRopeway(match &first {
-        b"GET " | b"POST" | b"PUT " | b"HEAD" | b"OPTI" | b"HTTP" | b"PRI " | b"DELE" | b"CONN" | b"PATC" | b"TRAC" => {
-            Foreign::Http
-        }
+        method if HTTP.contains(method) => Foreign::Http,
         [0x14..=0x17, 0x03, ..] => Foreign::Tls,
         b"SSH-" => Foreign::Ssh,
         _ => Foreign::Unknown,

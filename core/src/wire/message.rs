@@ -1,6 +1,6 @@
 //! Frames of messages: what opens an exchange, what answers it, and the rest of a large body.
 
-use super::bytes::{Reader, Stop, Writer};
+use super::bytes::{Reader, Writer};
 use super::{bit, code, flag, fragment, kind, only, side};
 use crate::error::PeerError;
 use crate::id::{Action, Code, Side};
@@ -61,8 +61,8 @@ impl Kind {
     }
 
     #[inline]
-    fn read(flags: u8, r: &mut Reader<'_>) -> Result<Kind, Stop> {
-        Ok(match flags & 3 {
+    fn read(flags: u8, r: &mut Reader<'_>) -> Option<Kind> {
+        Some(match flags & 3 {
             BYTES => Kind::Bytes,
             TEXT => Kind::Text,
             TYPED => Kind::Typed(r.u16()?),
@@ -80,8 +80,8 @@ impl Kind {
 
 impl<'a> Body<&'a [u8]> {
     #[inline]
-    fn read(kind: Kind, r: &mut Reader<'a>) -> Result<Body<&'a [u8]>, Stop> {
-        Ok(Body { kind, bytes: if kind == Kind::None { &[] } else { r.block()? } })
+    fn read(kind: Kind, r: &mut Reader<'a>) -> Option<Body<&'a [u8]>> {
+        Some(Body { kind, bytes: if kind == Kind::None { &[] } else { r.block()? } })
     }
 
     #[inline]
@@ -96,8 +96,8 @@ fn head(w: &mut Writer<'_>, kind: u8, flags: u8) {
     w.u8((kind << 3) | flags);
 }
 
-fn action(r: &mut Reader<'_>) -> Result<Action, Stop> {
-    Action::from_wire(r.varint()?).ok_or(Stop::Bad(PeerError::BadAction))
+fn action(r: &mut Reader<'_>) -> Option<Action> {
+    Action::from_wire(r.varint()?).or_else(|| r.bad(PeerError::BadAction))
 }
 
 /// `head · action · [type] · [len · octets]`
@@ -111,11 +111,11 @@ pub struct Notice<'a> {
 
 impl<'a> Notice<'a> {
     #[inline]
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Notice<'a>, Stop> {
-        only(kind::NOTICE, flags, 3)?;
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Notice<'a>> {
+        only(kind::NOTICE, flags, 3, r)?;
         let action = action(r)?;
         let kind = Kind::read(flags, r)?;
-        Ok(Notice { action, body: Body::read(kind, r)? })
+        Some(Notice { action, body: Body::read(kind, r)? })
     }
 
     #[inline]
@@ -147,15 +147,15 @@ pub struct Open<'a> {
 }
 
 impl<'a> Open<'a> {
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Open<'a>, Stop> {
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Open<'a>> {
         let lane = r.u16()?;
         let action = action(r)?;
         let kind = Kind::read(flags, r)?;
         let bits = extras(kind::OPEN, flags, r, NO_ANSWER | TIMEOUT | LARGE | ATTACHED)?;
         let timeout = if bits & TIMEOUT != 0 { Some(r.u32()?) } else { None };
         let (size, attached) = rest(kind::OPEN, bits, kind, r)?;
-        let body = whole(Body::read(kind, r)?, size)?;
-        Ok(Open { lane, action, body, wants_answer: bits & NO_ANSWER == 0, timeout, size, attached })
+        let body = first(kind, size, r)?;
+        Some(Open { lane, action, body, wants_answer: bits & NO_ANSWER == 0, timeout, size, attached })
     }
 
     #[inline]
@@ -197,17 +197,17 @@ pub struct Response<'a> {
 
 impl<'a> Response<'a> {
     #[inline]
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Response<'a>, Stop> {
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Response<'a>> {
         let lane = r.u16()?;
         let kind = Kind::read(flags, r)?;
         let bits = extras(kind::RESPONSE, flags, r, MORE | CODE | LARGE | ATTACHED)?;
         let code = if bits & CODE != 0 { code(r)? } else { Code::OK };
         if bits & CODE != 0 && code == Code::OK {
-            return Err(PeerError::ReservedBits(kind::RESPONSE).into());
+            return r.bad(PeerError::ReservedBits(kind::RESPONSE));
         }
         let (size, attached) = rest(kind::RESPONSE, bits, kind, r)?;
-        let body = whole(Body::read(kind, r)?, size)?;
-        Ok(Response { lane, code, body, more: bits & MORE != 0, size, attached })
+        let body = first(kind, size, r)?;
+        Some(Response { lane, code, body, more: bits & MORE != 0, size, attached })
     }
 
     #[inline]
@@ -237,11 +237,11 @@ pub struct Update<'a> {
 }
 
 impl<'a> Update<'a> {
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Update<'a>, Stop> {
-        only(kind::UPDATE, flags, 3)?;
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Update<'a>> {
+        only(kind::UPDATE, flags, 3, r)?;
         let lane = r.u16()?;
         let kind = Kind::read(flags, r)?;
-        Ok(Update { lane, body: Body::read(kind, r)? })
+        Some(Update { lane, body: Body::read(kind, r)? })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {
@@ -264,9 +264,9 @@ pub struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
-    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Result<Piece<'a>, Stop> {
-        let side = side(only(kind::BODY, flags, 1)?);
-        Ok(Piece { side, lane: r.u16()?, bytes: fragment(r)? })
+    pub(super) fn read(flags: u8, r: &mut Reader<'a>) -> Option<Piece<'a>> {
+        let side = side(only(kind::BODY, flags, 1, r)?);
+        Some(Piece { side, lane: r.u16()?, bytes: fragment(r)? })
     }
 
     pub(super) fn write(&self, w: &mut Writer<'_>) {
@@ -278,30 +278,30 @@ impl<'a> Piece<'a> {
 
 /// The octet of extras, 0 when there is none: then it must not be there.
 #[inline]
-fn extras(kind: u8, flags: u8, r: &mut Reader<'_>, known: u8) -> Result<u8, Stop> {
+fn extras(kind: u8, flags: u8, r: &mut Reader<'_>, known: u8) -> Option<u8> {
     if flags & EXTRAS == 0 {
-        return Ok(0);
+        return Some(0);
     }
     let bits = r.u8()?;
-    if bits == 0 || bits & !known != 0 { Err(PeerError::ReservedBits(kind).into()) } else { Ok(bits) }
+    if bits == 0 || bits & !known != 0 { r.bad(PeerError::ReservedBits(kind)) } else { Some(bits) }
 }
 
 /// Size and number of flows. A size of nothing and no flows are not written.
 #[inline]
-fn rest(kind: u8, bits: u8, body: Kind, r: &mut Reader<'_>) -> Result<(Option<u64>, u16), Stop> {
-    let bad = Stop::Bad(PeerError::ReservedBits(kind));
+fn rest(kind: u8, bits: u8, body: Kind, r: &mut Reader<'_>) -> Option<(Option<u64>, u16)> {
     let size = if bits & LARGE != 0 { Some(r.varint()?) } else { None };
     let attached = if bits & ATTACHED != 0 { r.u16()? } else { 0 };
     if (size.is_some() && body == Kind::None) || (bits & ATTACHED != 0 && attached == 0) {
-        return Err(bad);
+        return r.bad(PeerError::ReservedBits(kind));
     }
-    Ok((size, attached))
+    Some((size, attached))
 }
 
-/// A body whose size is declared has more to come than its first piece.
+/// A body, or its first piece: one whose size is declared has more to come.
 #[inline]
-fn whole(body: Body<&[u8]>, size: Option<u64>) -> Result<Body<&[u8]>, Stop> {
-    if size.is_some_and(|size| size <= body.bytes.len() as u64) { Err(PeerError::BodyOverrun.into()) } else { Ok(body) }
+fn first<'a>(kind: Kind, size: Option<u64>, r: &mut Reader<'a>) -> Option<Body<&'a [u8]>> {
+    let body = Body::read(kind, r)?;
+    if size.is_some_and(|size| size <= body.bytes.len() as u64) { r.bad(PeerError::BodyOverrun) } else { Some(body) }
 }
 
 #[inline]

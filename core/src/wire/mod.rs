@@ -205,10 +205,17 @@ impl<'a> Frame<'a> {
     #[inline]
     pub(crate) fn read(input: &'a [u8], limit: u32) -> Result<(Frame<'a>, usize), Stop> {
         let mut reader = Reader::new(input, limit);
-        let head = reader.u8()?;
+        match Frame::fields(&mut reader) {
+            Some(frame) => Ok((frame, reader.at())),
+            None => Err(reader.stop()),
+        }
+    }
+
+    #[inline]
+    fn fields(r: &mut Reader<'a>) -> Option<Frame<'a>> {
+        let head = r.u8()?;
         let (kind, flags) = (head >> 3, head & 7);
-        let r = &mut reader;
-        let frame = match kind {
+        Some(match kind {
             kind::NOTICE => Frame::Notice(Notice::read(flags, r)?),
             kind::OPEN => Frame::Open(Open::read(flags, r)?),
             kind::RESPONSE => Frame::Response(Response::read(flags, r)?),
@@ -220,15 +227,15 @@ impl<'a> Frame<'a> {
             kind::PAUSE => Frame::Pause(Pause::read(flags, r)?),
             kind::CLOSE => Frame::Close(Close::read(flags, r)?),
             kind::ABORT => {
-                let side = side(only(kind, flags, 1)?);
+                let side = side(only(kind, flags, 1, r)?);
                 Frame::Abort { side, lane: r.u16()?, code: code(r)? }
             }
             kind::LANE_CREDIT => {
-                let side = side(only(kind, flags, 1)?);
+                let side = side(only(kind, flags, 1, r)?);
                 Frame::LaneCredit { side, lane: r.u16()?, limit: r.varint()? }
             }
             kind::FINISH => {
-                let digest = only(kind, flags, 1)? == 1;
+                let digest = only(kind, flags, 1, r)? == 1;
                 let flow = r.u16()?;
                 Frame::Finish { flow, digest: if digest { Some(r.array()?) } else { None } }
             }
@@ -244,18 +251,17 @@ impl<'a> Frame<'a> {
             | kind::PONG
             | kind::WINDOW
             | kind::CREDIT => {
-                only(kind, flags, 0)?;
+                only(kind, flags, 0, r)?;
                 Frame::read_simple(kind, r)?
             }
-            FIRST_IGNORABLE.. if head == HELLO => return Err(PeerError::SecondHello.into()),
+            FIRST_IGNORABLE.. if head == HELLO => return r.bad(PeerError::SecondHello),
             FIRST_IGNORABLE.. => Frame::Skipped { kind, bytes: r.block()? },
-            unknown => return Err(PeerError::UnknownFrame(unknown).into()),
-        };
-        Ok((frame, reader.at()))
+            unknown => return r.bad(PeerError::UnknownFrame(unknown)),
+        })
     }
 
-    fn read_simple(kind: u8, r: &mut Reader<'a>) -> Result<Frame<'a>, Stop> {
-        Ok(match kind {
+    fn read_simple(kind: u8, r: &mut Reader<'a>) -> Option<Frame<'a>> {
+        Some(match kind {
             kind::CODE => Frame::Code { lane: r.u16()?, code: code(r)? },
             kind::END => Frame::End { lane: r.u16()? },
             kind::BEGIN => Frame::Begin { flow: r.u16()?, start: r.varint()? },
@@ -390,18 +396,19 @@ impl<'a> Frame<'a> {
 }
 
 /// Octets of a fragment; never none, or a flood of them would be free.
-fn fragment<'a>(r: &mut Reader<'a>) -> Result<&'a [u8], Stop> {
+fn fragment<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
     let bytes = r.block()?;
-    if bytes.is_empty() { Err(PeerError::EmptyFragment.into()) } else { Ok(bytes) }
+    if bytes.is_empty() { r.bad(PeerError::EmptyFragment) } else { Some(bytes) }
 }
 
-fn code(r: &mut Reader<'_>) -> Result<Code, Stop> {
-    u16::try_from(r.varint()?).ok().and_then(Code::new).ok_or(Stop::Bad(PeerError::BadCode))
+fn code(r: &mut Reader<'_>) -> Option<Code> {
+    u16::try_from(r.varint()?).ok().and_then(Code::new).or_else(|| r.bad(PeerError::BadCode))
 }
 
 /// The flags, if none but those of `mask` are set.
-fn only(kind: u8, flags: u8, mask: u8) -> Result<u8, Stop> {
-    if flags & !mask == 0 { Ok(flags) } else { Err(PeerError::ReservedBits(kind).into()) }
+#[inline]
+fn only(kind: u8, flags: u8, mask: u8, r: &mut Reader<'_>) -> Option<u8> {
+    if flags & !mask == 0 { Some(flags) } else { r.bad(PeerError::ReservedBits(kind)) }
 }
 
 /// The flag if it is set.

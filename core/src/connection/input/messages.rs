@@ -1,8 +1,7 @@
 //! Messages, answers, and what else comes on a lane.
 
-use core::time::Duration;
-
 use super::{Outcome, from_peer};
+use crate::config::from_millis;
 use crate::connection::Connection;
 use crate::error::PeerError;
 use crate::event::{Answer, Event, Message, Room};
@@ -58,7 +57,7 @@ impl<S: Storage> Connection<S> {
             lane: Some(lane),
             action: open.action,
             wants_answer: open.wants_answer,
-            timeout: Some(Duration::from_millis(u64::from(millis))).filter(|_| open.wants_answer && millis > 0),
+            timeout: Some(from_millis(millis)).filter(|_| open.wants_answer && millis > 0),
             body: open.body,
             size,
             attached: open.attached,

@@ -32,8 +32,11 @@ impl<S: Storage> Connection<S> {
         if matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. }) {
             return Ok(Step { consumed: input.len(), event: None });
         }
-        // A piece of a large frame on a slow line is a sign of life, too.
-        self.last_heard = now;
+        // A piece of a large frame on a slow line is a sign of life, too. What was left the last time is none.
+        if input.len() > self.left {
+            self.last_heard = now;
+        }
+        self.left = input.len();
         if input.len() < self.need {
             return Ok(Step { consumed: 0, event: None });
         }
@@ -46,6 +49,7 @@ impl<S: Storage> Connection<S> {
         match result {
             Ok(()) => {
                 self.need = 1;
+                self.left = self.left.saturating_sub(step.consumed);
                 let octets = &mut self.stats.received.octets;
                 *octets = octets.saturating_add(step.consumed as u64);
                 Ok(step)
@@ -81,7 +85,7 @@ impl<S: Storage> Connection<S> {
         if !self.heartbeat.is_zero() {
             self.timers.set(Timer::Ping, now.after(self.heartbeat));
             if self.misses > 0 {
-                self.timers.set(Timer::Dead, now.after(self.patience()));
+                self.timers.set(Timer::Dead, now.after_micros(self.patience()));
             }
         }
         let ready = Ready { version: VERSION, session: self.session, peer: theirs };
