@@ -1,0 +1,54 @@
+//! The example of a device on a microcontroller: a Cortex-M4 with one serial port, and nothing else.
+//!
+//! It exits, by semihosting, once it has the file and the file is right. Whatever else ends a line, it opens the next.
+
+#![no_std]
+#![no_main]
+
+#[path = "../../../core/examples/device/device.rs"]
+mod device;
+mod executor;
+mod hardware;
+
+use cortex_m_rt::entry;
+use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
+use cortex_m_semihosting::hio;
+use ropeway_core::{CloseCode, Reason};
+
+use crate::executor::block_on;
+use crate::hardware::{Receiver, Timer, Transmitter, now};
+
+/// Octets of the file.
+const SIZE: u64 = 64 * 1024;
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    exit(EXIT_FAILURE);
+    loop {}
+}
+
+#[entry]
+fn main() -> ! {
+    hardware::start();
+    loop {
+        let mut right = 0;
+        let keep = |offset: u64, bytes: &[u8]| {
+            let expected = (offset..).map(|at| (at >> 8) as u8 ^ at as u8);
+            right += bytes.iter().zip(expected).filter(|(byte, expected)| **byte == *expected).count() as u64;
+        };
+        // The board has no source of entropy. A client whose line is plain needs none.
+        let Ok(reason) = block_on(device::run((Receiver, Transmitter), (now, Timer), ([0; 32], keep)));
+        if reason == Reason::ByUs(CloseCode::DONE) && right == SIZE {
+            report(hardware::stack());
+            exit(EXIT_SUCCESS);
+        }
+    }
+}
+
+/// Prints a number, without the kilobytes that formatting takes.
+fn report(number: usize) {
+    let digits = [10_000, 1000, 100, 10, 1].map(|place| b'0' + (number / place % 10) as u8);
+    if let Ok(mut out) = hio::hstdout() {
+        let _ = out.write_all(&digits);
+    }
+}

@@ -1,0 +1,198 @@
+//! The example of a device with peers that keep to the rules, and with peers that do not.
+
+use std::sync::mpsc::{self, Receiver};
+
+use ropeway_core::wire::{self, Frame, Response};
+use ropeway_core::{CloseCode, Code, Config, PeerError, Reason, Table};
+use ropeway_tests::hand::{PEER, bytes, frames, hello};
+use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
+use ropeway_tokio::{Message, Server, TokioIo, Uploading};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::Instant;
+
+#[path = "../../core/examples/device/device.rs"]
+mod device;
+#[path = "../../core/examples/device/host.rs"]
+mod host;
+
+/// Octets of the file that a device takes at most.
+const FILE: usize = 64 * 1024;
+const DONE: Reason = Reason::ByUs(CloseCode::DONE);
+
+/// What the firmware expects of the file, too.
+fn content(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at >> 8) as u8 ^ at as u8).collect()
+}
+
+/// A server of what the device asks for, with a file of that size. It asks the device how warm it is, and passes on what
+/// the device reports and answers.
+async fn serve(address: &str, size: usize) -> (Server, Receiver<String>) {
+    let (heard, told) = mpsc::channel();
+    let said = heard.clone();
+    let server = Server::bind(address)
+        .on("log", move |text: String| {
+            let _ = heard.send(text);
+            async { Ok(()) }
+        })
+        .on("echo", |text: String| async move { Ok(text) })
+        .on_message("files.get", move |mut message: Message| {
+            let said = said.clone();
+            async move {
+                message.line().notify("noise", "of no interest").await?;
+                let _ = said.send(message.line().request("how warm?", "").await?);
+                let name: String = message.decode().await?;
+                let line = message.line().clone();
+                let uploads = message.respond(&()).file(Uploading::from_bytes(&name, content(size))).await?;
+                if let Err(error) = uploads[0].finished().await {
+                    let _ = said.send(error.to_string());
+                    let _ = said.send(line.request("how warm?", "").await?);
+                    line.close(CloseCode::DONE, "").await;
+                }
+                Ok(())
+            }
+        });
+    (server.serve().await.expect("the address is free"), told)
+}
+
+/// A device at one end of a pipe: why its line ended, and the file it was given.
+async fn run(port: DuplexStream) -> (Reason, Vec<u8>) {
+    let mut file = Vec::new();
+    let keep = |offset: u64, bytes: &[u8]| {
+        assert_eq!(offset, file.len() as u64, "pieces come one behind the other");
+        file.extend_from_slice(bytes);
+    };
+    let ended = host::run(port, keep).await.expect("the pipe holds");
+    (ended, file)
+}
+
+#[tokio::test]
+async fn a_device_reports_asks_answers_and_fetches_a_file() {
+    // The pipe takes few octets at a time, so each end has to read while it writes.
+    for room in [1, 16, 4096] {
+        let (server, told) = serve("mem://", FILE).await;
+        let (near, far) = duplex(room);
+        server.serve_stream(TokioIo(far)).await;
+        check(run(near).await, &told);
+    }
+}
+
+/// What comes of a line on which all went well.
+fn check((ended, file): (Reason, Vec<u8>), told: &Receiver<String>) {
+    assert_eq!(ended, DONE);
+    assert!(file == content(FILE), "{} octets came", file.len());
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 degrees"]);
+}
+
+/// More than it announced, or what is no protocol: the frames, and what the device finds.
+fn offences() -> Vec<(Vec<Vec<u8>>, PeerError)> {
+    let (frame, message) = (Config::SMALL.max_frame, Config::SMALL.max_message);
+    let octets = |frames: &[Frame<'_>]| frames.iter().map(bytes).collect::<Vec<_>>();
+    let name = "x".repeat(usize::from(Config::SMALL.max_name) + 1);
+    let defined = |name| Frame::Define(wire::Define { table: Table::Actions, index: 0, fingerprint: None, name });
+    vec![
+        (octets(&[notice(&[0; 300])]), PeerError::FrameTooLarge { size: 304, limit: frame }),
+        (octets(&[request(0, Some(message + 1), 0)]), PeerError::MessageTooLarge { size: message + 1, limit: message }),
+        (octets(&[request(1, None, 0)]), PeerError::LaneLimit(1)),
+        (octets(&[request(0, Some(9), 0), request(0, None, 0)]), PeerError::LaneInUse(0)),
+        (octets(&[request(0, None, 3)]), PeerError::FlowLimit(3)),
+        (octets(&[defined(&name)]), PeerError::BadName),
+        (octets(&[request(0, Some(4), 0)]), PeerError::BodyOverrun),
+        (octets(&[request(0, Some(6), 0), piece(ACCEPTED, b"123")]), PeerError::BodyOverrun),
+        (octets(&[data(b"nobody asked")]), PeerError::Unexpected(13)),
+        (octets(&[Frame::End { lane: 0 }]), PeerError::Unexpected(9)),
+        (vec![b"\xf2RWY again".to_vec()], PeerError::SecondHello),
+        (vec![b"\0garbage".to_vec()], PeerError::UnknownFrame(0)),
+        (vec![vec![2 << 3, 0x80, 0]], PeerError::BadVarint),
+    ]
+}
+
+#[tokio::test]
+async fn a_device_that_is_sent_too_much_says_the_code_and_opens_the_next_line() {
+    for (offence, error) in offences() {
+        let (near, mut far) = duplex(4096);
+        let peer = async {
+            far.write_all(&hello(false, PEER)).await.expect("it reads");
+            far.write_all(&offence.concat()).await.expect("it reads");
+            // What counts for nothing.
+            let _ = far.write_all(&[7; 1000]).await;
+            heard(far).await
+        };
+        let (heard, (ended, file)) = tokio::join!(peer, run(near));
+        assert_eq!((ended, file), (Reason::PeerError(error), vec![]));
+        let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
+        assert_eq!(heard.last(), Some(&goodbye), "{offence:02x?}");
+
+        let (server, told) = serve("mem://", FILE).await;
+        let (near, far) = duplex(4096);
+        server.serve_stream(TokioIo(far)).await;
+        check(run(near).await, &told);
+    }
+}
+
+/// All frames that the device says behind its hello, one line each, until it goes.
+async fn heard(mut far: DuplexStream) -> Vec<String> {
+    let mut octets = Vec::new();
+    far.read_to_end(&mut octets).await.expect("it goes");
+    let hello = 6 + usize::from(octets[4]);
+    frames(&octets[hello..]).iter().map(|frame| format!("{frame:?}")).collect()
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_declined_and_the_line_goes_on() {
+    let (server, told) = serve("mem://", FILE + 1).await;
+    let (near, far) = duplex(4096);
+    server.serve_stream(TokioIo(far)).await;
+    let (ended, file) = run(near).await;
+    assert_eq!((ended, file), (Reason::ByPeer(CloseCode::DONE), vec![]));
+    let told: Vec<_> = told.try_iter().collect();
+    assert_eq!(told, ["up", "21.5 degrees", "given up by the peer: too large (9)", "21.5 degrees"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_waits_for_nobody_longer_than_it_may() {
+    let greeting = hello(false, PEER);
+    let file = Response { lane: 0, code: Code::OK, body: body(b""), more: false, size: None, attached: 1 };
+    let flow = [
+        bytes(&say::response(b"yes", None, false)),
+        bytes(&Frame::Response(file)),
+        bytes(&say::offer(OPENED, false, Some(9))),
+    ];
+    for (said, seconds, reason) in [
+        (vec![], 3, Reason::HelloTimeout),
+        (greeting.clone(), 5, Reason::ByUs(CloseCode::INTERNAL)),
+        ([greeting, flow.concat()].concat(), 30, Reason::Dead),
+    ] {
+        let (near, mut far) = duplex(4096);
+        far.write_all(&said).await.expect("there is room");
+        let begun = Instant::now();
+        assert_eq!(run(near).await.0, reason);
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{reason:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_answers_pings_and_takes_what_it_has_no_use_for() {
+    let (near, mut far) = duplex(4096);
+    let said = [
+        hello(false, PEER),
+        bytes(&Frame::Ping { id: 77 }),
+        bytes(&notice(b"of no interest")),
+        bytes(&say::large_notice(6)),
+        bytes(&piece(ACCEPTED, b"56")),
+        bytes(&Frame::Skipped { kind: 29, bytes: b"of a later version" }),
+    ];
+    let peer = async {
+        for frame in said {
+            far.write_all(&frame).await.expect("it reads");
+        }
+        let (mut heard, pong) = (Vec::new(), bytes(&Frame::Pong { id: 77 }));
+        while !heard.windows(pong.len()).any(|octets| octets == pong) {
+            assert!(far.read_buf(&mut heard).await.expect("it speaks") > 0, "it goes without a pong");
+        }
+        far.write_all(&bytes(&Frame::Close(wire::Close { code: CloseCode::DONE, reason: "" })))
+            .await
+            .expect("it reads");
+    };
+    let ((), (ended, _)) = tokio::join!(peer, run(near));
+    assert_eq!(ended, Reason::ByPeer(CloseCode::DONE));
+}
