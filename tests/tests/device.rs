@@ -1,6 +1,7 @@
 //! The example of a device with peers that keep to the rules, and with peers that do not.
 
 use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
 
 use ropeway_core::wire::{self, Frame, Response};
 use ropeway_core::{CloseCode, Code, Config, PeerError, Reason, Table};
@@ -8,7 +9,7 @@ use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
 use ropeway_tokio::{Message, Server, TokioIo, Uploading};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 #[path = "../../core/examples/device/device.rs"]
 mod device;
@@ -195,4 +196,22 @@ async fn a_device_answers_pings_and_takes_what_it_has_no_use_for() {
     };
     let ((), (ended, _)) = tokio::join!(peer, run(near));
     assert_eq!(ended, Reason::ByPeer(CloseCode::DONE));
+}
+
+/// What the image takes beyond the code: octets of stack at the deepest, as it says at its end.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs qemu-system-arm and the image, in FIRMWARE"]
+async fn the_firmware_talks_over_its_serial_line() {
+    let image = std::env::var_os("FIRMWARE").expect("the path of the image");
+    let (server, told) = serve("tcp://127.0.0.1:0", FILE).await;
+    let address = server.address().to_string();
+    let port = address.strip_prefix("tcp://").expect("it is of TCP");
+    let mut machine = tokio::process::Command::new("qemu-system-arm");
+    machine.args(["-machine", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none"]);
+    machine.args(["-semihosting-config", "enable=on,target=native", "-serial", &format!("tcp:{port},nodelay=on")]);
+    let output = machine.arg("-kernel").arg(image).kill_on_drop(true).output();
+    let output = timeout(Duration::from_secs(120), output).await.expect("it ends").expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 degrees"]);
+    println!("{}", String::from_utf8_lossy(&output.stdout));
 }
