@@ -61,6 +61,7 @@ async fn run(port: DuplexStream) -> (Reason, Vec<u8>) {
     let keep = |offset: u64, bytes: &[u8]| {
         assert_eq!(offset, file.len() as u64, "pieces come one behind the other");
         file.extend_from_slice(bytes);
+        Ok(())
     };
     let ended = host::run(port, keep).await.expect("the pipe holds");
     (ended, file)

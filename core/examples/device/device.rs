@@ -11,7 +11,7 @@ use ropeway_core::{Message, Reason, Refused, Respond, Send, Step, Table};
 pub(crate) async fn run<E>(
     (mut from, mut to): (impl Read<Error = E>, impl Write<Error = E>),
     (now, mut timer): (impl Fn() -> Instant, impl DelayNs),
-    (entropy, mut keep): ([u8; 32], impl FnMut(u64, &[u8])),
+    (entropy, mut keep): ([u8; 32], impl FnMut(u64, &[u8]) -> Result<(), Code>),
 ) -> Result<Reason, E> {
     let mut line = Connection::client(now(), Config::SMALL, entropy, Memory::<[Lane; 1], [Flow; 1], [u8; 256]>::EMPTY);
     let (mut input, mut held, mut out, mut sent) = ([0; 256], 0, [0; 128], 0);
@@ -39,7 +39,7 @@ pub(crate) async fn run<E>(
             Event::Response(Answer { code: Code::OK, .. }) => line.request(now(), &text(2, "image.bin")).map(drop),
             Event::Offer { flow, push: false, size: Some(..=0x10000), .. } => line.accept(flow, &Accept::default()),
             Event::Offer { flow, .. } => line.done(flow, Code::TOO_LARGE),
-            Event::Data { offset, bytes, .. } => Ok(keep(offset, bytes)),
+            Event::Data { flow, offset, bytes } => keep(offset, bytes).or_else(|code| line.done(flow, code)),
             Event::Finished { flow, .. } => line.done(flow, Code::OK).map(|()| line.close(CloseCode::DONE, "")),
             Event::Message(Message { lane: Some(lane), wants_answer: true, .. }) => {
                 line.respond(lane, &Respond::text("21.5 degrees")).map(drop)

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use embedded_hal_async::delay::DelayNs;
 use embedded_io_adapters::tokio_1::FromTokio;
-use ropeway_core::{Instant, Reason};
+use ropeway_core::{Code, Instant, Reason};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::device;
 
 /// The device at one end of a stream of tokio's.
-pub(crate) async fn run(port: impl AsyncRead + AsyncWrite + Unpin, keep: impl FnMut(u64, &[u8])) -> io::Result<Reason> {
+pub(crate) async fn run(
+    port: impl AsyncRead + AsyncWrite + Unpin,
+    keep: impl FnMut(u64, &[u8]) -> Result<(), Code>,
+) -> io::Result<Reason> {
     let epoch = tokio::time::Instant::now();
     let now = || Instant::from_micros(epoch.elapsed().as_micros() as u64);
     let mut entropy = [0; 32];

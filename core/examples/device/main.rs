@@ -14,7 +14,11 @@ use std::io;
 async fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).ok_or(io::Error::other("where to? HOST:PORT"))?;
     let port = tokio::net::TcpStream::connect(address).await?;
-    let ended = host::run(port, |offset, bytes| println!("{} octets at {offset}", bytes.len())).await?;
+    let show = |offset, bytes: &[u8]| {
+        println!("{} octets at {offset}", bytes.len());
+        Ok(())
+    };
+    let ended = host::run(port, show).await?;
     println!("{ended}");
     Ok(())
 }

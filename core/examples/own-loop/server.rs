@@ -1,0 +1,188 @@
+//! Answers echoes on many lines, whose memory comes from a pool of a fixed size.
+
+use std::collections::BTreeSet;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time;
+
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token, Waker};
+use ropeway_core::{Action, CloseCode, Code, Connection, Event, Instant, Kind, Memory, Respond, Table};
+
+use crate::line::{CONFIG, Hear, Line, Machine, Turn};
+
+/// Lines at once. Further ones wait in the system's queue until one of these ends.
+const LINES: usize = 256;
+const LISTENER: Token = Token(LINES);
+const STOP: Token = Token(LINES + 1);
+
+/// Listens, and serves every line that comes.
+pub(crate) struct Server {
+    poll: Poll,
+    listener: TcpListener,
+    stop: Arc<AtomicBool>,
+    epoch: time::Instant,
+    /// The pool: a line's number is its place here, and its token.
+    lines: Box<[Option<Line<Echo>>]>,
+    free: Vec<usize>,
+    /// When lines are due, each once, as it said after its last turn.
+    deadlines: BTreeSet<(Instant, usize)>,
+    due: Box<[Option<Instant>]>,
+    /// Lines that have more to do than one turn.
+    again: BTreeSet<usize>,
+}
+
+/// Ends a server from another thread.
+pub(crate) struct Stop(Waker, Arc<AtomicBool>);
+
+impl Stop {
+    /// Says goodbye on all lines.
+    pub(crate) fn stop(&self) -> io::Result<()> {
+        self.1.store(true, Ordering::Release);
+        self.0.wake()
+    }
+}
+
+impl Server {
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<(Server, Stop)> {
+        let poll = Poll::new()?;
+        let mut listener = TcpListener::bind(address)?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopper = Stop(Waker::new(poll.registry(), STOP)?, stop.clone());
+        let server = Server {
+            poll,
+            listener,
+            stop,
+            epoch: time::Instant::now(),
+            lines: (0..LINES).map(|_| None).collect(),
+            free: (0..LINES).rev().collect(),
+            deadlines: BTreeSet::new(),
+            due: vec![None; LINES].into(),
+            again: BTreeSet::new(),
+        };
+        Ok((server, stopper))
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into())
+    }
+
+    /// Serves until it is stopped, and every line has gone.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        let mut stopped = false;
+        while !stopped || self.free.len() < LINES {
+            match self.poll.poll(&mut events, self.wait()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let now = self.now();
+            let mut turns = std::mem::take(&mut self.again);
+            turns.extend(events.iter().map(|event| event.token().0).filter(|number| *number < LINES));
+            while let Some((_, number)) = self.deadlines.first().filter(|(at, _)| *at <= now) {
+                turns.insert(*number);
+                self.deadlines.pop_first();
+            }
+            if !stopped && self.stop.load(Ordering::Acquire) {
+                stopped = true;
+                for (number, line) in self.lines.iter_mut().enumerate() {
+                    turns.extend(line.as_mut().map(|line| line.machine.close(CloseCode::AWAY, "")).map(|()| number));
+                }
+            }
+            for number in turns {
+                self.turn(number, now);
+            }
+            // Also those that found no place before: of them the poll does not tell again.
+            if !stopped {
+                self.accept(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.epoch.elapsed().as_micros() as u64)
+    }
+
+    /// How long there is nothing to do, if no socket has anything.
+    fn wait(&self) -> Option<time::Duration> {
+        if !self.again.is_empty() {
+            return Some(time::Duration::ZERO);
+        }
+        // A poll that rounds down would spin until the time has come.
+        self.deadlines.first().map(|(at, _)| at.since(self.now()) + time::Duration::from_millis(1))
+    }
+
+    /// Takes connections as long as there is memory for them.
+    fn accept(&mut self, now: Instant) -> io::Result<()> {
+        while let Some(&number) = self.free.last() {
+            let mut socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
+                // Nobody waits, or the system is short of something: then it is tried again when anything happens.
+                Err(_) => return Ok(()),
+            };
+            let _ = socket.set_nodelay(true);
+            let mut entropy = [0; 32];
+            getrandom::fill(&mut entropy)?;
+            self.poll.registry().register(&mut socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
+            let machine = Connection::server(now, CONFIG, entropy, Memory::EMPTY);
+            self.lines[number] = Some(Line::new(socket, machine, Echo { action: None }));
+            self.free.pop();
+            self.turn(number, now);
+        }
+        Ok(())
+    }
+
+    /// One turn of a line, if it still is.
+    fn turn(&mut self, number: usize, now: Instant) {
+        let Some(line) = &mut self.lines[number] else { return };
+        let turn = line.turn(now);
+        let deadline = line.deadline().filter(|_| !matches!(turn, Turn::Over(_)));
+        if let Some(before) = std::mem::replace(&mut self.due[number], deadline) {
+            self.deadlines.remove(&(before, number));
+        }
+        self.deadlines.extend(deadline.map(|at| (at, number)));
+        match turn {
+            Turn::Waits => {}
+            Turn::Again => _ = self.again.insert(number),
+            Turn::Over(reason) => {
+                println!("line {number}: {reason}");
+                self.lines[number] = None;
+                self.free.push(number);
+            }
+        }
+    }
+}
+
+/// What a line knows of its peer: under which index it asks for an echo.
+struct Echo {
+    action: Option<u16>,
+}
+
+impl Hear for Echo {
+    fn hear(&mut self, machine: &mut Machine, _: Instant, event: &Event<&[u8]>) {
+        match event {
+            Event::Defined { table: Table::Actions, index, name: b"echo", .. } => self.action = Some(*index),
+            Event::Message(message) => {
+                let Some(lane) = message.lane.filter(|_| message.wants_answer) else { return };
+                let code = match message.body.kind {
+                    _ if Some(message.action) != self.action.map(Action::Name) => Code::NOT_IMPLEMENTED,
+                    Kind::Typed(_) => Code::WRONG_TYPE,
+                    // All of a body that is in more than one piece would have to be kept.
+                    _ if message.size > message.body.bytes.len() as u64 => Code::TOO_LARGE,
+                    kind => match machine.respond(lane, &Respond::new(kind, message.body.bytes)) {
+                        Ok(_) => return,
+                        Err(_) => Code::BUSY,
+                    },
+                };
+                // A bare code always finds room. It is refused if the peer has given up, and then nobody waits for it.
+                let _ = machine.respond_code(lane, code);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The example of a loop of one's own: its server and its client with peers on tokio, and with each other.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use ropeway_conformance::watchdog::watchdog;
+use ropeway_tests::hand::{PEER, bytes, hello};
+use ropeway_tests::say;
+use ropeway_tokio::{Client, Code, Error, Server};
+
+#[path = "../../core/examples/own-loop/client.rs"]
+mod client;
+#[path = "../../core/examples/own-loop/line.rs"]
+mod line;
+#[path = "../../core/examples/own-loop/server.rs"]
+mod server;
+
+/// More than there are lanes for at once, and than the server has places.
+const MANY: usize = 300;
+
+/// Runs what needs a server of the example, and stops that.
+fn check(name: &str, asks: impl FnOnce(SocketAddr)) {
+    let (server, stop) = server::Server::bind(([127, 0, 0, 1], 0).into()).expect("a port is free");
+    let address = server.address();
+    thread::scope(|scope| {
+        let serving = scope.spawn(|| server.run());
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| asks(address)));
+        stop.stop().expect("it runs");
+        serving.join().expect("it does not panic").expect("the system has all it needs");
+        asked.unwrap_or_else(|_| panic!("{name}"));
+    });
+}
+
+fn block_on<T>(name: &str, future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("the system has threads to spare").block_on(watchdog(name, Duration::from_secs(60), future))
+}
+
+fn texts(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("text {number}")).collect()
+}
+
+#[test]
+fn its_server_and_its_client_talk_to_each_other() {
+    check("each other", |address| {
+        let texts = texts(MANY);
+        let mut answers = client::ask(address, &texts).expect("it answers");
+        answers.sort_by_key(|answer| texts.iter().position(|text| text == answer));
+        assert_eq!(answers, texts);
+        assert_eq!(client::ask(address, &[]).expect("it has nothing to ask"), [""; 0]);
+    });
+}
+
+#[test]
+fn its_client_talks_to_a_server_on_tokio() {
+    block_on("a server on tokio", async {
+        let server = Server::bind("tcp://127.0.0.1:0").on("echo", |text: String| async move { Ok(text) });
+        let server = server.serve().await.expect("a port is free");
+        let address = server.address().to_string();
+        let address = address.strip_prefix("tcp://").expect("it is of TCP").parse().expect("it is one");
+        let asked = tokio::task::spawn_blocking(move || client::ask(address, &texts(20)));
+        let answers = asked.await.expect("it does not panic").expect("it answers");
+        assert_eq!(answers.len(), 20);
+    });
+}
+
+#[test]
+fn its_server_talks_to_more_clients_on_tokio_than_it_has_places() {
+    check("clients on tokio", |address| {
+        block_on("clients on tokio", async {
+            let clients: Vec<_> = (0..MANY)
+                .map(|number| {
+                    tokio::spawn(async move {
+                        // The last wait until others have gone.
+                        let mut protocol = ropeway_tokio::Config::DEFAULT;
+                        protocol.protocol.hello_timeout = Duration::ZERO;
+                        let client = Client::to(format!("tcp://{address}")).config(protocol).connect().await?;
+                        let text: String = client.request("echo", &format!("client {number}")).await?;
+                        assert_eq!(text, format!("client {number}"));
+                        let code = client.request::<_, String>("no such action", "").await;
+                        assert!(matches!(code, Err(Error::Answered(Code::NOT_IMPLEMENTED, _))), "{code:?}");
+                        let large = client.request::<_, String>("echo", &"x".repeat(4096)).await;
+                        assert!(matches!(large, Err(Error::TooLarge { .. })), "{large:?}");
+                        client.close(ropeway_tokio::CloseCode::DONE, "").await;
+                        Ok::<_, Error>(())
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.await.expect("it does not panic").expect("it is served");
+            }
+        });
+    });
+}
+
+#[test]
+fn its_server_says_goodbye_when_it_stops_and_to_who_breaks_the_protocol() {
+    let mut idle = None;
+    check("goodbye", |address| {
+        // Trickled in, too large a frame is answered with its code, behind the server's hello.
+        let mut peer = TcpStream::connect(address).expect("it listens");
+        let offence = say::notice(&[7; 3000]);
+        for octets in [hello(true, PEER), bytes(&offence)].concat().chunks(7) {
+            if peer.write_all(octets).is_err() {
+                break;
+            }
+        }
+        let mut said = Vec::new();
+        peer.read_to_end(&mut said).expect("it goes in peace");
+        assert_eq!(said.last_chunk(), Some(&[20 << 3, 22, 0]), "{said:02x?}");
+
+        let mut peer = TcpStream::connect(address).expect("it listens");
+        peer.write_all(&hello(true, PEER)).expect("it reads");
+        peer.read_exact(&mut [0]).expect("it answers");
+        idle = Some(peer);
+    });
+    let mut said = Vec::new();
+    idle.expect("it is up").read_to_end(&mut said).expect("it goes in peace");
+    assert_eq!(said.last_chunk(), Some(&[20 << 3, 1, 0]), "{said:02x?}");
+}
