@@ -12,6 +12,7 @@
 //! - **You own the memory.** [`Memory`] holds slots for exchanges and flows, and octets for what waits to be sent. Their
 //!   lengths are the limits that the peer is told.
 //! - **Time and entropy are arguments.** The same inputs give the same bytes.
+//! - **Say what you have taken.** [`take`](Connection::take) gives the peer back the credit that an event used up.
 //! - **Reading never waits for writing.** What the peer provokes waits in the slot it concerns; nothing piles up.
 //! - **Errors say who erred.** [`PeerError`] is fatal; [`Refused`] means that nothing changed.
 //!
@@ -20,19 +21,11 @@
 //! ```
 //! use ropeway_core::{Action, Config, Connection, Event, Flow, Instant, Lane, Memory, Respond, Send};
 //!
-//! fn memory() -> Memory<[Lane; 2], [Flow; 1], [u8; 1024]> {
-//!     Memory {
-//!         opened: [Lane::EMPTY; 2],
-//!         accepted: [Lane::EMPTY; 2],
-//!         sending: [Flow::EMPTY; 1],
-//!         receiving: [Flow::EMPTY; 1],
-//!         outbox: [0; 1024],
-//!     }
-//! }
+//! const MEMORY: Memory<[Lane; 2], [Flow; 1], [u8; 1024]> = Memory::EMPTY;
 //!
 //! let now = Instant::ZERO;
-//! let mut client = Connection::client(now, Config::SMALL, [1; 32], memory());
-//! let mut server = Connection::server(now, Config::SMALL, [2; 32], memory());
+//! let mut client = Connection::client(now, Config::SMALL, [1; 32], MEMORY);
+//! let mut server = Connection::server(now, Config::SMALL, [2; 32], MEMORY);
 //! let mut wire = [0; 512];
 //! let (mut ready, mut answer) = (false, None);
 //!
@@ -42,10 +35,11 @@
 //!     while len > 0 {
 //!         let step = server.handle_input(now, &mut wire[..len])?;
 //!         if let Some(Event::Message(message)) = step.event {
-//!             let (lane, charge) = (message.lane.unwrap(), message.body.bytes.len());
 //!             assert_eq!(message.body.bytes, b"ping");
-//!             server.take_message(charge);
-//!             server.respond(lane, &Respond::text("pong"))?;
+//!             server.respond(message.lane.unwrap(), &Respond::text("pong"))?;
+//!         }
+//!         if let Some(event) = &step.event {
+//!             server.take(event);
 //!         }
 //!         let consumed = step.consumed;
 //!         wire.copy_within(consumed..len, 0);

@@ -18,3 +18,8 @@ pub mod plan;
 pub mod say;
 pub mod storage;
 pub mod world;
+
+/// Its snippets are compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/EMBEDDING.md")]
+pub struct Embedding;

@@ -24,13 +24,7 @@ pub type Growing = Memory<Grow<Lane>, Grow<Flow>, Grow<u8>>;
 
 /// [`Arrays`].
 pub fn arrays() -> Arrays {
-    Memory {
-        opened: [Lane::EMPTY; LANES],
-        accepted: [Lane::EMPTY; LANES],
-        sending: [Flow::EMPTY; FLOWS],
-        receiving: [Flow::EMPTY; FLOWS],
-        outbox: [0; OUTBOX],
-    }
+    Memory::EMPTY
 }
 
 /// [`Vectors`].

@@ -23,15 +23,8 @@ unsafe extern "C" {}
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     let now = Instant::ZERO;
-    let memory = Memory {
-        opened: [Lane::EMPTY; 2],
-        accepted: [Lane::EMPTY; 2],
-        sending: [Flow::EMPTY; 1],
-        receiving: [Flow::EMPTY; 1],
-        outbox: [0; 1024],
-    };
-    let mut client = Connection::client(now, Config::SMALL, [1; 32], memory);
-    let mut server = Connection::server(now, Config::SMALL, [2; 32], memory);
+    let mut client = Connection::client(now, Config::SMALL, [1; 32], Memory::EMPTY);
+    let mut server = Connection::server(now, Config::SMALL, [2; 32], Memory::EMPTY);
     let mut asked = false;
     for _ in 0..8 {
         if client.is_ready() && !asked {
