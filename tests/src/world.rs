@@ -61,6 +61,11 @@ impl<S: Storage> End<S> {
         }
     }
 
+    /// Octets that have come and are no whole frame yet.
+    pub fn held(&self) -> usize {
+        self.input.len()
+    }
+
     fn heard(&mut self, event: Option<Event<Vec<u8>>>) {
         if let Some(event) = event {
             assert!(!matches!(self.events.last(), Some(Event::Closed { .. })), "{event:?} behind the last event");

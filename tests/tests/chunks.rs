@@ -81,6 +81,29 @@ fn a_conversation_is_the_same_one_octet_at_a_time() {
 }
 
 #[test]
+fn who_reads_what_is_needed_never_holds_more_than_a_frame() {
+    for seed in 0..15 {
+        let mut dice = Dice::seed(seed);
+        let choices: Vec<u8> = (0..300).map(|_| dice.below(256) as u8).collect();
+        let plan = Rc::new(Plan::draw(&mut Dice::bytes(&choices), 30));
+        let (heard, right) = talk(&plan);
+        let mut server = End::new(false, CONFIG, arrays(), plan.clone(), 1);
+        let (mut rest, mut said) = (&heard[..], Vec::new());
+        while !rest.is_empty() {
+            let (chunk, more) = rest.split_at(server.line.needs() - server.held());
+            let mut taken = false;
+            server.receive(Instant::ZERO, chunk, |end| {
+                taken = true;
+                said.extend(end.speak(Instant::ZERO, 4096));
+            });
+            assert!(!taken || server.held() == 0, "{} octets of another frame", server.held());
+            rest = more;
+        }
+        assert!(Transcript { events: server.events, said } == right, "seed {seed}");
+    }
+}
+
+#[test]
 fn the_same_inputs_give_the_same_octets() {
     for seed in 0..15 {
         let mut dice = Dice::seed(seed);

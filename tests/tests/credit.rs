@@ -115,3 +115,24 @@ fn the_largest_limit_is_taken_and_one_more_is_an_error() {
     }
     check(long, |limit| lane_credit(OPENED, limit), Room::Lane(OPENED));
 }
+
+#[test]
+fn what_an_event_brought_is_taken_in_one_call() {
+    let requested = || {
+        let mut hand = Hand::server();
+        hand.opens(true, Some(1 << 10));
+        hand
+    };
+    let check = |mut hand: Hand, frame: Frame<'_>| {
+        for round in 0..50 {
+            let event = hand.say(&frame).unwrap_or_else(|error| panic!("{frame:?}, {round}: {error}"));
+            hand.line.take(&event.expect("something came"));
+            hand.hear();
+        }
+    };
+    check(Hand::server(), notice(&[0; 200]));
+    check(asking(), update(&[0; 200]));
+    check(asking(), response(&[0; 200], None, true));
+    check(requested(), piece(ACCEPTED, &[0; 16]));
+    check(receiving(), data(&[0; 200]));
+}

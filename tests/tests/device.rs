@@ -3,12 +3,13 @@
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use ropeway_conformance::watchdog::watchdog;
 use ropeway_core::wire::{self, Frame, Response};
 use ropeway_core::{CloseCode, Code, Config, PeerError, Reason, Table};
 use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
 use ropeway_tokio::{Message, Server, TokioIo, Uploading};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
 #[path = "../../core/examples/device/device.rs"]
@@ -57,13 +58,16 @@ async fn serve(address: &str, size: usize) -> (Server, Receiver<String>) {
 
 /// A device at one end of a pipe: why its line ended, and the file it was given.
 async fn run(port: DuplexStream) -> (Reason, Vec<u8>) {
+    // What is written to it goes when it is flushed.
+    let port = BufWriter::new(port);
     let mut file = Vec::new();
     let keep = |offset: u64, bytes: &[u8]| {
         assert_eq!(offset, file.len() as u64, "pieces come one behind the other");
         file.extend_from_slice(bytes);
         Ok(())
     };
-    let ended = host::run(port, keep).await.expect("the pipe holds");
+    let running = watchdog("a device", Duration::from_secs(60), host::run(port, keep));
+    let ended = running.await.expect("the pipe holds");
     (ended, file)
 }
 

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use ropeway_conformance::watchdog::watchdog;
+use ropeway_core::wire::Frame;
 use ropeway_tests::hand::{PEER, bytes, hello};
 use ropeway_tests::say;
 use ropeway_tokio::{Client, Code, Error, Server};
@@ -96,11 +97,45 @@ fn its_server_talks_to_more_clients_on_tokio_than_it_has_places() {
 }
 
 #[test]
+fn its_server_has_a_place_for_the_next_when_a_line_ends() {
+    check("a place", |address| {
+        let mut peers: Vec<_> = (0..256).map(|_| greeted(address)).collect();
+        let mut next = connected(address);
+        next.write_all(&hello(true, PEER)).expect("there is room");
+        // Once this is answered the server has seen that the next one waits.
+        let (pong, mut said) = (bytes(&Frame::Pong { id: 7 }), Vec::new());
+        peers[0].write_all(&bytes(&Frame::Ping { id: 7 })).expect("it reads");
+        while !said.ends_with(&pong) {
+            let mut octet = [0];
+            peers[0].read_exact(&mut octet).expect("it answers");
+            said.extend(octet);
+        }
+        peers.pop();
+        next.read_exact(&mut [0]).expect("it has a place");
+    });
+}
+
+/// A peer written by hand. It waits for nothing longer than a minute.
+fn connected(address: SocketAddr) -> TcpStream {
+    let peer = TcpStream::connect(address).expect("it listens");
+    peer.set_read_timeout(Some(Duration::from_secs(60))).expect("it is not zero");
+    peer
+}
+
+/// One that the server has said hello to, of which an octet is read.
+fn greeted(address: SocketAddr) -> TcpStream {
+    let mut peer = connected(address);
+    peer.write_all(&hello(true, PEER)).expect("it reads");
+    peer.read_exact(&mut [0]).expect("it answers");
+    peer
+}
+
+#[test]
 fn its_server_says_goodbye_when_it_stops_and_to_who_breaks_the_protocol() {
     let mut idle = None;
     check("goodbye", |address| {
         // Trickled in, too large a frame is answered with its code, behind the server's hello.
-        let mut peer = TcpStream::connect(address).expect("it listens");
+        let mut peer = connected(address);
         let offence = say::notice(&[7; 3000]);
         for octets in [hello(true, PEER), bytes(&offence)].concat().chunks(7) {
             if peer.write_all(octets).is_err() {
@@ -111,10 +146,7 @@ fn its_server_says_goodbye_when_it_stops_and_to_who_breaks_the_protocol() {
         peer.read_to_end(&mut said).expect("it goes in peace");
         assert_eq!(said.last_chunk(), Some(&[20 << 3, 22, 0]), "{said:02x?}");
 
-        let mut peer = TcpStream::connect(address).expect("it listens");
-        peer.write_all(&hello(true, PEER)).expect("it reads");
-        peer.read_exact(&mut [0]).expect("it answers");
-        idle = Some(peer);
+        idle = Some(greeted(address));
     });
     let mut said = Vec::new();
     idle.expect("it is up").read_to_end(&mut said).expect("it goes in peace");
