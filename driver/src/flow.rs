@@ -174,11 +174,13 @@ pub(crate) struct Incoming {
     turn: Turn,
     /// Code for the peer when this is dropped.
     last_word: Code,
+    /// It may come without a digest.
+    unverified: bool,
 }
 
 impl Incoming {
     pub(crate) fn new(line: Line, key: Key) -> Incoming {
-        Incoming { line, key, turn: Turn::default(), last_word: Code::CANCELLED }
+        Incoming { line, key, turn: Turn::default(), last_word: Code::CANCELLED, unverified: false }
     }
 
     pub(crate) fn line(&self) -> &Line {
@@ -263,9 +265,16 @@ impl Incoming {
         Poll::Pending
     }
 
-    /// The digest that came with the end.
+    /// What the digest of the content must be; `None` if none came, and none has to.
     pub(crate) fn digest(&self) -> Option<[u8; 32]> {
-        self.line.lock().ins.get_mut(self.key)?.finished?
+        let came = self.line.lock().ins.get_mut(self.key).and_then(|input| input.finished?);
+        // No content has this one: without a digest nothing is verified.
+        came.or(if self.unverified { None } else { Some([0; 32]) })
+    }
+
+    /// It need not come with a digest.
+    pub(crate) fn set_unverified(&mut self) {
+        self.unverified = true;
     }
 
     pub(crate) fn pause(&self, on: bool) -> Result<(), Error> {

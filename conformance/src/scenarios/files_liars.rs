@@ -27,12 +27,16 @@ pub(super) const LIST: &[Scenario] = scenarios![
 async fn lies_are_not_published(world: World) {
     let content = octets(world.much(100_000), 1);
     let targets = ["folder", "writer", "reader", "range"];
-    // Without a digest nothing can be verified, so that is no better than a wrong one.
-    for (target, digest) in targets.into_iter().flat_map(|target| [(target, Some([7; 32])), (target, None)]) {
+    // Without a digest nothing can be verified, so that is no better than a wrong one; unless the receiver says otherwise.
+    let lies = [(Some([7; 32]), false), (Some([7; 32]), true), (None, false), (None, true)];
+    for (target, (digest, unverified)) in targets.into_iter().flat_map(|target| lies.map(|lie| (target, lie))) {
         let folder = Folder::new();
         let (_server, mut peer, line) = stranger(&world).await;
         offer(&mut peer, Some(content.len() as u64)).await;
-        let (_, file) = offered(&line).await;
+        let (_, mut file) = offered(&line).await;
+        if unverified {
+            file = file.unverified();
+        }
         let receiving = {
             let (path, len) = (folder.path().to_owned(), content.len() as u64);
             world.spawn(async move {
@@ -48,11 +52,17 @@ async fn lies_are_not_published(world: World) {
         peer.say(&Frame::Begin { flow: 0, start: 0 }).await.expect("it reads");
         data(&mut peer, &content).await;
         peer.say(&Frame::Finish { flow: 0, digest }).await.expect("it reads");
-        let error = file_error(receiving.await);
-        assert!(matches!(*error, FileError::Digest), "{target}: {error:?}");
+        let (received, taken) = (receiving.await, unverified && digest.is_none());
+        if taken {
+            received.expect("it is taken as it is");
+        } else {
+            let error = file_error(received);
+            assert!(matches!(*error, FileError::Digest), "{target}: {error:?}");
+        }
         let code = peer.hear(|frame| if let Frame::Done { code, .. } = frame { Some(code) } else { None }).await;
-        assert_eq!(code.expect("it speaks"), Some(Code::DIGEST), "{target}");
-        assert!(folder.names().is_empty(), "{target}: {:?}", folder.names());
+        assert_eq!(code.expect("it speaks"), Some(if taken { Code::OK } else { Code::DIGEST }), "{target}");
+        let published: Vec<String> = if taken && target == "folder" { vec!["x".into()] } else { vec![] };
+        assert_eq!(folder.names(), published, "{target}");
         assert!(!line.is_over(), "{target}: a wrong digest is no breach of the protocol");
     }
 }

@@ -151,11 +151,10 @@ impl Coming {
         }
     }
 
-    /// What the digest of the target is to be, unless that is of no interest.
+    /// What the digest of the target is to be, unless that is of no interest or was checked already.
     fn digest(&self) -> Option<[u8; 32]> {
         match self {
-            // Without a digest nothing is verified, so nothing is published: no content has this one.
-            Coming::Rest(flow) => Some(flow.digest().unwrap_or_default()),
+            Coming::Rest(flow) => flow.digest(),
             Coming::Range(_) => None,
         }
     }

@@ -59,6 +59,13 @@ impl Offered {
         self
     }
 
+    /// Takes it without a digest as well, such as from a device that can't compute one: then nobody has checked what came. A
+    /// digest that comes must be right all the same.
+    pub fn unverified(mut self) -> Offered {
+        self.flow.set_unverified();
+        self
+    }
+
     /// Declines it.
     pub fn decline(self, code: Code) {
         self.flow.done(code);

@@ -162,7 +162,7 @@ impl FileReader {
     /// All that was asked for has come.
     fn finish(&mut self) -> Result<(), Error> {
         let digest = self.open()?.digest();
-        if digest != Some(*self.hasher.finalize().as_bytes()) {
+        if digest.is_some_and(|digest| digest != *self.hasher.finalize().as_bytes()) {
             return Err(FileError::Digest.into());
         }
         self.state = State::Ended;
