@@ -61,6 +61,11 @@ fn an_idle_line_gives_back_what_a_burst_took() {
 }
 
 #[test]
+fn idle_streams_give_back_what_a_burst_took() {
+    by_hand(memory::idle_streams_give_back_what_a_burst_took);
+}
+
+#[test]
 fn requests_given_up_leave_nothing() {
     by_hand(memory::requests_given_up_leave_nothing);
 }

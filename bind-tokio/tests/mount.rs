@@ -154,6 +154,9 @@ async fn a_request_that_may_not_be_is_refused_with_its_status() {
     let by_hyper = hyper(mounts).await;
     let (get, whole) = ("GET /line HTTP/1.1\r\n", &*whole());
     let offer = ["connection: upgrade\r\n", "upgrade: websocket\r\n", "sec-websocket-version: 13\r\n"];
+    const HOST: &str = "Host: localhost\r\n";
+    const ASKS: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    let speaks = [VERSION, KEY, PROTOCOL].concat();
     type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str]);
     let cases: &[Case<'_>] = &[
         ("404 not found", &[], &["GET /lines HTTP/1.1\r\n", whole]),
@@ -163,6 +166,10 @@ async fn a_request_that_may_not_be_is_refused_with_its_status() {
         ("426 upgrade required", &offer, &[get, "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n"]),
         ("426 upgrade required", &offer, &[get, UPGRADE, KEY, PROTOCOL]),
         ("426 upgrade required", &offer, &[get, UPGRADE, "Sec-WebSocket-Version: 8\r\n", KEY, PROTOCOL]),
+        ("426 upgrade required", &offer, &[get, whole, "Sec-WebSocket-Version: 8\r\n"]),
+        ("400 bad request", &[], &[get, "Connection: Upgrade\r\nUpgrade: websocket\r\n", VERSION, KEY, PROTOCOL]),
+        ("400 bad request", &[], &[get, whole, KEY]),
+        ("400 bad request", &[], &[get, UPGRADE, VERSION, "Sec-WebSocket-Key: AAAA\r\n", PROTOCOL]),
         ("400 bad request", &[], &[get, whole, "Content-Length: 5\r\n"]),
         ("400 bad request", &[], &[get, whole, "Transfer-Encoding: chunked\r\n"]),
         ("400 bad request", &[], &[get, UPGRADE, VERSION, PROTOCOL]),
@@ -171,6 +178,8 @@ async fn a_request_that_may_not_be_is_refused_with_its_status() {
         ("403 forbidden", &[], &[get, whole, "Origin: https://example.com\r\n"]),
         ("403 forbidden", &[], &[get, whole, "Origin: null\r\n"]),
         ("101 switching protocols", &[], &[get, whole, "Content-Length: 0\r\n"]),
+        ("101 switching protocols", &[], &[get, HOST, "Connection: UPGRADE\r\nUpgrade: h2c, WebSocket\r\n", &speaks]),
+        ("101 switching protocols", &[], &[get, HOST, "Connection: keep-alive\r\n", ASKS, &speaks]),
         ("101 switching protocols", &[&PROTOCOL.to_lowercase()], &[get, whole, "Origin: https://example.org\r\n"]),
     ];
     for address in [by_axum, by_hyper] {
@@ -361,7 +370,8 @@ async fn an_upgrade_that_no_server_can_do_is_refused() {
     let _alarm = alarm();
     let server = named("it").serve().await.expect("nobody has its name");
     let mounts = Mounts::new().mount("/it", &server).expect("it is free");
-    let request = Request::get("/it").header("upgrade", "websocket").header("connection", "upgrade");
+    let request = Request::get("/it").header("host", "localhost").header("upgrade", "websocket");
+    let request = request.header("connection", "upgrade");
     let request = request.header("sec-websocket-version", "13").header("sec-websocket-protocol", "ropeway.1");
     let request = request.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==").body(()).expect("it is a request");
     let answer = mounts.answer(request);

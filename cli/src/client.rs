@@ -17,7 +17,7 @@ const HASTY_GOODBYE: Duration = Duration::from_millis(500);
 /// Where the peer is.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Peer {
-    /// Where the peer listens: tcp://HOST:PORT or unix:///PATH
+    /// Where the peer listens: tcp://HOST:PORT or unix:///PATH; see the README for others
     #[arg(value_name = "ADDRESS")]
     pub(crate) address: Address,
     /// Trust the authorities in this file, in PEM format, over TLS; the platform's without it

@@ -102,7 +102,7 @@ mod window;
 pub mod wire;
 
 pub use config::Config;
-pub use connection::{Accept, Connection, Offer, Respond, Send, Sent, Step};
+pub use connection::{Accept, BULK, Connection, Offer, Respond, Send, Sent, Step};
 pub use error::{CloseCode, Foreign, Limit, PeerError, Reason, Refused, Until};
 pub use event::{Answer, Event, Message, Ready, Room};
 pub use flow::Flow;

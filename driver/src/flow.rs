@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use ropeway_core::{Accept, Code, FlowId, Instant, Offer, Refused, Until};
+use ropeway_core::{Accept, Code, FlowId, Instant, Offer, Refused};
 
 use crate::error::Error;
 use crate::line::Line;
@@ -141,14 +141,15 @@ impl Outgoing {
             return Poll::Ready(Err(Error::Misuse("the flow is over")));
         };
         if let Some(code) = out.done {
+            self.turn.leave(&mut state);
             return Poll::Ready(Err(Error::Aborted(code)));
         }
         let flow = out.flow;
         let answer = verb(&mut state, &self.turn, now, flow);
-        if matches!(answer, Err(Refused::Later(Until::Credit)))
+        if matches!(answer, Err(Refused::Later(_)))
             && let Some(out) = state.outs.get_mut(self.key)
         {
-            // Credit, or the end of a pause, comes to the flow itself.
+            // Credit, the end of a pause, and the peer's last word come to the flow itself.
             out.waker = Some(cx.waker().clone());
         }
         state.outcome(answer, &mut self.turn, cx)

@@ -268,10 +268,11 @@ impl Message {
         let Some((_, key)) = self.serving.lane.filter(|_| self.wants_answer) else { return Ok(()) };
         let mut turn = Waiting::new(&self.serving.line, Turn::for_room(content.len()));
         let told = poll_fn(|cx| {
-            turn.poll(cx, |state, _| {
+            turn.poll(cx, |state, turn| {
                 let kind = state.kind(content)?;
                 let lane = state.serving(key).ok_or(Refused::NoLane)?;
                 state.wait_for_lane(key, cx);
+                state.in_turn(turn)?;
                 content.said(0, |bytes| state.machine.update(lane, ropeway_core::Body { kind, bytes }))
             })
         })

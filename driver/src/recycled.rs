@@ -8,11 +8,18 @@ const WORTH: usize = 4096;
 /// Copies chunks into memory of chunks that nobody holds any more.
 ///
 /// What large chunks lay in goes back to the system otherwise, and each page of the next comes from there again: that costs
-/// more than the copy. A chunk has its block for itself, so that who keeps one keeps no more than that.
+/// more than the copy. A chunk has its block for itself, and fills half of it at least: who keeps one keeps no more than that.
 #[derive(Debug, Default)]
 pub(crate) struct Recycled {
     /// Two, for one is filled while another is read; the last that was filled comes first.
-    blocks: [BytesMut; 2],
+    blocks: [Block; 2],
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    /// What is left of it, beside the chunk.
+    rest: BytesMut,
+    size: usize,
 }
 
 impl Recycled {
@@ -21,13 +28,16 @@ impl Recycled {
             return Bytes::copy_from_slice(octets);
         }
         // The one behind the last is free the soonest.
-        let [first, second] = &mut self.blocks;
-        std::mem::swap(first, second);
-        if !first.try_reclaim(octets.len()) {
-            *first = BytesMut::with_capacity(octets.len());
+        self.blocks.swap(0, 1);
+        let [block, _] = &mut self.blocks;
+        // All of it: what is left beside a chunk would do for a smaller one, and then neither goes without the other.
+        let is_free =
+            octets.len() <= block.size && block.size / 2 <= octets.len() && block.rest.try_reclaim(block.size);
+        if !is_free {
+            *block = Block { rest: BytesMut::with_capacity(octets.len()), size: octets.len() };
         }
-        first.extend_from_slice(octets);
-        first.split().freeze()
+        block.rest.extend_from_slice(octets);
+        block.rest.split().freeze()
     }
 }
 
@@ -54,6 +64,27 @@ mod tests {
         for len in [0, 1, WORTH - 1, WORTH, 3 * WORTH, WORTH + 1, 2, 16 * WORTH, WORTH] {
             let octets: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
             assert!(memory.copy(&octets) == octets, "{len}");
+        }
+    }
+
+    #[test]
+    fn who_keeps_a_chunk_keeps_no_more_than_twice_of_it() {
+        let mut memory = Recycled::default();
+        let mut kept = Vec::new();
+        for _ in 0..4 {
+            for len in [16 * WORTH, 15 * WORTH, WORTH, WORTH, 2 * WORTH] {
+                let chunk = memory.copy(&vec![7; len]);
+                if len <= 2 * WORTH {
+                    kept.push(chunk);
+                }
+            }
+        }
+        drop(memory);
+        for chunk in kept {
+            let len = chunk.len();
+            let mut block = chunk.try_into_mut().expect("nobody else has a part of its block");
+            block.clear();
+            assert!(!block.try_reclaim(2 * len + 1), "{len} octets in a block of more");
         }
     }
 }

@@ -61,6 +61,8 @@ struct Book {
     lines: BTreeMap<u64, (Line, bool)>,
     came: u64,
     stopped: bool,
+    /// It has stopped, and serves the lines that there are to their end.
+    draining: bool,
     /// The accept loop holds the listener still.
     listening: bool,
     /// The accept loop, who waits for it and for lines to end, and who waits for a place for another.
@@ -212,7 +214,7 @@ impl<R: Runtime> Server<R> {
     /// # Cancel safety
     /// Dropped early, it closes the lines as dropping a server does.
     pub async fn shutdown(self, deadline: Duration) -> Shutdown {
-        let lines = self.shared.stop();
+        let lines = self.shared.stop(true);
         let all = lines.len();
         if within(self.runtime.clock(), deadline, self.drain(&lines, deadline)).await.is_ok() {
             return Shutdown { closed: all, cut: 0 };
@@ -262,11 +264,13 @@ impl Listening {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// No further line is accepted, and none that has not said hello is waited for; the others.
-    fn stop(&self) -> Vec<Line> {
+    /// No further line is accepted, and none that has not said hello is waited for; the others, which are served to their
+    /// end if that is wanted.
+    fn stop(&self, draining: bool) -> Vec<Line> {
         let (lines, wakers) = {
             let mut book = self.book();
             book.stopped = true;
+            book.draining = draining;
             (book.lines.clone(), std::mem::take(&mut book.wakers))
         };
         wakers.into_iter().for_each(Waker::wake);
@@ -297,7 +301,7 @@ impl Listening {
         if let Some((_, greeted)) = book.lines.get_mut(&number) {
             *greeted = true;
         }
-        !book.stopped
+        !book.stopped || book.draining
     }
 
     fn leave(&self, number: u64) {
@@ -345,7 +349,7 @@ impl Book {
 
 impl<R: Runtime> Drop for Server<R> {
     fn drop(&mut self) {
-        let lines = self.shared.stop();
+        let lines = self.shared.stop(false);
         for line in lines {
             line.close_soon(CloseCode::AWAY);
         }

@@ -178,12 +178,14 @@ impl Future for Begin<'_> {
         let Begin { waiting, lane: opened, refused, key, terms, content } = &mut *self;
         let (key, Terms { code, more, attached }) = (*key, *terms);
         let mut over = false;
-        let taken = ready!(waiting.poll(cx, |state, _| {
+        let taken = ready!(waiting.poll(cx, |state, turn| {
             let kind = state.kind(*content)?;
             let lane = state.serving(key).ok_or(Refused::NoLane)?;
-            let sent = content.said(0, |octets| {
-                let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
-                state.machine.respond(lane, &response)
+            let sent = state.in_turn(turn).and_then(|()| {
+                content.said(0, |octets| {
+                    let response = Respond { code, more, attached, ..Respond::new(kind, octets) };
+                    state.machine.respond(lane, &response)
+                })
             });
             if let Err(Refused::Later(_)) = sent {
                 state.wait_for_lane(key, cx);

@@ -28,6 +28,7 @@ use crate::codec::{Content, Encoded};
 use crate::error::{Ended, Error};
 use crate::here::Here;
 use crate::memory::Grown;
+use crate::recycled::Recycled;
 use crate::runtime::{Endpoints, Spawn};
 use crate::slab::{Keys, Slab};
 use crate::types::Types;
@@ -287,6 +288,7 @@ impl State {
         self.served.iter_mut().for_each(|served| served.heard.rest());
         for input in self.ins.iter_mut().filter(|input| input.queue.is_empty()) {
             input.queue = VecDeque::new();
+            input.memory = Recycled::default();
         }
     }
 

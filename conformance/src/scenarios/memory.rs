@@ -21,7 +21,10 @@ use std::time::Duration;
 use futures_io::AsyncRead;
 use ropeway_driver::{CloseCode, Config, Error, Line};
 
-pub use self::afterwards::{an_idle_line_gives_back_what_a_burst_took, requests_given_up_leave_nothing};
+pub use self::afterwards::{
+    an_idle_line_gives_back_what_a_burst_took, idle_streams_give_back_what_a_burst_took,
+    requests_given_up_leave_nothing,
+};
 use self::hand::{Doing, Hand};
 pub use self::said::{
     a_million_tiny_fragments_pass_through, declared_lengths_allocate_nothing, floods_of_control_cost_nothing,

@@ -18,8 +18,9 @@ use crate::wire::{Body, Define, Frame, Kind, Notice, Open, Piece, Response, Tabl
 const MESSAGE_HEAD: usize = 1 + 3 + 5 + 3 + 1 + 5 + 10 + 3 + 3;
 /// The most octets before the payload of a piece or of data: head, lane or flow, length.
 pub(super) const PIECE_HEAD: usize = 1 + 3 + 3;
-/// Frames with more payload are large: they wait until no other large one is unsent, so that small ones pass.
-pub(super) const BULK: usize = 4096;
+/// Frames with more payload are large: they wait until no other large one is unsent, so that small ones pass. So do all
+/// pieces of bodies and flows, which may be many.
+pub const BULK: usize = 4096;
 
 /// A message to send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ mod messages;
 mod output;
 
 pub use flows::{Accept, Offer};
-pub use messages::{Respond, Send, Sent};
+pub use messages::{BULK, Respond, Send, Sent};
 
 use core::fmt;
 use core::time::Duration;

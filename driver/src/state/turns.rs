@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll, Waker};
 
-use ropeway_core::{Reason, Refused, Until};
+use ropeway_core::{BULK, Reason, Refused, Until};
 
 use super::State;
 use crate::error::{Ended, Error};
@@ -77,7 +77,7 @@ impl Turn {
 
     /// Gives the places up, to whoever should have a turn instead.
     pub(crate) fn leave(&mut self, state: &mut State) {
-        let room = state.room_waiters.leave(&mut self.room);
+        let room = state.room_queue(self.len).leave(&mut self.room);
         let window = state.window_waiters.leave(&mut self.window);
         let scarce = state.scarce(self.wants).and_then(|(queue, _)| queue.leave(&mut self.scarce));
         state.phase_waiters.served(&mut self.phase);
@@ -86,7 +86,12 @@ impl Turn {
 
     /// Gives the places up after success; the next in the queue, if there is something left for it.
     fn served(&mut self, state: &mut State) -> Option<Waker> {
-        state.room_waiters.served(&mut self.room);
+        let waited_large = state.is_large(self.len) && self.room.is_taken();
+        state.room_queue(self.len).served(&mut self.room);
+        if waited_large && state.machine.has_bulk_room() {
+            let next = state.bulk_waiters.pop();
+            state.wakes.extend(next);
+        }
         state.window_waiters.served(&mut self.window);
         state.phase_waiters.served(&mut self.phase);
         let (queue, is_left) = state.scarce(self.wants)?;
@@ -125,16 +130,40 @@ impl State {
         }
     }
 
-    /// Refuses a large frame where others have waited longer to send one: who is woken for something else, such as credit,
-    /// would come before them again and again.
-    pub(crate) fn in_turn(&self, turn: &Turn) -> Result<(), Refused> {
-        if self.bulk_waiters.is_turn_of(&turn.scarce) { Ok(()) } else { Err(Refused::Later(Until::Transmit)) }
+    /// Whether a message or answer of so many octets goes in one large frame. One that is larger begins with a small one if it
+    /// must.
+    #[inline]
+    fn is_large(&self, len: usize) -> bool {
+        len > BULK && self.machine.fits(len)
     }
 
-    /// Whether others have waited longer for a lane. If so this waits behind them. (Who waits for a flow comes round by
-    /// itself: to have got one is to have none for the next.)
+    /// Where a message of so many octets waits for room: a large frame beside the pieces of bodies and flows.
+    fn room_queue(&mut self, len: usize) -> &mut Waiters {
+        if self.is_large(len) { &mut self.bulk_waiters } else { &mut self.room_waiters }
+    }
+
+    /// Refuses a piece or a large frame where others have waited longer to send one: who is woken for something else, such
+    /// as credit, or has just come, would go before them again and again.
+    pub(crate) fn in_turn(&self, turn: &Turn) -> Result<(), Refused> {
+        let place = match turn.wants {
+            Wants::Bulk => &turn.scarce,
+            _ if self.is_large(turn.len) => &turn.room,
+            _ => return Ok(()),
+        };
+        if self.bulk_waiters.is_turn_of(place) { Ok(()) } else { Err(Refused::Later(Until::Transmit)) }
+    }
+
+    /// Whether others have waited longer for a lane, or to send a large frame. If so this waits behind them. (Who waits for
+    /// a flow comes round by itself: to have got one is to have none for the next.)
     pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
-        let behind = !turn.spared && !turn.scarce.is_taken() && self.ended.is_none() && !self.lane_waiters.is_settled();
+        if self.ended.is_some() {
+            return false;
+        }
+        let behind = !turn.spared && !turn.scarce.is_taken() && !self.lane_waiters.is_settled();
+        if !behind && self.in_turn(turn).is_err() {
+            self.wait_for_bulk(Wants::Lane, turn, cx);
+            return true;
+        }
         if behind {
             self.lane_waiters.wait(&mut turn.scarce, 0, cx);
             if self.machine.has_free_lane() {
@@ -177,12 +206,8 @@ impl State {
                 match (until, place.wants) {
                     (Until::Lane, _) => self.lane_waiters.wait(&mut place.scarce, 0, cx),
                     (Until::Flow, _) => self.flow_waiters.wait(&mut place.scarce, 0, cx),
-                    (Until::Transmit, Wants::Bulk) => {
-                        self.bulk_waiters.wait(&mut place.scarce, 0, cx);
-                        if self.machine.has_bulk_room() {
-                            // It is kept for one that was woken; the driver looks whether that one comes.
-                            self.wake_driver();
-                        }
+                    (Until::Transmit, wants) if wants == Wants::Bulk || self.is_large(place.len) => {
+                        self.wait_for_bulk(wants, place, cx);
                     }
                     (Until::Credit, Wants::Bulk) => {
                         // The lane or flow whose credit it is wakes the task; others need not wait for that.
@@ -193,6 +218,11 @@ impl State {
                     (Until::Credit, Wants::Lane) => self.window_waiters.wait(&mut place.window, need, cx),
                     // The lane or flow whose credit it is wakes the task.
                     (Until::Credit, _) => {}
+                }
+                if until != Until::Transmit && self.is_large(place.len) {
+                    // Nor need they wait for this.
+                    let next = self.bulk_waiters.leave(&mut place.room);
+                    self.wakes.extend(next);
                 }
                 Poll::Pending
             }
@@ -209,6 +239,15 @@ impl State {
             Refused::NoLane | Refused::NoFlow => Poll::Ready(Error::Misuse("the exchange is over")),
             Refused::WrongState => Poll::Ready(Error::Misuse("not possible in this state")),
             _ => Poll::Ready(Error::Misuse("an argument is outside its range")),
+        }
+    }
+
+    fn wait_for_bulk(&mut self, wants: Wants, turn: &mut Turn, cx: &Context<'_>) {
+        let place = if wants == Wants::Bulk { &mut turn.scarce } else { &mut turn.room };
+        self.bulk_waiters.wait(place, 0, cx);
+        if self.machine.has_bulk_room() {
+            // It is kept for one that was woken; the driver looks whether that one comes.
+            self.wake_driver();
         }
     }
 

@@ -26,6 +26,40 @@ pub fn an_idle_line_gives_back_what_a_burst_took() {
     assert!(serving.done().is_none() && !near.is_over() && !far.is_over());
 }
 
+/// So it is of streams that stay open.
+pub fn idle_streams_give_back_what_a_burst_took() {
+    const STREAMS: usize = 20;
+    let hand = warm();
+    let idle = 3 * Config::DEFAULT.protocol.heartbeat;
+    let (near, far) = hand.lines(Config::DEFAULT, Config::DEFAULT);
+    let mut messages = far.messages();
+    let mut streams: Vec<_> = (0..STREAMS)
+        .map(|_| {
+            let writer = hand.finish(near.open("any", "").notify_stream()).expect("the line is up");
+            let mut message = hand.finish(messages.next()).expect("it comes");
+            (writer, hand.finish(message.stream()).expect("it brings one"))
+        })
+        .collect();
+    let some = &large().as_bytes()[..100_000];
+    let mut burst = |many: usize| {
+        for (writer, reader) in streams.iter_mut().take(many) {
+            for _ in 0..5 {
+                hand.finish(writer.send(some)).expect("there is room");
+                let mut left = some.len();
+                while left > 0 {
+                    left -= hand.finish(reader.chunk()).expect("it comes").expect("it is not over").len();
+                }
+            }
+        }
+        hand.pass(idle);
+    };
+    burst(1);
+    let mark = heap::mark();
+    burst(STREAMS);
+    assert!(mark.peak() > some.len(), "it was a burst");
+    assert!(mark.held() < LITTLE, "{} octets are left", mark.held());
+}
+
 /// B1. Whoever opens requests and gives them up leaves nothing behind, at either end.
 pub fn requests_given_up_leave_nothing() {
     let hand = warm();

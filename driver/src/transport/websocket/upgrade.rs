@@ -2,14 +2,12 @@
 
 use std::fmt::Display;
 
-use async_tungstenite::tungstenite::Error as Tungstenite;
-use async_tungstenite::tungstenite::error::ProtocolError;
-use async_tungstenite::tungstenite::handshake::server::create_response_with_body;
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use http::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
-    TRANSFER_ENCODING, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::SUBPROTOCOL;
 use super::error::WebSocketError;
@@ -30,27 +28,61 @@ impl Refusal {
     }
 }
 
-/// The answer to a request that is as it must be, wherever its path leads.
+/// The answer to a request that is as it must be (RFC 6455, section 4.2.1), wherever its path leads.
 pub(super) fn grant<B>(request: &Request<B>, origins: &[String]) -> Result<Response<String>, Refusal> {
-    let answer = create_response_with_body(request, String::new);
-    let mut answer =
-        answer.map_err(|error| Refusal { status: status_of(&error), why: WebSocketError::no_upgrade(error) })?;
-    if has_body(request.headers()) {
-        let why = WebSocketError::NoUpgrade("the request has a body".into());
-        return Err(Refusal { status: StatusCode::BAD_REQUEST, why });
-    }
-    for origin in request.headers().get_all(ORIGIN) {
+    let headers = request.headers();
+    let unless = |holds: bool, status, why: &str| {
+        if holds { Ok(()) } else { Err(Refusal { status, why: WebSocketError::NoUpgrade(why.into()) }) }
+    };
+    unless(request.method() == Method::GET, StatusCode::METHOD_NOT_ALLOWED, "the method is not get")?;
+    unless(request.version() >= Version::HTTP_11, StatusCode::BAD_REQUEST, "the request is not of http/1.1")?;
+    let asks = lists(headers, &CONNECTION, "upgrade") && lists(headers, &UPGRADE, "websocket");
+    unless(asks, StatusCode::UPGRADE_REQUIRED, "the request asks for none")?;
+    let version = the_one(headers, &SEC_WEBSOCKET_VERSION);
+    unless(version.is_some_and(|version| version == "13"), StatusCode::UPGRADE_REQUIRED, "the version is not 13")?;
+    unless(the_one(headers, &HOST).is_some(), StatusCode::BAD_REQUEST, "the request names no host")?;
+    let key = the_one(headers, &SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes()));
+    unless(key.is_some(), StatusCode::BAD_REQUEST, "the request has no valid key")?;
+    unless(!has_body(headers), StatusCode::BAD_REQUEST, "the request has a body")?;
+    for origin in headers.get_all(ORIGIN) {
         if !origins.iter().any(|allowed| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes())) {
             let origin = String::from_utf8_lossy(origin.as_bytes()).into_owned();
             return Err(Refusal { status: StatusCode::FORBIDDEN, why: WebSocketError::BadOrigin(origin) });
         }
     }
-    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let offered = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     if !offered.flat_map(|list| list.split(',')).any(|one| one.trim() == SUBPROTOCOL) {
         return Err(Refusal { status: StatusCode::BAD_REQUEST, why: WebSocketError::NoSubprotocol });
     }
-    answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let accept = derive_accept_key(key.map_or(&[], HeaderValue::as_bytes));
+    let mut answer = Response::new(String::new());
+    *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let told = [
+        (CONNECTION, HeaderValue::from_static("Upgrade")),
+        (UPGRADE, HeaderValue::from_static("websocket")),
+        (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL)),
+    ];
+    answer.headers_mut().extend(told);
+    answer.headers_mut().extend(HeaderValue::try_from(accept).ok().map(|accept| (SEC_WEBSOCKET_ACCEPT, accept)));
     Ok(answer)
+}
+
+/// Whether a list, which may be in many headers, has the word, in any case.
+fn lists(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let lists = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    lists.flat_map(|list| list.split(',')).any(|one| one.trim().eq_ignore_ascii_case(word))
+}
+
+/// The value of a header that may be there but once.
+fn the_one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether these are sixteen octets in base64.
+fn is_key(key: &[u8]) -> bool {
+    let digits = key.strip_suffix(b"==").filter(|digits| digits.len() == 22);
+    digits.is_some_and(|digits| digits.iter().all(|digit| digit.is_ascii_alphanumeric() || b"+/".contains(digit)))
 }
 
 /// Whether something comes behind the head that would be taken for the first frames.
@@ -73,17 +105,4 @@ pub(super) fn refused(status: StatusCode, why: &dyn Display) -> Response<String>
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     answer
-}
-
-/// A request that asks for no upgrade, or for another version's, is told what there is.
-fn status_of(error: &Tungstenite) -> StatusCode {
-    match error {
-        Tungstenite::Protocol(ProtocolError::WrongHttpMethod) => StatusCode::METHOD_NOT_ALLOWED,
-        Tungstenite::Protocol(
-            ProtocolError::MissingConnectionUpgradeHeader
-            | ProtocolError::MissingUpgradeWebSocketHeader
-            | ProtocolError::MissingSecWebSocketVersionHeader,
-        ) => StatusCode::UPGRADE_REQUIRED,
-        _ => StatusCode::BAD_REQUEST,
-    }
 }
