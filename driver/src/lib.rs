@@ -39,6 +39,7 @@ mod flow;
 mod here;
 mod label;
 mod line;
+mod machine;
 mod memory;
 mod message;
 mod messages;

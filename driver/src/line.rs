@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{Ended, Error};
 use crate::exchange::{Answer, Asking, Open};
+use crate::machine::Machine;
 use crate::memory::growing;
 use crate::messages::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
@@ -103,7 +104,7 @@ impl Line {
             Role::Client => Connection::client(now, config.protocol, entropy, memory),
             Role::Server => Connection::server(now, config.protocol, entropy, memory),
         };
-        let shared = Arc::new(Shared::new(machine, spawn, endpoints));
+        let shared = Arc::new(Shared::new(Machine::new(machine), spawn, endpoints));
         (Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config))
     }
 

@@ -20,14 +20,14 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ropeway_core as core;
-use ropeway_core::{Connection, Instant, Kind, Refused, Table};
+use ropeway_core::{Instant, Kind, Refused, Table};
 
 use crate::action::{Action, To};
 use crate::body::{Body, BodyKind, Octets, Shape};
 use crate::codec::{Content, Encoded};
 use crate::error::{Ended, Error};
 use crate::here::Here;
-use crate::memory::Grown;
+use crate::machine::Machine;
 use crate::recycled::Recycled;
 use crate::runtime::{Endpoints, Spawn};
 use crate::slab::{Keys, Slab};
@@ -45,7 +45,7 @@ pub(crate) struct Shared {
 }
 
 pub(crate) struct State {
-    pub(crate) machine: Connection<Grown>,
+    pub(crate) machine: Machine,
     /// The driver waits, and this wakes it.
     pub(crate) asleep: bool,
     /// The driver waits for the transport, or for this time: an earlier deadline is to wake it.
@@ -111,7 +111,7 @@ pub(crate) struct Names {
 }
 
 impl Shared {
-    pub(crate) fn new(machine: Connection<Grown>, spawn: Arc<dyn Spawn>, endpoints: Endpoints) -> Shared {
+    pub(crate) fn new(machine: Machine, spawn: Arc<dyn Spawn>, endpoints: Endpoints) -> Shared {
         Shared { state: Mutex::new(State::new(machine)), spawn, endpoints }
     }
 
@@ -165,7 +165,7 @@ impl Drop for Guard<'_> {
 }
 
 impl State {
-    fn new(machine: Connection<Grown>) -> State {
+    fn new(machine: Machine) -> State {
         State {
             machine,
             asleep: false,

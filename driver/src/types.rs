@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use ropeway_core::{Connection, Refused, Table};
+use ropeway_core::{Refused, Table};
 
-use crate::memory::Grown;
+use crate::machine::Machine;
 
 /// Shapes that a type is defined with: enough for an enum or two.
 const SHAPES: usize = 8;
@@ -45,7 +45,7 @@ impl Types {
     /// The definition for a value of the Rust type with this full name, which is called as `label` says.
     pub(crate) fn of_type(
         &mut self,
-        machine: &mut Connection<Grown>,
+        machine: &mut Machine,
         full: &'static str,
         label: fn() -> String,
         shape: Option<u64>,
@@ -64,7 +64,7 @@ impl Types {
     /// The definition for a value of a type that is called so.
     pub(crate) fn of_name(
         &mut self,
-        machine: &mut Connection<Grown>,
+        machine: &mut Machine,
         name: &Arc<str>,
         shape: Option<u64>,
     ) -> Result<Defined, Refused> {
@@ -83,7 +83,7 @@ impl Types {
 }
 
 impl Type {
-    fn defined(&mut self, machine: &mut Connection<Grown>, shape: Option<u64>) -> Result<Defined, Refused> {
+    fn defined(&mut self, machine: &mut Machine, shape: Option<u64>) -> Result<Defined, Refused> {
         if let Some((_, index)) = self.shapes.iter().find(|(known, _)| *known == shape) {
             return Ok(Defined { index: *index, carried: false });
         }
