@@ -207,6 +207,12 @@ impl MessageId {
         MessageId { name, tail }
     }
 
+    /// The id of these 16 bytes in the order of RFC 9562, as [`to_bytes`](MessageId::to_bytes) gives them.
+    pub const fn from_bytes(bytes: [u8; 16]) -> MessageId {
+        let both = u128::from_be_bytes(bytes);
+        MessageId { name: (both >> 64) as u64, tail: both as u64 }
+    }
+
     /// Its 16 bytes in the order of RFC 9562.
     pub const fn to_bytes(self) -> [u8; 16] {
         (((self.name as u128) << 64) | self.tail as u128).to_be_bytes()

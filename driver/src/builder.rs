@@ -1,6 +1,6 @@
 //! What can be set on a client and on a server alike.
 
-/// Gives a builder with the fields `config`, `options` and `router` the methods that set them.
+/// Gives a builder with the fields `config`, `options`, `router` and `traces` the methods that set them.
 macro_rules! settings {
     ($builder:ident) => {
         impl<R: $crate::Runtime> $builder<R> {
@@ -13,6 +13,23 @@ macro_rules! settings {
             /// How sockets are set up.
             pub fn socket(mut self, socket: $crate::SocketOptions) -> Self {
                 self.options.socket = socket;
+                self
+            }
+
+            /// Records the line of a client into this file, which is created or replaced; of a server, each line into a file of
+            /// its own in this folder, which exists: `1.trace` and on, behind those that are there. See
+            /// [`trace`]($crate::trace).
+            pub fn trace(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+                self.traces = $crate::trace::Traces::At(path.into());
+                self
+            }
+
+            /// Records each line as this says of its number; lines are counted from 1.
+            pub fn trace_with<F>(mut self, recording: F) -> Self
+            where
+                F: Fn(u64) -> $crate::trace::Recording + Send + Sync + 'static,
+            {
+                self.traces = $crate::trace::Traces::With(std::sync::Arc::new(recording));
                 self
             }
 

@@ -12,12 +12,14 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::address::{Address, AddressError, IntoAddress};
+use crate::blocking::blocking;
 use crate::builder::settings;
 use crate::config::Config;
 use crate::error::Error;
 use crate::line::{Line, Role};
 use crate::router::Router;
 use crate::runtime::{Clock, Endpoints, Runtime};
+use crate::trace::Traces;
 #[cfg(feature = "tls")]
 use crate::transport::ClientTls;
 use crate::transport::{self, Channel, ConnectOptions};
@@ -61,6 +63,7 @@ pub struct ClientBuilder<R: Runtime> {
     config: Config,
     options: ConnectOptions,
     router: Router,
+    traces: Traces,
 }
 
 /// How the peer is reached.
@@ -72,7 +75,14 @@ enum Peer<R: Runtime> {
 impl<R: Runtime + Default> ClientBuilder<R> {
     fn new(peer: Peer<R>) -> ClientBuilder<R> {
         let (runtime, options) = (R::default(), ConnectOptions::default());
-        ClientBuilder { runtime, peer, config: Config::DEFAULT, options, router: Router::new() }
+        ClientBuilder {
+            runtime,
+            peer,
+            config: Config::DEFAULT,
+            options,
+            router: Router::new(),
+            traces: Traces::default(),
+        }
     }
 }
 
@@ -93,13 +103,17 @@ impl<R: Runtime> ClientBuilder<R> {
     /// Opens the line. Without a handler, what the server sends waits for [`Line::messages`].
     ///
     /// # Errors
-    /// As [`Client::connect`]; [`Error::Action`] for handlers that can't be.
+    /// As [`Client::connect`]; [`Error::Action`] for handlers that can't be; [`Error::Io`] for a trace that can't be written.
     ///
     /// # Cancel safety
     /// Dropped early, no line is left.
     pub async fn connect(self) -> Result<Line, Error> {
-        let ClientBuilder { runtime, peer, config, options, router } = self;
+        let ClientBuilder { runtime, peer, config, options, router, traces } = self;
         router.check()?;
+        let recording = match traces.is_nowhere() {
+            true => None,
+            false => blocking(&*runtime.spawner(), || traces.of_client()).await??,
+        };
         let (stream, endpoints) = match peer {
             Peer::At(address) => {
                 let (address, wait) = (address?, config.connect_timeout);
@@ -115,8 +129,9 @@ impl<R: Runtime> ClientBuilder<R> {
         };
         let spawn = runtime.spawner();
         let handlers = config.handlers;
+        let (clock, entropy) = (runtime.clock(), crate::entropy()?);
         let (line, driver) =
-            Line::new(Role::Client, stream, runtime.clock(), spawn.clone(), endpoints, config, crate::entropy()?);
+            Line::recorded(Role::Client, stream, clock, spawn.clone(), endpoints, config, entropy, recording);
         spawn.spawn(Box::pin(async move {
             driver.await;
         }));

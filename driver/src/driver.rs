@@ -464,7 +464,9 @@ where
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
-        ready!(self.step(cx));
+        let stepped = self.step(cx);
+        self.shared.hand_over_notes();
+        ready!(stepped);
         let ended = self.shared.lock().ended.clone();
         Poll::Ready(ended.unwrap_or(Ended { reason: Reason::Eof, text: "".into() }))
     }
@@ -484,6 +486,8 @@ where
         let mut state = self.shared.lock();
         state.machine.handle_eof();
         state.end(Ended { reason: Reason::Eof, text: "its driver was dropped".into() });
+        drop(state);
+        self.shared.end_notes();
     }
 }
 

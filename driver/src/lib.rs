@@ -59,6 +59,7 @@ mod state;
 mod stream;
 #[cfg(feature = "tokio")]
 mod tokio_io;
+pub mod trace;
 pub mod transport;
 mod types;
 mod unwind;

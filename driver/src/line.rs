@@ -23,6 +23,7 @@ use crate::messages::Messages;
 use crate::runtime::{Clock, Endpoints, Spawn};
 use crate::start::{Start, Terms};
 use crate::state::{Guard, Shared, Turn, micros};
+use crate::trace::{Header, Recording};
 use crate::waiting::Waiting;
 
 /// One line to a peer. Cheap to clone; all clones, and all that came from them, are the same line.
@@ -98,13 +99,35 @@ impl Line {
         S: AsyncRead + AsyncWrite + Unpin,
         C: Clock,
     {
+        Line::recorded(role, stream, clock, spawn, endpoints, config, entropy, None)
+    }
+
+    /// As [`Line::new`], and what becomes of it is recorded. Of the entropy the trace has what its peer learns of it.
+    #[expect(clippy::too_many_arguments, reason = "those of new, and one")]
+    pub fn recorded<S, C>(
+        role: Role,
+        stream: S,
+        clock: C,
+        spawn: Arc<dyn Spawn>,
+        endpoints: Endpoints,
+        config: Config,
+        entropy: [u8; 32],
+        recording: Option<Recording>,
+    ) -> (Line, Driver<S, C>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        C: Clock,
+    {
         let now = micros(clock.now());
         let memory = growing(config.lanes, config.flows, config.outbox);
         let machine = match role {
             Role::Client => Connection::client(now, config.protocol, entropy, memory),
             Role::Server => Connection::server(now, config.protocol, entropy, memory),
         };
-        let shared = Arc::new(Shared::new(Machine::new(machine), spawn, endpoints));
+        let begin = |recording: Recording| recording.begin(spawn.clone(), Header::new(role, now, &config, &entropy));
+        let (tap, recorder) = recording.map(begin).unzip();
+        let machine = Machine::new(machine, tap.map(Box::new));
+        let shared = Arc::new(Shared::new(machine, spawn, endpoints, recorder));
         (Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config))
     }
 
@@ -259,6 +282,20 @@ impl Line {
             state.wake_driver();
         }
         self.ended().await
+    }
+
+    /// Waits until the line is over and its trace is written to its end, if it is recorded.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if writing it failed.
+    ///
+    /// # Cancel safety
+    /// Safe; it is written all the same.
+    pub async fn traced(&self) -> Result<(), Error> {
+        match &self.0.shared.recorder {
+            Some(recorder) => recorder.written().await.map_err(Error::Io),
+            None => Ok(()),
+        }
     }
 
     /// Says goodbye behind everything that was sent before, and does not wait.

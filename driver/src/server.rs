@@ -20,6 +20,7 @@ use self::coming::start;
 #[cfg(feature = "mount")]
 pub(crate) use self::entrance::Entrance;
 use crate::address::{Address, AddressError, IntoAddress};
+use crate::blocking::blocking;
 use crate::builder::settings;
 use crate::client::within;
 use crate::config::Config;
@@ -27,6 +28,7 @@ use crate::error::{Error, Failure};
 use crate::line::Line;
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime};
+use crate::trace::Traces;
 #[cfg(feature = "tls")]
 use crate::transport::ServerTls;
 use crate::transport::{self, Channel, ListenOptions, Listener};
@@ -53,6 +55,7 @@ struct Listening {
     on_line: Option<OnLine>,
     config: Config,
     max_lines: usize,
+    traces: Traces,
 }
 
 #[derive(Default)]
@@ -87,6 +90,7 @@ pub struct ServerBuilder<R> {
     router: Router,
     on_line: Option<OnLine>,
     max_lines: usize,
+    traces: Traces,
 }
 
 /// How a shutdown went.
@@ -111,6 +115,7 @@ impl<R: Runtime + Default> Server<R> {
             router: Router::new(),
             on_line: None,
             max_lines: usize::MAX,
+            traces: Traces::default(),
         }
     }
 }
@@ -157,20 +162,25 @@ impl<R: Runtime> ServerBuilder<R> {
     /// Listens. Without a handler, what a line sends waits for [`Line::messages`] in an [`on_line`](Self::on_line).
     ///
     /// # Errors
-    /// [`Error::Address`]; [`Error::Action`] for handlers that can't be; [`Error::Io`] if the address can't be listened on.
+    /// [`Error::Address`]; [`Error::Action`] for handlers that can't be; [`Error::Io`] if the address can't be listened on, or
+    /// there is no folder for traces.
     ///
     /// # Cancel safety
     /// Dropped early, nothing listens.
     pub async fn serve(self) -> Result<Server<R>, Error> {
-        let ServerBuilder { runtime, address, config, options, router, on_line, max_lines } = self;
+        let ServerBuilder { runtime, address, config, options, router, on_line, max_lines, traces } = self;
         let address = address?;
         router.check()?;
         #[cfg(feature = "mount")]
         let origins = options.origins.clone().into();
+        let traces = match traces.is_nowhere() {
+            true => traces,
+            false => blocking(&*runtime.spawner(), || traces.of_server()).await??,
+        };
         let listening = transport::listen(&runtime, &address, options).await;
         let (listener, address) = listening.map_err(|error| error.about(format_args!("can't listen on {address}")))?;
         let book = Mutex::new(Book { listening: true, ..Book::default() });
-        let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config, max_lines });
+        let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config, max_lines, traces });
         runtime.spawner().spawn(Box::pin(accept(runtime.clone(), listener, shared.clone())));
         tracing::debug!(%address, "listening");
         Ok(Server {

@@ -31,6 +31,7 @@ use crate::machine::Machine;
 use crate::recycled::Recycled;
 use crate::runtime::{Endpoints, Spawn};
 use crate::slab::{Keys, Slab};
+use crate::trace::Recorder;
 use crate::types::Types;
 use crate::waiters::Waiters;
 
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     pub(crate) spawn: Arc<dyn Spawn>,
     pub(crate) endpoints: Endpoints,
+    pub(crate) recorder: Option<Arc<Recorder>>,
 }
 
 pub(crate) struct State {
@@ -111,8 +113,33 @@ pub(crate) struct Names {
 }
 
 impl Shared {
-    pub(crate) fn new(machine: Machine, spawn: Arc<dyn Spawn>, endpoints: Endpoints) -> Shared {
-        Shared { state: Mutex::new(State::new(machine)), spawn, endpoints }
+    pub(crate) fn new(
+        machine: Machine,
+        spawn: Arc<dyn Spawn>,
+        endpoints: Endpoints,
+        recorder: Option<Arc<Recorder>>,
+    ) -> Shared {
+        Shared { state: Mutex::new(State::new(machine)), spawn, endpoints, recorder }
+    }
+
+    /// What was noted of the machine goes to be written.
+    pub(crate) fn hand_over_notes(&self) {
+        if let Some(recorder) = &self.recorder {
+            let notes = self.lock().machine.take_notes();
+            if !notes.is_empty() {
+                recorder.push(notes, false);
+            }
+        }
+    }
+
+    /// The same, and nothing follows.
+    pub(crate) fn end_notes(&self) {
+        if let Some(recorder) = &self.recorder {
+            let notes = self.lock().machine.end_notes();
+            if let Some(notes) = notes {
+                recorder.push(notes, true);
+            }
+        }
     }
 
     pub(crate) fn lock(&self) -> Guard<'_> {

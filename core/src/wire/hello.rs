@@ -229,8 +229,22 @@ impl Hello {
         len.checked_add(PREFIX)
     }
 
-    /// Reads one from the start of `input`: the hello and its length in octets, or how many octets are needed to go on.
-    pub(crate) fn decode(input: &[u8]) -> Result<(Hello, usize), Stop> {
+    /// Decodes the hello at the start of `input`: the hello and its length in octets.
+    ///
+    /// `Ok(None)` when it goes on behind the end of `input`.
+    ///
+    /// # Errors
+    /// What makes it no hello, or not one of this version, as soon as that is certain.
+    pub fn decode(input: &[u8]) -> Result<Option<(Hello, usize)>, PeerError> {
+        match Hello::read(input) {
+            Ok(found) => Ok(Some(found)),
+            Err(Stop::Need(_)) => Ok(None),
+            Err(Stop::Bad(error)) => Err(error),
+        }
+    }
+
+    /// As [`decode`](Hello::decode), or how many octets are needed to go on.
+    pub(crate) fn read(input: &[u8]) -> Result<(Hello, usize), Stop> {
         recognise(input)?;
         let Some(&[low, high]) = input.get(MAGIC.len()..PREFIX) else { return Err(Stop::Need(PREFIX)) };
         let len = usize::from(u16::from_le_bytes([low, high]));

@@ -47,7 +47,9 @@ impl<'a, R: Runtime> Coming<'a, R> {
     pub(super) fn enter(self, book: &mut Book, shared: &Listening) -> Entered<R> {
         let Coming { runtime, spawn, stream, endpoints, entropy } = self;
         let (clock, config) = (runtime.clock(), shared.config.clone());
-        let (line, driver) = Line::new(Role::Server, stream, clock, spawn.clone(), endpoints, config, entropy);
+        let recording = shared.traces.of_line(book.came + 1);
+        let (line, driver) =
+            Line::recorded(Role::Server, stream, clock, spawn.clone(), endpoints, config, entropy, recording);
         Entered { number: book.enter(&line), line, driver, spawn }
     }
 }

@@ -67,7 +67,7 @@ impl<S: Storage> Connection<S> {
 
     fn hello<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
         let State::Hello { unsaid } = self.state else { return Err(Stop::Need(1)) };
-        let (hello, consumed) = Hello::decode(input)?;
+        let (hello, consumed) = Hello::read(input)?;
         let theirs = hello.limits;
         // The client has no id to offer; the server must give one.
         if (hello.session == [0; 16]) != self.is_server {

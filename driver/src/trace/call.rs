@@ -1,0 +1,414 @@
+//! What a machine is told, by the world and by the application.
+
+use std::time::Duration;
+
+use ropeway_core::{
+    Accept, Action, CloseCode, Code, Connection, FlowId, Instant, Kind, LaneId, Offer, Respond, Send, Table,
+};
+
+use super::field::{Bad, Field, Fields, numbered};
+use super::outcome::Outcome;
+use crate::memory::Grown;
+
+/// The most octets that a machine is given to send at once, and the longest name: more than any frame holds, so that what
+/// lies behind them is of no matter.
+pub(crate) const MOST: usize = 64 * 1024;
+/// The most octets that a machine is asked for at once.
+pub(crate) const MOST_OUTPUT: usize = 256 * 1024;
+
+/// What a machine was told: one of the methods of [`Connection`] that change it, with its arguments but for the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Call<'a> {
+    /// Octets came: a frame, or the hello. If the peer erred, as many as show it, and at most 64 KiB.
+    Input {
+        /// What came.
+        octets: &'a [u8],
+    },
+    /// Octets came that were the beginning of a frame, and left.
+    Partial {
+        /// How many there were.
+        len: u64,
+    },
+    /// Octets came after the end.
+    Ignored {
+        /// How many.
+        len: u64,
+    },
+    /// A deadline may have passed.
+    Timeout,
+    /// The transport ended.
+    Eof,
+    /// What is to be sent?
+    Transmit {
+        /// Octets there was room for, at most 256 KiB.
+        room: usize,
+    },
+    /// [`Connection::ping`].
+    Ping,
+    /// [`Connection::go_away`].
+    GoAway,
+    /// [`Connection::close`].
+    Close {
+        /// Why.
+        code: CloseCode,
+        /// Why, for a person.
+        reason: &'a str,
+    },
+    /// [`Connection::define`].
+    Define {
+        /// Which table.
+        table: Table,
+        /// The name.
+        name: &'a str,
+        /// The number of the shape behind it.
+        fingerprint: Option<u64>,
+    },
+    /// [`Connection::notify`].
+    Notify(Said<'a>),
+    /// [`Connection::request`].
+    Request(Said<'a>),
+    /// [`Connection::respond`].
+    Respond {
+        /// The exchange.
+        lane: LaneId,
+        /// How it went.
+        code: Code,
+        /// What the body is.
+        kind: Kind,
+        /// The size of the whole body, if it is not all here.
+        size: Option<u64>,
+        /// How many flows are offered with it.
+        attached: u16,
+        /// Whether more answers follow.
+        more: bool,
+        /// The body.
+        given: Given<'a>,
+    },
+    /// [`Connection::respond_code`].
+    RespondCode {
+        /// The exchange.
+        lane: LaneId,
+        /// The answer.
+        code: Code,
+    },
+    /// [`Connection::update`].
+    Update {
+        /// The exchange.
+        lane: LaneId,
+        /// What the body is.
+        kind: Kind,
+        /// The body.
+        given: Given<'a>,
+    },
+    /// [`Connection::body`].
+    Body {
+        /// The exchange.
+        lane: LaneId,
+        /// More of the body.
+        given: Given<'a>,
+    },
+    /// [`Connection::abort`].
+    Abort {
+        /// The exchange.
+        lane: LaneId,
+        /// Why.
+        code: Code,
+    },
+    /// [`Connection::take_message`].
+    TakeMessage {
+        /// Octets of its body.
+        len: usize,
+    },
+    /// [`Connection::take_lane`].
+    TakeLane {
+        /// The exchange.
+        lane: LaneId,
+        /// Octets.
+        len: usize,
+    },
+    /// [`Connection::offer`].
+    Offer {
+        /// The exchange.
+        lane: LaneId,
+        /// Whether it is a stream.
+        push: bool,
+        /// Its size, if known.
+        size: Option<u64>,
+        /// Its media type.
+        media: &'a str,
+        /// Its name.
+        name: &'a str,
+    },
+    /// [`Connection::accept`].
+    Accept {
+        /// The flow.
+        flow: FlowId,
+        /// What is wanted.
+        accept: Accept,
+    },
+    /// [`Connection::begin`].
+    Begin {
+        /// The flow.
+        flow: FlowId,
+        /// The offset of the first octet.
+        start: u64,
+    },
+    /// [`Connection::data`].
+    Data {
+        /// The flow.
+        flow: FlowId,
+        /// More of it.
+        given: Given<'a>,
+    },
+    /// [`Connection::finish`].
+    Finish {
+        /// The flow.
+        flow: FlowId,
+        /// BLAKE3 of the content.
+        digest: Option<[u8; 32]>,
+    },
+    /// [`Connection::cancel`].
+    Cancel {
+        /// The flow.
+        flow: FlowId,
+        /// Why.
+        code: Code,
+    },
+    /// [`Connection::done`].
+    Done {
+        /// The flow.
+        flow: FlowId,
+        /// How it went.
+        code: Code,
+    },
+    /// [`Connection::pause`].
+    Pause {
+        /// The flow.
+        flow: FlowId,
+        /// Paused, or going on?
+        on: bool,
+    },
+    /// [`Connection::take_flow`].
+    TakeFlow {
+        /// The flow.
+        flow: FlowId,
+        /// Octets.
+        len: usize,
+    },
+}
+
+/// A message that was to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// What it is for.
+    pub action: Action,
+    /// What the body is.
+    pub kind: Kind,
+    /// The size of the whole body, if it is not all here.
+    pub size: Option<u64>,
+    /// How many flows are offered with it.
+    pub attached: u16,
+    /// How long an answer is waited for, if that was said.
+    pub timeout: Option<Duration>,
+    /// The body.
+    pub given: Given<'a>,
+}
+
+/// Octets that a machine was given to send, of which it took the first, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given<'a> {
+    /// How many were given, at most 64 KiB.
+    pub len: usize,
+    /// Those that were taken.
+    pub taken: &'a [u8],
+}
+
+super::field::fields! {
+    Said<'a>, Said { action, kind, size, attached, timeout, given }
+}
+
+impl<'a> Field<'a> for Given<'a> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.len.put(out);
+        self.taken.put(out);
+    }
+
+    fn take(from: &mut Fields<'a>) -> Result<Given<'a>, Bad> {
+        let (len, taken) = (from.field("given")?, from.field::<&[u8]>("taken")?);
+        if len <= MOST && taken.len() <= len { Ok(Given { len, taken }) } else { Err(from.bad()) }
+    }
+}
+
+// The kinds of records.
+numbered!(Call<'a>, Call {
+    1 Input { octets };
+    2 Partial { len };
+    3 Ignored { len };
+    4 Timeout;
+    5 Eof;
+    6 Transmit { room };
+    16 Ping;
+    17 GoAway;
+    18 Close { code, reason };
+    19 Define { table, name, fingerprint };
+    20 Notify(said);
+    21 Request(said);
+    22 Respond { lane, code, kind, size, attached, more, given };
+    23 RespondCode { lane, code };
+    24 Update { lane, kind, given };
+    25 Body { lane, given };
+    26 Abort { lane, code };
+    27 TakeMessage { len };
+    28 TakeLane { lane, len };
+    29 Offer { lane, push, size, media, name };
+    30 Accept { flow, accept };
+    31 Begin { flow, start };
+    32 Data { flow, given };
+    33 Finish { flow, digest };
+    34 Cancel { flow, code };
+    35 Done { flow, code };
+    36 Pause { flow, on };
+    37 TakeFlow { flow, len };
+});
+
+impl<'a> Call<'a> {
+    /// What it is called.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Call::Input { .. } => "input",
+            Call::Partial { .. } => "partial",
+            Call::Ignored { .. } => "ignored",
+            Call::Timeout => "timeout",
+            Call::Eof => "eof",
+            Call::Transmit { .. } => "output",
+            Call::Ping => "ping",
+            Call::GoAway => "go_away",
+            Call::Close { .. } => "close",
+            Call::Define { .. } => "define",
+            Call::Notify(_) => "notify",
+            Call::Request(_) => "request",
+            Call::Respond { .. } => "respond",
+            Call::RespondCode { .. } => "respond_code",
+            Call::Update { .. } => "update",
+            Call::Body { .. } => "body",
+            Call::Abort { .. } => "abort",
+            Call::TakeMessage { .. } => "take_message",
+            Call::TakeLane { .. } => "take_lane",
+            Call::Offer { .. } => "offer",
+            Call::Accept { .. } => "accept",
+            Call::Begin { .. } => "begin",
+            Call::Data { .. } => "data",
+            Call::Finish { .. } => "finish",
+            Call::Cancel { .. } => "cancel",
+            Call::Done { .. } => "done",
+            Call::Pause { .. } => "pause",
+            Call::TakeFlow { .. } => "take_flow",
+        }
+    }
+
+    /// What it gave a machine to send.
+    pub(super) fn given(&self) -> Option<&Given<'a>> {
+        match self {
+            Call::Notify(said) | Call::Request(said) => Some(&said.given),
+            Call::Respond { given, .. }
+            | Call::Update { given, .. }
+            | Call::Body { given, .. }
+            | Call::Data { given, .. } => Some(given),
+            _ => None,
+        }
+    }
+
+    /// Tells it a machine. `block` is where the machine finds its octets, and puts its own.
+    pub(super) fn tell<'b>(
+        &self,
+        machine: &mut Connection<Grown>,
+        now: Instant,
+        block: &'b mut Vec<u8>,
+    ) -> Outcome<'b> {
+        block.clear();
+        if let Some(given) = self.given() {
+            block.extend_from_slice(given.taken);
+            block.resize(given.len, 0);
+        }
+        match *self {
+            Call::Input { octets } => {
+                block.extend_from_slice(octets);
+                step(machine, now, block)
+            }
+            Call::Partial { .. } => match machine.handle_input(now, block) {
+                Ok(_) => Outcome::Done,
+                Err(error) => Outcome::Erred(error),
+            },
+            Call::Ignored { .. } => {
+                block.push(0);
+                step(machine, now, block)
+            }
+            Call::Timeout => machine.handle_timeout(now).into(),
+            Call::Eof => machine.handle_eof().into(),
+            Call::Transmit { room } => {
+                block.resize(room.min(MOST_OUTPUT), 0);
+                let len = machine.poll_transmit(now, block);
+                Outcome::Output(&block[..len])
+            }
+            Call::Ping => machine.ping().into(),
+            Call::GoAway => machine.go_away().into(),
+            Call::Close { code, reason } => {
+                machine.close(code, reason);
+                Outcome::Done
+            }
+            Call::Define { table, name, fingerprint } => machine.define(table, name, fingerprint).into(),
+            Call::Notify(said) => machine.notify(now, &said.send(block)).into(),
+            Call::Request(said) => machine.request(now, &said.send(block)).into(),
+            Call::Respond { lane, code, kind, size, attached, more, .. } => {
+                let body = ropeway_core::Body { kind, bytes: &block[..] };
+                machine.respond(lane, &Respond { code, body, size, attached, more }).into()
+            }
+            Call::RespondCode { lane, code } => machine.respond_code(lane, code).into(),
+            Call::Update { lane, kind, .. } => {
+                machine.update(lane, ropeway_core::Body { kind, bytes: &block[..] }).into()
+            }
+            Call::Body { lane, .. } => machine.body(now, lane, block).into(),
+            Call::Abort { lane, code } => machine.abort(lane, code).into(),
+            Call::TakeMessage { len } => {
+                machine.take_message(len);
+                Outcome::Done
+            }
+            Call::TakeLane { lane, len } => {
+                machine.take_lane(lane, len);
+                Outcome::Done
+            }
+            Call::Offer { lane, push, size, media, name } => {
+                machine.offer(lane, &Offer { push, size, media, name }).into()
+            }
+            Call::Accept { flow, accept } => machine.accept(flow, &accept).into(),
+            Call::Begin { flow, start } => machine.begin(now, flow, start).into(),
+            Call::Data { flow, .. } => machine.data(now, flow, block).into(),
+            Call::Finish { flow, digest } => machine.finish(now, flow, digest).into(),
+            Call::Cancel { flow, code } => machine.cancel(flow, code).into(),
+            Call::Done { flow, code } => machine.done(flow, code).into(),
+            Call::Pause { flow, on } => machine.pause(flow, on).into(),
+            Call::TakeFlow { flow, len } => {
+                machine.take_flow(flow, len);
+                Outcome::Done
+            }
+        }
+    }
+}
+
+impl Said<'_> {
+    fn send<'b>(&self, bytes: &'b [u8]) -> Send<'b> {
+        let Said { action, kind, size, attached, timeout, .. } = *self;
+        Send { action, body: ropeway_core::Body { kind, bytes }, size, attached, timeout }
+    }
+}
+
+/// Gives a machine octets of which it is to take all.
+fn step<'b>(machine: &mut Connection<Grown>, now: Instant, octets: &'b mut [u8]) -> Outcome<'b> {
+    let len = octets.len();
+    match machine.handle_input(now, octets) {
+        Ok(step) if step.consumed == len => step.event.into(),
+        Ok(step) => Outcome::Consumed(step.consumed),
+        Err(error) => Outcome::Erred(error),
+    }
+}

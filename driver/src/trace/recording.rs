@@ -1,0 +1,263 @@
+//! Where the records of a line go: to a writer, off the threads that run tasks, as fast as that is.
+
+use std::fmt;
+use std::fs::File;
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use super::header::Header;
+use super::redact::Redactor;
+use super::tap::Tap;
+use crate::runtime::Spawn;
+
+/// Octets that wait for the disk at once.
+const LIMIT: usize = 8 * 1024 * 1024;
+
+/// Where the trace of a line goes, and what is in it.
+///
+/// Records are put together where the line works, and written on the runtime's pool for work that blocks. When more wait to be
+/// written than the limit allows, the recording ends with a record that tells how many are missing; when writing fails, it ends
+/// there, and the log says so. The line goes on in both cases as if nothing were recorded.
+pub struct Recording {
+    sink: Sink,
+    limit: usize,
+    redacts: bool,
+}
+
+enum Sink {
+    /// Created when the first record is written.
+    File(PathBuf),
+    Writer(Box<dyn Write + Send>),
+}
+
+impl Recording {
+    /// Into a file, which is created, or replaced.
+    pub fn to_file(path: impl Into<PathBuf>) -> Recording {
+        Recording::of(Sink::File(path.into()))
+    }
+
+    /// Into anything. It is flushed at the end.
+    pub fn to(writer: impl Write + Send + 'static) -> Recording {
+        Recording::of(Sink::Writer(Box::new(writer)))
+    }
+
+    fn of(sink: Sink) -> Recording {
+        Recording { sink, limit: LIMIT, redacts: false }
+    }
+
+    /// How many octets may wait to be written, 8 MiB if it is not said. Of a batch the writer is busy with, all counts.
+    pub fn limit(mut self, octets: usize) -> Recording {
+        self.limit = octets;
+        self
+    }
+
+    /// Puts zeros in the place of bodies, of the contents, names, media types and digests of flows, and of the texts of goodbyes.
+    /// Lengths and all else stay as they are, the names of actions and types too, and so does the replay.
+    pub fn without_bodies(mut self) -> Recording {
+        self.redacts = true;
+        self
+    }
+
+    /// Creates the file now. Blocking.
+    pub(crate) fn create(mut self) -> io::Result<Recording> {
+        self.sink.writer()?;
+        Ok(self)
+    }
+
+    /// The recording begins.
+    pub(crate) fn begin(self, spawn: Arc<dyn Spawn>, mut header: Header) -> (Tap, Arc<Recorder>) {
+        let Recording { sink, limit, redacts } = self;
+        header.redacted = redacts;
+        let redactor = redacts.then(|| Redactor::new(&header));
+        let queue = Queue { chunks: Vec::new(), busy: false, last: false, outcome: None, waiters: Vec::new() };
+        let shared = Arc::new(Recorder {
+            queue: Mutex::new(queue),
+            output: Mutex::new(Some(Writer { sink, redactor })),
+            waiting: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
+            limit,
+            spawn,
+        });
+        (Tap::new(&header, shared.clone()), shared)
+    }
+}
+
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Recording");
+        if let Sink::File(path) = &self.sink {
+            shown.field("file", path);
+        }
+        shown.field("limit", &self.limit).field("redacts", &self.redacts).finish_non_exhaustive()
+    }
+}
+
+impl Sink {
+    fn writer(&mut self) -> io::Result<&mut (dyn Write + Send)> {
+        if let Sink::File(path) = self {
+            *self = Sink::Writer(Box::new(File::create(path)?));
+        }
+        match self {
+            Sink::Writer(writer) => Ok(writer),
+            Sink::File(_) => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// Takes records and writes them.
+pub(crate) struct Recorder {
+    queue: Mutex<Queue>,
+    /// Whoever writes holds it; gone once all is written.
+    output: Mutex<Option<Writer>>,
+    /// Octets that were handed over and are not written yet.
+    waiting: AtomicUsize,
+    /// Writing has failed: nothing more is wanted.
+    over: AtomicBool,
+    limit: usize,
+    spawn: Arc<dyn Spawn>,
+}
+
+struct Queue {
+    chunks: Vec<Vec<u8>>,
+    /// Somebody writes, or is about to.
+    busy: bool,
+    /// Nothing more will come.
+    last: bool,
+    outcome: Option<Result<(), Arc<io::Error>>>,
+    waiters: Vec<Waker>,
+}
+
+struct Writer {
+    sink: Sink,
+    redactor: Option<Redactor>,
+}
+
+impl Recorder {
+    /// Whether so many octets more may wait.
+    pub(super) fn has_room(&self, octets: usize) -> bool {
+        self.waiting.load(Ordering::Relaxed).saturating_add(octets) <= self.limit
+    }
+
+    /// Whether nothing more is wanted.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Takes records to be written. Not to be called under the lock of a line: the work may be done at once.
+    pub(crate) fn push(self: &Arc<Recorder>, chunk: Vec<u8>, last: bool) {
+        self.waiting.fetch_add(chunk.len(), Ordering::Relaxed);
+        let begins = {
+            let mut queue = self.queue();
+            queue.chunks.push(chunk);
+            queue.last |= last;
+            !std::mem::replace(&mut queue.busy, true)
+        };
+        if begins {
+            let job = Job(Some(self.clone()));
+            self.spawn.spawn_blocking(Box::new(move || job.run()));
+        }
+    }
+
+    /// Waits until all is written, or writing has failed.
+    pub(crate) async fn written(&self) -> Result<(), Arc<io::Error>> {
+        poll_fn(|cx| {
+            let mut queue = self.queue();
+            if let Some(outcome) = &queue.outcome {
+                return Poll::Ready(outcome.clone());
+            }
+            if !queue.waiters.iter().any(|waiter| waiter.will_wake(cx.waker())) {
+                queue.waiters.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Writes until there is nothing left.
+    fn work(&self) {
+        loop {
+            let (chunks, last) = {
+                let mut queue = self.queue();
+                if queue.chunks.is_empty() {
+                    queue.busy = false;
+                    return;
+                }
+                (std::mem::take(&mut queue.chunks), queue.last)
+            };
+            let octets = chunks.iter().map(Vec::len).sum();
+            let written = self.write(chunks, last);
+            self.waiting.fetch_sub(octets, Ordering::Relaxed);
+            match written {
+                Ok(()) if last => self.end(Ok(())),
+                Ok(()) => {}
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn write(&self, chunks: Vec<Vec<u8>>, last: bool) -> io::Result<()> {
+        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
+        // What comes behind a failure goes nowhere.
+        let Some(Writer { sink, redactor }) = &mut *output else { return Ok(()) };
+        let to = sink.writer()?;
+        for chunk in chunks {
+            match redactor {
+                Some(redactor) => to.write_all(redactor.pass(&chunk))?,
+                None => to.write_all(&chunk)?,
+            }
+        }
+        if last {
+            to.flush()?;
+            *output = None;
+        }
+        Ok(())
+    }
+
+    fn fail(&self, error: io::Error) {
+        self.over.store(true, Ordering::Relaxed);
+        *self.output.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        tracing::warn!(%error, "recording a line failed, and ends");
+        self.end(Err(Arc::new(error)));
+    }
+
+    fn end(&self, outcome: Result<(), Arc<io::Error>>) {
+        let waiters = {
+            let mut queue = self.queue();
+            queue.outcome.get_or_insert(outcome);
+            std::mem::take(&mut queue.waiters)
+        };
+        waiters.into_iter().for_each(Waker::wake);
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The work of writing, which is done also if the runtime ends and drops it.
+struct Job(Option<Arc<Recorder>>);
+
+impl Job {
+    fn run(mut self) {
+        if let Some(recorder) = self.0.as_ref() {
+            recorder.work();
+        }
+        self.0 = None;
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let Some(recorder) = self.0.take() else { return };
+        if std::thread::panicking() {
+            recorder.fail(io::Error::other("what writes the trace panicked"));
+            recorder.queue().busy = false;
+        } else {
+            recorder.work();
+        }
+    }
+}

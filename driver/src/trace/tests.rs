@@ -1,0 +1,572 @@
+use std::future::Future;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use quickcheck::{QuickCheck, TestResult};
+use ropeway_core::{
+    Accept, Action, Body, CloseCode, Code, Connection, Event, Instant, Kind, Offer, Reason, Respond, Send, Table,
+};
+
+use super::*;
+use crate::config::Config;
+use crate::line::Role;
+use crate::machine::Machine;
+use crate::memory::growing;
+use crate::runtime::Spawn;
+
+/// Does blocking work when told to, or at once.
+#[derive(Default)]
+struct Pool {
+    waits: bool,
+    work: Mutex<Vec<Box<dyn FnOnce() + std::marker::Send>>>,
+}
+
+impl Pool {
+    fn run(&self) {
+        let work = std::mem::take(&mut *self.work.lock().unwrap_or_else(PoisonError::into_inner));
+        work.into_iter().for_each(|work| work());
+    }
+}
+
+impl Spawn for Pool {
+    fn spawn(&self, _: Pin<Box<dyn Future<Output = ()> + std::marker::Send>>) {}
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + std::marker::Send>) {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        if !self.waits {
+            self.run();
+        }
+    }
+
+    fn now(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// A disk. Clones are the same.
+#[derive(Clone, Default)]
+struct Disk {
+    octets: Arc<Mutex<Vec<u8>>>,
+    /// More does not fit.
+    most: Option<usize>,
+}
+
+impl Disk {
+    fn octets(&self) -> Vec<u8> {
+        self.octets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Write for Disk {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let mut all = self.octets.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.most.is_some_and(|most| all.len() + octets.len() > most) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        all.extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Two machines, both recorded, and time that moves with each step.
+struct Pair {
+    ends: [(Machine, Arc<Recorder>); 2],
+    now: u64,
+}
+
+const NEAR: usize = 0;
+const FAR: usize = 1;
+const NUMBER: Action = Action::Number(7);
+
+impl Pair {
+    fn new(pool: &Arc<Pool>, recordings: [Recording; 2]) -> Pair {
+        let mut config = Config::DEFAULT;
+        (config.protocol.max_frame, config.protocol.window, config.outbox) = (2048, 4096, 8192);
+        let now = Instant::from_micros(1000);
+        let mut role = Role::Client;
+        let ends = recordings.map(|recording| {
+            let memory = growing(config.lanes, config.flows, config.outbox);
+            let (entropy, header) = ([7; 32], Header::new(role, now, &config, &[7; 32]));
+            let machine = match role {
+                Role::Client => Connection::client(now, config.protocol, entropy, memory),
+                Role::Server => Connection::server(now, config.protocol, entropy, memory),
+            };
+            role = Role::Server;
+            let (tap, recorder) = recording.begin(pool.clone(), header);
+            (Machine::new(machine, Some(Box::new(tap))), recorder)
+        });
+        Pair { ends, now: 1000 }
+    }
+
+    fn now(&mut self) -> Instant {
+        self.now += 10;
+        Instant::from_micros(self.now)
+    }
+
+    fn near(&mut self) -> &mut Machine {
+        &mut self.ends[NEAR].0
+    }
+
+    fn far(&mut self) -> &mut Machine {
+        &mut self.ends[FAR].0
+    }
+
+    /// Moves what there is from both ends to the others, in pieces; what happened at each.
+    fn settle(&mut self) -> Vec<(usize, Event<Vec<u8>>)> {
+        let mut all = Vec::new();
+        for end in [NEAR, FAR, NEAR, FAR] {
+            let mut block = vec![0; 5000];
+            let now = self.now();
+            let len = self.ends[end].0.poll_transmit(now, &mut block);
+            let other = 1 - end;
+            let mut at = 0;
+            for upto in [len / 2, len] {
+                while at < upto {
+                    let now = self.now();
+                    let Ok(step) = self.ends[other].0.handle_input(now, &mut block[at..upto]) else { break };
+                    all.extend(step.event.map(|event| (other, event.map(<[u8]>::to_vec))));
+                    at += step.consumed;
+                    if step.consumed == 0 {
+                        break;
+                    }
+                }
+            }
+            self.hand_over(end);
+        }
+        all
+    }
+
+    fn hand_over(&mut self, end: usize) {
+        let (machine, recorder) = &mut self.ends[end];
+        let notes = machine.take_notes();
+        if !notes.is_empty() {
+            recorder.push(notes, false);
+        }
+    }
+
+    fn end(mut self) {
+        for (machine, recorder) in &mut self.ends {
+            machine.handle_eof();
+            recorder.push(machine.end_notes().expect("it is recorded"), true);
+        }
+    }
+}
+
+/// The one of these events that came to this end and is wanted.
+fn came<T>(events: &[(usize, Event<Vec<u8>>)], at: usize, wanted: impl Fn(&Event<Vec<u8>>) -> Option<T>) -> T {
+    events.iter().filter(|(end, _)| *end == at).find_map(|(_, event)| wanted(event)).expect("it came")
+}
+
+/// A line on which there is something of everything.
+fn talk(pair: &mut Pair) {
+    assert!(pair.near().ping().is_err(), "too early");
+    pair.settle();
+    let now = pair.now();
+    let action = Action::Name(pair.near().define(Table::Actions, "echo", None).expect("room"));
+    let kind = Kind::Typed(pair.near().define(Table::Types, "Entry", Some(9)).expect("room"));
+    pair.near().notify(Instant::ZERO, &Send::text(NUMBER, "a secret notice")).expect("room");
+    pair.near().ping().expect("open");
+    let timeout = Some(Duration::from_secs(3600));
+    let request = Send { timeout, attached: 2, ..Send::new(action, kind, b"a secret question") };
+    let ours = pair.near().request(now, &request).expect("room").lane.expect("a request has one");
+    let offer = Offer { media: "secret/type", ..Offer::file("secret.txt", 3000) };
+    let file = pair.near().offer(ours, &offer).expect("room");
+    let stream = pair.near().offer(ours, &Offer::STREAM).expect("room");
+    assert!(pair.near().offer(ours, &Offer::STREAM).is_err(), "two were announced");
+    let events = pair.settle();
+    let theirs = came(&events, FAR, |event| if let Event::Message(message) = event { message.lane } else { None });
+    pair.far().take_message(17);
+    pair.far().update(theirs, Body { kind: Kind::Text, bytes: b"half of the secret" }).expect("room");
+    let [file_there, stream_there] = [false, true].map(|wanted| {
+        came(&events, FAR, |event| match event {
+            Event::Offer { flow, push, .. } if *push == wanted => Some(*flow),
+            _ => None,
+        })
+    });
+    pair.far().accept(file_there, &Accept { start: 100, end: None, prefix: Some([0x5e; 32]) }).expect("offered");
+    pair.settle();
+    let content = [b's'; 3000];
+    let now = pair.now();
+    pair.near().begin(now, file, 100).expect("accepted");
+    let mut at = 100;
+    while at < content.len() {
+        let now = pair.now();
+        match pair.near().data(now, file, &content[at..]) {
+            Ok(taken) => at += taken,
+            Err(_) => drop(pair.settle()),
+        }
+    }
+    pair.settle();
+    let now = pair.now();
+    pair.near().pause(file, true).expect("it runs");
+    pair.near().pause(file, false).expect("it rests");
+    pair.near().finish(now, file, Some([0xd1; 32])).expect("all was sent");
+    let _ = pair.near().data(now, stream, b"secret");
+    pair.settle();
+    pair.far().take_flow(file_there, 2900);
+    pair.far().done(file_there, Code::OK).expect("it is there");
+    pair.far().done(stream_there, Code::CANCELLED).expect("open");
+    pair.near().cancel(stream, Code::INTERNAL).expect("open");
+    // An answer larger than a frame, and than there is room for at once.
+    let answer = vec![b'S'; 100_000];
+    let sent = pair.far().respond(theirs, &Respond::bytes(&answer)).expect("room");
+    let mut at = sent.taken;
+    while at < answer.len() {
+        let now = pair.now();
+        match pair.far().body(now, theirs, &answer[at..]) {
+            Ok(taken) => at += taken,
+            Err(_) => {
+                let events = pair.settle();
+                for (_, event) in events {
+                    match event {
+                        Event::Response(answer) => pair.near().take_lane(ours, answer.body.bytes.len()),
+                        Event::Piece { bytes, .. } => pair.near().take_lane(ours, bytes.len()),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    pair.settle();
+    let now = pair.now();
+    let second = pair.near().request(now, &Send::bytes(NUMBER, &[])).expect("room").lane.expect("a request has one");
+    pair.near().request(now, &Send::bytes(NUMBER, &[])).expect("room");
+    pair.near().abort(second, Code::CANCELLED).expect("open");
+    let events = pair.settle();
+    let lane = came(&events, FAR, |event| match event {
+        Event::Message(message) if message.lane.is_some_and(|lane| lane.number() != second.number()) => message.lane,
+        _ => None,
+    });
+    pair.far().respond_code(lane, Code::REJECTED).expect("open");
+    pair.settle();
+    // A message whose deadline passes, and pings that are due by then.
+    let timeout = Some(Duration::from_millis(1));
+    let now = pair.now();
+    pair.near().request(now, &Send { timeout, ..Send::text(NUMBER, "") }).expect("room");
+    pair.now += 20_000_000;
+    for end in [NEAR, FAR] {
+        let now = pair.now();
+        while pair.ends[end].0.handle_timeout(now).is_some() {}
+    }
+    pair.settle();
+    pair.far().go_away().expect("open");
+    pair.settle();
+    let now = pair.now();
+    assert!(pair.near().notify(now, &Send::text(NUMBER, "")).is_err(), "away");
+    pair.near().close(CloseCode::DONE, "a secret reason");
+    pair.settle();
+    let now = pair.now();
+    let _ = pair.far().handle_input(now, &mut [1, 2, 3]);
+}
+
+/// The traces of both ends of such a line.
+fn talked(with: impl Fn(Recording) -> Recording) -> [Vec<u8>; 2] {
+    let disks = [Disk::default(), Disk::default()];
+    let recordings = disks.each_ref().map(|disk| with(Recording::to(disk.clone())));
+    let mut pair = Pair::new(&Arc::default(), recordings);
+    talk(&mut pair);
+    pair.end();
+    disks.map(|disk| disk.octets())
+}
+
+fn replay(trace: &[u8]) -> Result<Replayed, TraceError> {
+    Trace::new(trace)?.replay()
+}
+
+/// What of each record: where it begins, and what it was.
+fn records(trace: &[u8]) -> Vec<(u64, String, String)> {
+    let mut trace = Trace::new(trace).expect("a trace");
+    let mut all = Vec::new();
+    while let Some(record) = trace.next_record().expect("whole") {
+        all.push((record.offset, record.call.name().into(), Described::from(&record.outcome).to_string()));
+    }
+    all
+}
+
+#[test]
+fn a_recording_replays_exactly() {
+    for trace in talked(|recording| recording) {
+        let replayed = replay(&trace).expect("it replays");
+        assert_eq!(replayed.records, records(&trace).len() as u64);
+        assert!(replayed.events > 10 && replayed.sent > 100 && replayed.received > 100 && replayed.missing == 0);
+    }
+}
+
+#[test]
+fn everything_that_a_machine_can_be_told_is_recorded() {
+    let all: Vec<_> = talked(|recording| recording).iter().flat_map(|trace| records(trace)).collect();
+    for name in [
+        "input",
+        "partial",
+        "ignored",
+        "timeout",
+        "eof",
+        "output",
+        "ping",
+        "go_away",
+        "close",
+        "define",
+        "notify",
+        "request",
+        "respond",
+        "respond_code",
+        "update",
+        "body",
+        "abort",
+        "take_message",
+        "take_lane",
+        "offer",
+        "accept",
+        "begin",
+        "data",
+        "finish",
+        "cancel",
+        "done",
+        "pause",
+        "take_flow",
+    ] {
+        assert!(all.iter().any(|(_, call, _)| call == name), "{name}");
+    }
+    for outcome in ["refused", "sent", "taken", "offered", "defined", "Ready", "Expired", "Closed", "Pong"] {
+        assert!(all.iter().any(|(_, _, came)| came.starts_with(outcome)), "{outcome}");
+    }
+}
+
+#[test]
+fn a_trace_without_bodies_holds_none_and_replays() {
+    for secret in [&b"secret"[..], &[b's'; 8], &[b'S'; 8], &[0x5e; 4], &[0xd1; 4]] {
+        let holds = |trace: &Vec<u8>| trace.windows(secret.len()).any(|part| part == secret);
+        assert!(talked(|recording| recording).iter().any(holds), "{secret:?}");
+        assert!(!talked(Recording::without_bodies).iter().any(holds), "{secret:?}");
+    }
+    let lengths = |with: fn(Recording) -> Recording| talked(with).map(|trace| (trace.len(), records(&trace).len()));
+    assert_eq!(lengths(Recording::without_bodies), lengths(|recording| recording));
+    for trace in talked(Recording::without_bodies) {
+        assert!(Trace::new(&trace[..]).expect("a trace").header().redacted);
+        replay(&trace).expect("it replays");
+    }
+}
+
+#[test]
+fn what_broke_the_protocol_is_cut_where_that_shows() {
+    for (input, kept) in [
+        // A goodbye of a code that is none; a frame that there is not; octets of something else.
+        (&b"\xa0\xff\xff\x03secret"[..], 4),
+        (&b"\x00secret"[..], 1),
+        (&b"\xf2RWYsecret"[..], 1),
+    ] {
+        let disk = Disk::default();
+        let recordings = [Recording::to(disk.clone()).without_bodies(), Recording::to(io::sink())];
+        let mut pair = Pair::new(&Arc::default(), recordings);
+        pair.settle();
+        let now = pair.now();
+        pair.near().handle_input(now, &mut input.to_vec()).expect_err("it broke the protocol");
+        pair.end();
+        let octets = disk.octets();
+        let mut trace = Trace::new(&octets[..]).expect("a trace");
+        let mut last = 0;
+        while let Some(record) = trace.next_record().expect("whole") {
+            if let Call::Input { octets } = record.call {
+                last = octets.len();
+            }
+        }
+        assert_eq!(last, kept, "{input:?}");
+        replay(&octets).expect("it replays");
+    }
+}
+
+/// A machine that is told otherwise, or is expected to do otherwise, is found out at the record that was changed, or at the
+/// first that depends on it.
+#[test]
+fn an_octet_that_differs_is_found() {
+    let [near, far] = talked(|recording| recording);
+    let question = b"a secret question";
+    for (what, trace, times, call) in [
+        ("what was told: it differs in what is sent", &near, 0, "output"),
+        ("what was sent", &near, 1, "output"),
+        ("what came", &far, 0, "input"),
+        ("what happened", &far, 1, "input"),
+    ] {
+        let at = trace.windows(question.len()).enumerate().filter(|(_, part)| part == question).nth(times);
+        let (at, _) = at.expect("it is there");
+        let mut changed = trace.clone();
+        changed[at] ^= 1;
+        let Err(TraceError::Difference(difference)) = replay(&changed) else { panic!("{what}: no difference") };
+        assert!(difference.call.starts_with(call), "{what}: {difference}");
+        let all = records(trace);
+        assert_eq!(all[difference.record as usize - 1].0, difference.offset, "{what}");
+        let within = all.iter().rposition(|(offset, ..)| *offset <= at as u64).expect("in a record") as u64 + 1;
+        assert_eq!(difference.record == within, times == 1 || call == "input", "{what}: {difference}");
+        assert!(difference.octets.is_some(), "{what}: {difference}");
+    }
+}
+
+#[test]
+fn a_difference_tells_where_and_what() {
+    let [near, far] = talked(|recording| recording);
+    for (trace, wanted, says) in
+        [(&near, &b"a secret question"[..], "in OPEN lane="), (&far, b"half of the secret", "in UPDATE lane=")]
+    {
+        // The last that there is: where it was sent.
+        let at = trace.windows(wanted.len()).rposition(|part| part == wanted).expect("it is there");
+        let mut changed = trace.clone();
+        changed[at + 4] = b'X';
+        let Err(TraceError::Difference(difference)) = replay(&changed) else { panic!("{says}: no difference") };
+        let octets = difference.octets.as_ref().expect("octets differ");
+        assert!(octets.expected != octets.found, "{difference}");
+        assert!(difference.to_string().contains(says), "{difference}");
+    }
+}
+
+#[test]
+fn what_is_no_trace_is_told_with_its_offset() {
+    let [near, _] = talked(|recording| recording);
+    let records = records(&near);
+    let first = records[0].0 as usize;
+    let with = |at: usize, octets: &[u8]| {
+        let mut changed = near.clone();
+        changed[at..at + octets.len()].copy_from_slice(octets);
+        changed
+    };
+    let insert = |octets: &[u8]| [&near[..first], octets, &near[first..]].concat();
+    let offset = first as u64;
+    for (trace, expected) in [
+        (b"GET / HTTP/1.1\r\n".to_vec(), "not a trace".into()),
+        (b"\xf2RWY".to_vec(), "not a trace".into()),
+        (Vec::new(), "it ends too early, at offset 0".into()),
+        (near[..3].to_vec(), "it ends too early, at offset 3".into()),
+        (near[..20].to_vec(), "it ends too early, at offset 20".into()),
+        (with(4, &[2]), "a trace of version 2, of which only 1 is known".into()),
+        (with(5, &[0x80, 0x80, 0x40]), "a record of 1048576 octets at offset 5, the limit is 4096".into()),
+        (with(6, &[3]), "bad value of role at offset 6".into()),
+        (near[..first].to_vec(), format!("it ends too early, at offset {offset}")),
+        (near[..first + 1].to_vec(), format!("it ends too early, at offset {}", offset + 1)),
+        (near[..near.len() - 1].to_vec(), format!("it ends too early, at offset {}", near.len() - 1)),
+        ([&near[..], b"x"].concat(), format!("more behind the last record, at offset {}", near.len())),
+        (insert(&[0x80, 0x00]), format!("bad value of length at offset {offset}")),
+        (insert(&[0xff, 0xff, 0x7f]), format!("a record of 2097151 octets at offset {offset}, the limit is 266240")),
+        (insert(&[3, 0, 0, 99]), format!("unknown kind of record 99 at offset {}", offset + 3)),
+        (insert(&[3, 0, 0, 0]), format!("unknown kind of record 0 at offset {}", offset + 3)),
+        (insert(&[2, 0, 0]), format!("bad value of kind of record at offset {}", offset + 3)),
+        (insert(&[4, 0, 0, 16, 99]), format!("bad value of outcome at offset {}", offset + 4)),
+        (insert(&[5, 0, 0, 16, 1, 0]), format!("bad value of end at offset {}", offset + 5)),
+        (insert(&[6, 0, 0, 23, 3, 0, 0]), format!("bad value of lane at offset {}", offset + 4)),
+        (insert(&[5, 0, 0xe9, 0x07, 16, 1]), format!("impossible time in the record at offset {offset}")),
+        (
+            insert(&[13, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 16, 1]),
+            format!("impossible time in the record at offset {offset}"),
+        ),
+    ] {
+        let error = replay(&trace).expect_err("it is broken");
+        assert_eq!(error.to_string(), expected);
+    }
+}
+
+/// However a trace is broken: it ends in an error that is typed, or it replays.
+#[test]
+fn no_trace_does_harm() {
+    fn run(trace: &[u8]) {
+        if let Err(error) = replay(trace) {
+            assert!(!error.to_string().is_empty());
+        }
+        if let Ok(mut trace) = Trace::new(trace) {
+            while let Ok(Some(record)) = trace.next_record() {
+                let _ = (Described::from(&record.call).to_string(), Described::from(&record.outcome).to_string());
+            }
+        }
+    }
+    fn broken(which: bool, how: u8, at: usize, by: u8, to: usize) -> TestResult {
+        static TRACES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| talked(|recording| recording));
+        let mut trace = TRACES[usize::from(which)].clone();
+        let begins: Vec<_> = records(&trace).iter().map(|(offset, ..)| *offset as usize).collect();
+        match how % 4 {
+            0 => trace.truncate(at % trace.len()),
+            1 => {
+                let at = at % trace.len();
+                trace[at] = trace[at].wrapping_add(by);
+            }
+            2 => {
+                // One record in the place of another.
+                let [one, other] = [at, to].map(|at| at % (begins.len() - 1));
+                let part = trace[begins[one]..begins[one + 1]].to_vec();
+                trace.splice(begins[other]..begins[other + 1], part);
+            }
+            _ => {
+                let [one, other] = [at, to].map(|at| at % trace.len());
+                trace.drain(one.min(other)..one.max(other));
+            }
+        }
+        run(&trace);
+        TestResult::passed()
+    }
+    QuickCheck::new().tests(500).quickcheck(broken as fn(bool, u8, usize, u8, usize) -> TestResult);
+    let random = |octets: Vec<u8>| {
+        run(&[&talked(|recording| recording)[0][..100], &octets].concat());
+        TestResult::passed()
+    };
+    QuickCheck::new().tests(100).quickcheck(random as fn(Vec<u8>) -> TestResult);
+}
+
+/// The machine goes on, whatever becomes of its trace.
+fn check(disk: Disk, pool: Arc<Pool>, limit: usize) -> (Vec<u8>, Result<(), io::ErrorKind>) {
+    let recordings = [Recording::to(disk.clone()).limit(limit), Recording::to(io::sink())];
+    let mut pair = Pair::new(&pool, recordings);
+    talk(&mut pair);
+    assert_eq!(pair.near().closed(), Some(Reason::ByUs(CloseCode::DONE)));
+    assert_eq!(pair.far().closed(), Some(Reason::ByPeer(CloseCode::DONE)));
+    let recorder = pair.ends[NEAR].1.clone();
+    pair.end();
+    pool.run();
+    let written =
+        std::pin::pin!(recorder.written()).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+    let std::task::Poll::Ready(written) = written else { panic!("it never ends") };
+    (disk.octets(), written.map_err(|error| error.kind()))
+}
+
+#[test]
+fn a_slow_disk_ends_the_recording_and_not_the_line() {
+    let pool = Arc::new(Pool { waits: true, ..Pool::default() });
+    let (trace, written) = check(Disk::default(), pool, 10_000);
+    assert_eq!(written, Ok(()));
+    assert!(trace.len() < 10_100 && trace.len() > 5_000, "the bound is kept: {}", trace.len());
+    let replayed = replay(&trace).expect("what there is replays");
+    let [whole, _] = talked(|recording| recording);
+    assert_eq!(replayed.records + replayed.missing, records(&whole).len() as u64);
+}
+
+#[test]
+fn a_full_disk_ends_the_recording_and_not_the_line() {
+    let full = Disk { most: Some(5000), ..Disk::default() };
+    let (trace, written) = check(full, Arc::default(), usize::MAX);
+    assert_eq!(written, Err(io::ErrorKind::StorageFull));
+    assert!(matches!(replay(&trace), Err(TraceError::Truncated { offset }) if offset == trace.len() as u64));
+}
+
+/// What a runtime drops when it ends is written there and then.
+#[test]
+fn a_runtime_that_ends_writes_what_is_left() {
+    let pool = Arc::new(Pool { waits: true, ..Pool::default() });
+    let disk = Disk::default();
+    let mut pair = Pair::new(&pool, [Recording::to(disk.clone()), Recording::to(io::sink())]);
+    talk(&mut pair);
+    pair.end();
+    assert!(disk.octets().is_empty());
+    pool.work.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    replay(&disk.octets()).expect("all of it");
+}
+
+#[test]
+fn a_servers_session_is_the_recorded_one() {
+    let [_, far] = talked(|recording| recording);
+    let header = *Trace::new(&far[..]).expect("a trace").header();
+    assert_eq!((header.role, header.session), (Role::Server, [7; 16]));
+    let all = records(&talked(|recording| recording)[NEAR]);
+    let ready = all.iter().find(|(_, _, came)| came.starts_with("Ready")).expect("it was ready");
+    assert!(ready.2.contains(&format!("session={}", "07".repeat(16))), "{}", ready.2);
+}
