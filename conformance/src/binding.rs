@@ -8,7 +8,7 @@ use libtest_mimic::{Arguments, Trial};
 use ropeway_driver::Runtime;
 
 use crate::scenarios::{FAMILIES, Scenario};
-use crate::transport::Transport;
+use crate::transport::{Sky, Transport};
 use crate::watchdog::{PATIENCE, watchdog};
 use crate::world::World;
 
@@ -28,34 +28,48 @@ pub trait Binding: 'static {
 ///
 /// The target has `harness = false`; `cargo test NAME` selects by family, scenario or transport. A machine on which 20 s are
 /// not enough for a scenario says so by [`watchdog::PATIENCE`](crate::watchdog::PATIENCE).
+///
+/// With `recorded` behind the binding there is more: every scenario over a pipe with both ends of its lines recorded, and all
+/// recordings replayed.
 #[macro_export]
 macro_rules! suite {
-    ($binding:ty) => {
+    (@) => {
+        false
+    };
+    (@ recorded) => {
+        true
+    };
+    ($binding:ty $(, $recorded:ident)?) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::run::<$binding>()
+            $crate::run::<$binding>($crate::suite!(@ $($recorded)?))
         }
     };
 }
 
-/// Runs the suite as the arguments of the process say.
-pub fn run<B: Binding>() -> ExitCode {
+/// Runs the suite as the arguments of the process say, with recordings of what goes over a pipe or without.
+pub fn run<B: Binding>(recorded: bool) -> ExitCode {
     let mut trials = Vec::new();
     for (family, scenarios) in FAMILIES {
         for scenario in *scenarios {
             for transport in Transport::ALL.iter().copied().filter(|transport| scenario.concerns(*transport)) {
-                trials.push(trial::<B>(family, scenario, transport));
+                trials.push(trial::<B>(family, scenario, transport, false));
+                if recorded && transport == Transport::Pipe(Sky::Fair) {
+                    trials.push(trial::<B>(family, scenario, transport, true));
+                }
             }
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-fn trial<B: Binding>(family: &str, scenario: &'static Scenario, transport: Transport) -> Trial {
-    let name = format!("{family}::{}::{transport}", scenario.name);
+fn trial<B: Binding>(family: &str, scenario: &'static Scenario, transport: Transport, recorded: bool) -> Trial {
+    let how = if recorded { "::recorded" } else { "" };
+    let name = format!("{family}::{}::{transport}{how}", scenario.name);
     Trial::test(name.clone(), move || {
         B::block_on(async move {
             // Made here, for it may need to be inside the runtime.
-            let world = World::new(B::Runtime::default(), transport);
+            let make = if recorded { World::recorded } else { World::new };
+            let world = make(B::Runtime::default(), transport);
             let run = scenario.run(world.clone());
             watchdog(&name, limit(), world.unharmed(run)).await;
         });

@@ -20,6 +20,7 @@ use ropeway_driver::{Address, Endpoints, Runtime, SocketOptions, Spawn};
 
 use self::ground::{End, Ground, Site};
 use self::host::{Host, Hosted, Listens};
+use crate::tapes::Tapes;
 use crate::time::{Clock, Time};
 use crate::transport::Transport;
 use crate::weather::{Cut, Gate, Outdoors};
@@ -47,6 +48,7 @@ struct Inner {
     alarm: Alarm,
     crew: Crew,
     site: Arc<Site>,
+    tapes: Option<Tapes>,
     planned: Mutex<Planned>,
 }
 
@@ -60,10 +62,10 @@ struct Planned {
 }
 
 impl Lab {
-    pub(crate) fn new<R: Runtime>(runtime: R, transport: Transport, alarm: Alarm) -> Lab {
+    pub(crate) fn new<R: Runtime>(runtime: R, transport: Transport, alarm: Alarm, tapes: Option<Tapes>) -> Lab {
         let site = Arc::new(Site::new(transport.sky()));
         let host = Box::new(Hosted(Ground::new(runtime, site.clone())));
-        let inner = Inner { host, transport, alarm, crew: Crew::default(), site, planned: Mutex::default() };
+        let inner = Inner { host, transport, alarm, crew: Crew::default(), site, tapes, planned: Mutex::default() };
         Lab { inner: Arc::new(inner), time: Some(Time::default()) }
     }
 
@@ -98,6 +100,11 @@ impl Lab {
 
     pub(crate) fn crew(&self) -> &Crew {
         &self.inner.crew
+    }
+
+    /// Where lines are recorded, if they are.
+    pub(crate) fn tapes(&self) -> Option<&Tapes> {
+        self.inner.tapes.as_ref()
     }
 
     /// A gate before the next stream that connects.

@@ -16,6 +16,7 @@ pub mod heap;
 mod lab;
 pub mod ledger;
 pub mod scenarios;
+mod tapes;
 mod time;
 mod transport;
 pub mod watchdog;

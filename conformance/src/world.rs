@@ -19,6 +19,7 @@ pub(crate) use self::crew::Crew;
 pub use self::side::Side;
 use crate::lab::{Duplex, Lab, LabClock, LabListener};
 use crate::ledger;
+use crate::tapes::Tapes;
 use crate::time::Time;
 use crate::transport::Transport;
 use crate::weather::{Cut, Gate};
@@ -55,7 +56,12 @@ pub fn tight() -> Config {
 
 impl World {
     pub(crate) fn new<R: Runtime>(runtime: R, transport: Transport) -> World {
-        World { lab: Lab::new(runtime, transport, Alarm::default()) }
+        World { lab: Lab::new(runtime, transport, Alarm::default(), None) }
+    }
+
+    /// A world whose lines are recorded; all recordings replay at the end.
+    pub(crate) fn recorded<R: Runtime>(runtime: R, transport: Transport) -> World {
+        World { lab: Lab::new(runtime, transport, Alarm::default(), Some(Tapes::default())) }
     }
 
     // ---- what it is made of
@@ -129,17 +135,28 @@ impl World {
 
     /// A patient server.
     pub fn server_at(&self, address: impl IntoAddress) -> ServerBuilder<Lab> {
-        self.lab.enter(|| Server::<Lab>::bind(address)).config(patient())
+        let server = self.lab.enter(|| Server::<Lab>::bind(address)).config(patient());
+        match self.lab.tapes().cloned() {
+            Some(tapes) => server.trace_with(move |_| tapes.recording()),
+            None => server,
+        }
     }
 
     /// A patient client of a server.
     pub fn client(&self, address: impl IntoAddress) -> ClientBuilder<Lab> {
-        self.lab.enter(|| ropeway_driver::Client::<Lab>::to(address)).config(patient())
+        self.taped(self.lab.enter(|| ropeway_driver::Client::<Lab>::to(address)).config(patient()))
     }
 
     /// A patient client over a stream that is connected.
     pub fn client_over(&self, stream: Duplex) -> ClientBuilder<Lab> {
-        self.lab.enter(|| ropeway_driver::Client::<Lab>::over(stream)).config(patient())
+        self.taped(self.lab.enter(|| ropeway_driver::Client::<Lab>::over(stream)).config(patient()))
+    }
+
+    fn taped(&self, client: ClientBuilder<Lab>) -> ClientBuilder<Lab> {
+        match self.lab.tapes().cloned() {
+            Some(tapes) => client.trace_with(move |_| tapes.recording()),
+            None => client,
+        }
     }
 
     /// Two patient ends of a line that nobody serves: the one that connected, and the one that accepted.
@@ -167,14 +184,23 @@ impl World {
 
     /// The end of a line that connected, and what drives it.
     pub fn near_end(&self, over: (Duplex, Endpoints), config: Config) -> (Line, Driver<Duplex, LabClock>) {
-        let (stream, ends) = over;
-        Line::new(Role::Client, stream, self.lab.clock(), self.lab.spawner(), ends, config, [1; 32])
+        self.end(Role::Client, over, config, [1; 32])
     }
 
     /// The end of a line that accepted, and what drives it.
     pub fn far_end(&self, over: (Duplex, Endpoints), config: Config) -> (Line, Driver<Duplex, LabClock>) {
-        let (stream, ends) = over;
-        Line::new(Role::Server, stream, self.lab.clock(), self.lab.spawner(), ends, config, [2; 32])
+        self.end(Role::Server, over, config, [2; 32])
+    }
+
+    fn end(
+        &self,
+        role: Role,
+        (stream, ends): (Duplex, Endpoints),
+        config: Config,
+        entropy: [u8; 32],
+    ) -> (Line, Driver<Duplex, LabClock>) {
+        let recording = self.lab.tapes().map(Tapes::recording);
+        Line::recorded(role, stream, self.lab.clock(), self.lab.spawner(), ends, config, entropy, recording)
     }
 
     /// Serves a line with handlers, until it is over.
@@ -227,6 +253,9 @@ impl World {
         // What the last tasks to run did counts, too.
         if let Poll::Ready(panic) = poll_fn(|cx| Poll::Ready(self.lab.alarm().poll(cx))).await {
             std::panic::resume_unwind(panic);
+        }
+        if let Some(tapes) = self.lab.tapes() {
+            tapes.replay().await;
         }
     }
 

@@ -326,28 +326,27 @@ impl<'a> Call<'a> {
         now: Instant,
         block: &'b mut Vec<u8>,
     ) -> Outcome<'b> {
-        block.clear();
-        if let Some(given) = self.given() {
-            block.extend_from_slice(given.taken);
-            block.resize(given.len, 0);
+        let (len, octets) = match self {
+            Call::Input { octets } => (octets.len(), *octets),
+            Call::Ignored { .. } => (1, &[0][..]),
+            Call::Transmit { room } => ((*room).min(MOST_OUTPUT), &[][..]),
+            _ => self.given().map_or((0, &[][..]), |given| (given.len, given.taken)),
+        };
+        // What lies behind the octets that were taken is of no matter.
+        if block.len() < len {
+            block.resize(len, 0);
         }
+        let block = &mut block[..len];
+        block[..octets.len()].copy_from_slice(octets);
         match *self {
-            Call::Input { octets } => {
-                block.extend_from_slice(octets);
-                step(machine, now, block)
-            }
+            Call::Input { .. } | Call::Ignored { .. } => step(machine, now, block),
             Call::Partial { .. } => match machine.handle_input(now, block) {
                 Ok(_) => Outcome::Done,
                 Err(error) => Outcome::Erred(error),
             },
-            Call::Ignored { .. } => {
-                block.push(0);
-                step(machine, now, block)
-            }
             Call::Timeout => machine.handle_timeout(now).into(),
             Call::Eof => machine.handle_eof().into(),
-            Call::Transmit { room } => {
-                block.resize(room.min(MOST_OUTPUT), 0);
+            Call::Transmit { .. } => {
                 let len = machine.poll_transmit(now, block);
                 Outcome::Output(&block[..len])
             }

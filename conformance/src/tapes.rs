@@ -1,0 +1,94 @@
+//! Recordings of the lines of a scenario, which replay at its end.
+
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use ropeway_driver::trace::{Recording, Trace};
+
+/// The traces of a scenario. Clones are the same.
+#[derive(Clone, Default)]
+pub(crate) struct Tapes(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    /// What was recorded, of each line.
+    tapes: Vec<Vec<u8>>,
+    /// Lines that are recorded still.
+    running: usize,
+    waiter: Option<Waker>,
+}
+
+impl Tapes {
+    /// A tape for another line.
+    pub(crate) fn recording(&self) -> Recording {
+        let mut inner = self.inner();
+        inner.tapes.push(Vec::new());
+        inner.running += 1;
+        let head = Head { number: inner.tapes.len() - 1, tapes: self.clone() };
+        // All of it is wanted, however long it waits.
+        Recording::to(head).limit(usize::MAX)
+    }
+
+    /// Waits until all lines that are recorded are over: what was recorded of each.
+    pub(crate) async fn ended(&self) -> Vec<Vec<u8>> {
+        poll_fn(|cx| {
+            let mut inner = self.inner();
+            if inner.running == 0 {
+                return Poll::Ready(std::mem::take(&mut inner.tapes));
+            }
+            inner.waiter = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Waits until all lines that are recorded are over, and replays each.
+    pub(crate) async fn replay(&self) {
+        for (number, tape) in self.ended().await.iter().enumerate() {
+            if tape.is_empty() {
+                // Connecting was given up before there was a line.
+                continue;
+            }
+            match Trace::new(&tape[..]).and_then(Trace::replay) {
+                Ok(replayed) => assert_eq!(replayed.missing, 0, "line {number} is recorded to its end"),
+                Err(error) => panic!("the trace of line {number} does not replay: {error}"),
+            }
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writes one tape.
+struct Head {
+    number: usize,
+    tapes: Tapes,
+}
+
+impl Write for Head {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if let Some(tape) = self.tapes.inner().tapes.get_mut(self.number) {
+            tape.extend_from_slice(octets);
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        let waiter = {
+            let mut inner = self.tapes.inner();
+            inner.running -= 1;
+            if inner.running == 0 { inner.waiter.take() } else { None }
+        };
+        waiter.into_iter().for_each(Waker::wake);
+    }
+}
