@@ -200,6 +200,7 @@ where
         let mut at = 0;
         loop {
             let mut state = self.shared.lock();
+            let state = &mut *state;
             for _ in 0..FRAMES {
                 // Looked at where it is: an event is large to move.
                 match &state.machine.handle_input(now, &mut input[at..]) {

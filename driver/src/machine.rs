@@ -42,25 +42,39 @@ impl Machine {
         self.tap.take().map(|tap| tap.end())
     }
 
+    /// Out of the way of those who are not recorded.
     #[cold]
-    fn note(&mut self, now: Option<Instant>, call: Call<'_>, outcome: Outcome<'_>) {
+    #[inline(never)]
+    fn note<'a>(&mut self, now: Option<Instant>, call: impl FnOnce() -> Call<'a>, outcome: impl Into<Outcome<'a>>) {
         if let Some(tap) = &mut self.tap {
-            tap.note(now, call, outcome);
+            tap.note(now, call(), outcome.into());
         }
     }
 
     /// A verb that is noted if there is a tap.
-    #[inline]
+    #[inline(always)]
     fn verb<'a, T: Copy + Into<Outcome<'a>>>(
         &mut self,
         now: Option<Instant>,
         verb: impl FnOnce(&mut Connection<Grown>) -> T,
         call: impl FnOnce() -> Call<'a>,
     ) -> T {
-        let came = verb(&mut self.connection);
-        if self.tap.is_some() {
-            self.note(now, call(), came.into());
+        if self.tap.is_none() {
+            return verb(&mut self.connection);
         }
+        self.noted(now, verb, call)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn noted<'a, T: Copy + Into<Outcome<'a>>>(
+        &mut self,
+        now: Option<Instant>,
+        verb: impl FnOnce(&mut Connection<Grown>) -> T,
+        call: impl FnOnce() -> Call<'a>,
+    ) -> T {
+        let came = verb(&mut self.connection);
+        self.note(now, call, came);
         came
     }
 
@@ -81,6 +95,7 @@ impl Machine {
     }
 
     #[cold]
+    #[inline(never)]
     fn noted_input<'b>(&mut self, now: Instant, input: &'b mut [u8]) -> Result<Step<'b>, PeerError> {
         let over = self.closed().is_some() || matches!(self.ending(), Some(Reason::PeerError(_)));
         // The event borrows from the input, of which a copy is wanted, too: meanwhile it is told where its octets lie.
@@ -100,13 +115,13 @@ impl Machine {
                     0 => Call::Partial { len: len as u64 },
                     _ => Call::Input { octets: &input[..consumed] },
                 };
-                self.note(Some(now), call, event.into());
+                self.note(Some(now), || call, event);
                 Ok(Step { consumed, event })
             }
             Err(error) => {
                 // No frame is as large.
                 let octets = &input[..len.min(MOST)];
-                self.note(Some(now), Call::Input { octets }, Outcome::Erred(error));
+                self.note(Some(now), || Call::Input { octets }, Outcome::Erred(error));
                 Err(error)
             }
         }
@@ -126,12 +141,18 @@ impl Machine {
         if self.tap.is_none() {
             return self.connection.poll_transmit(now, out);
         }
+        self.noted_transmit(now, out)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn noted_transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {
         let room = out.len().min(MOST_OUTPUT);
         let wanted = self.wants_transmit();
         let len = self.connection.poll_transmit(now, &mut out[..room]);
         // A machine that wants nothing is asked very often, and nothing comes of it.
         if wanted || len > 0 {
-            self.note(Some(now), Call::Transmit { room }, Outcome::Output(&out[..len]));
+            self.note(Some(now), || Call::Transmit { room }, Outcome::Output(&out[..len]));
         }
         len
     }
@@ -156,7 +177,7 @@ impl Machine {
         let defined = self.connection.define(table, name, fingerprint);
         // A name that no frame holds was refused, and nothing changed.
         if self.tap.is_some() && name.len() <= MOST {
-            self.note(None, Call::Define { table, name, fingerprint }, defined.into());
+            self.note(None, || Call::Define { table, name, fingerprint }, defined);
         }
         defined
     }
@@ -168,10 +189,7 @@ impl Machine {
         if self.tap.is_none() {
             return self.connection.notify(now, message);
         }
-        let message = cut(message);
-        let sent = self.connection.notify(now, &message);
-        self.note(Some(now), Call::Notify(said(&message, sent)), sent.into());
-        sent
+        self.noted_message(now, message, false)
     }
 
     #[inline]
@@ -179,9 +197,22 @@ impl Machine {
         if self.tap.is_none() {
             return self.connection.request(now, message);
         }
-        let message = cut(message);
-        let sent = self.connection.request(now, &message);
-        self.note(Some(now), Call::Request(said(&message, sent)), sent.into());
+        self.noted_message(now, message, true)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn noted_message(&mut self, now: Instant, message: &Send<'_>, wants_answer: bool) -> Result<Sent, Refused> {
+        let (body, size) = cut(message.body, message.size);
+        let message = Send { body, size, ..*message };
+        let sent = match wants_answer {
+            true => self.connection.request(now, &message),
+            false => self.connection.notify(now, &message),
+        };
+        let Send { action, body: Body { kind, bytes }, size, attached, timeout } = message;
+        let given = given(bytes, sent.map(|sent| sent.taken));
+        let said = Said { action, kind, size, attached, timeout, given };
+        self.note(Some(now), || if wants_answer { Call::Request(said) } else { Call::Notify(said) }, sent);
         sent
     }
 
@@ -190,12 +221,18 @@ impl Machine {
         if self.tap.is_none() {
             return self.connection.respond(lane, response);
         }
-        let (body, size) = cut_body(response.body, response.size);
+        self.noted_response(lane, response)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn noted_response(&mut self, lane: LaneId, response: &Respond<'_>) -> Result<Sent, Refused> {
+        let (body, size) = cut(response.body, response.size);
         let response = Respond { body, size, ..*response };
         let sent = self.connection.respond(lane, &response);
         let Respond { code, body: Body { kind, bytes }, size, attached, more } = response;
         let given = given(bytes, sent.map(|sent| sent.taken));
-        self.note(None, Call::Respond { lane, code, kind, size, attached, more, given }, sent.into());
+        self.note(None, || Call::Respond { lane, code, kind, size, attached, more, given }, sent);
         sent
     }
 
@@ -209,7 +246,7 @@ impl Machine {
         // What no frame holds was refused, and nothing changed.
         if self.tap.is_some() && body.bytes.len() <= MOST {
             let given = given(body.bytes, done.map(|()| body.bytes.len()));
-            self.note(None, Call::Update { lane, kind: body.kind, given }, done.into());
+            self.note(None, || Call::Update { lane, kind: body.kind, given }, done);
         }
         done
     }
@@ -218,7 +255,7 @@ impl Machine {
         let bytes = self.give(bytes);
         let taken = self.connection.body(now, lane, bytes);
         if self.tap.is_some() {
-            self.note(Some(now), Call::Body { lane, given: given(bytes, taken) }, taken.into());
+            self.note(Some(now), || Call::Body { lane, given: given(bytes, taken) }, taken);
         }
         taken
     }
@@ -228,8 +265,13 @@ impl Machine {
     }
 
     #[inline]
-    pub(crate) fn take_message(&mut self, len: usize) {
-        self.verb(None, |connection| connection.take_message(len), || Call::TakeMessage { len });
+    pub(crate) fn take_messages(&mut self, lens: impl Iterator<Item = usize>) {
+        if self.tap.is_none() {
+            return lens.for_each(|len| self.connection.take_message(len));
+        }
+        for len in lens {
+            self.noted(None, |connection| connection.take_message(len), || Call::TakeMessage { len });
+        }
     }
 
     #[inline]
@@ -244,7 +286,7 @@ impl Machine {
         let Offer { push, size, media, name } = *offer;
         // Names that no frame holds were refused, and nothing changed.
         if self.tap.is_some() && media.len().saturating_add(name.len()) <= MOST {
-            self.note(None, Call::Offer { lane, push, size, media, name }, offered.into());
+            self.note(None, || Call::Offer { lane, push, size, media, name }, offered);
         }
         offered
     }
@@ -261,7 +303,7 @@ impl Machine {
         let bytes = self.give(bytes);
         let taken = self.connection.data(now, flow, bytes);
         if self.tap.is_some() {
-            self.note(Some(now), Call::Data { flow, given: given(bytes, taken) }, taken.into());
+            self.note(Some(now), || Call::Data { flow, given: given(bytes, taken) }, taken);
         }
         taken
     }
@@ -287,13 +329,8 @@ impl Machine {
     }
 }
 
-/// The same message with no more of its body at hand than a machine could take at once.
-fn cut<'m>(message: &Send<'m>) -> Send<'m> {
-    let (body, size) = cut_body(message.body, message.size);
-    Send { body, size, ..*message }
-}
-
-fn cut_body<'m>(body: Body<&'m [u8]>, size: Option<u64>) -> (Body<&'m [u8]>, Option<u64>) {
+/// A body, and its size, with no more of it at hand than a machine could take at once.
+fn cut(body: Body<&[u8]>, size: Option<u64>) -> (Body<&[u8]>, Option<u64>) {
     let here = body.bytes.len();
     if here <= MOST {
         return (body, size);
@@ -304,11 +341,6 @@ fn cut_body<'m>(body: Body<&'m [u8]>, size: Option<u64>) -> (Body<&'m [u8]>, Opt
         size => size,
     };
     (body.map(|bytes| &bytes[..MOST]), Some(size))
-}
-
-fn said<'m>(message: &Send<'m>, sent: Result<Sent, Refused>) -> Said<'m> {
-    let Send { action, body: Body { kind, bytes }, size, attached, timeout } = *message;
-    Said { action, kind, size, attached, timeout, given: given(bytes, sent.map(|sent| sent.taken)) }
 }
 
 fn given(octets: &[u8], taken: Result<usize, Refused>) -> Given<'_> {

@@ -183,9 +183,7 @@ impl Messages {
         let mut state = self.shared.lock();
         state.corked = None;
         let done = std::mem::take(&mut self.unfinished);
-        for len in self.used.drain(..) {
-            state.machine.take_message(len);
-        }
+        state.machine.take_messages(self.used.drain(..));
         if state.inbox.is_empty() {
             state.finished(done);
             if state.ended.is_some() {
@@ -251,9 +249,7 @@ impl Drop for Messages {
         state.takers -= 1;
         self.turn.leave(&mut state);
         state.corked = None;
-        for len in self.used.drain(..) {
-            state.machine.take_message(len);
-        }
+        state.machine.take_messages(self.used.drain(..));
         while let Some(raw) = self.batch.pop_back() {
             state.inbox.push_front(raw);
         }
