@@ -1,12 +1,13 @@
 //! What every subcommand does that opens a line: connect, work, close, and stop at a Ctrl-C.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use ropeway_tokio::{Address, Client, CloseCode, Line};
 use tokio::time::timeout;
 
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::signal::Interrupts;
 
 /// How long a peer may hold up the goodbye once nothing else is left to do.
@@ -24,6 +25,9 @@ pub(crate) struct Peer {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<std::path::PathBuf>,
+    /// The file into which the line is recorded, if it is
+    #[arg(skip)]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 impl Peer {
@@ -41,11 +45,19 @@ impl Peer {
         let patience = if outcome.is_ok() { GOODBYE } else { HASTY_GOODBYE };
         // The work is done or failed: that the peer does not hear the goodbye changes neither.
         let _ = timeout(patience, line.close(CloseCode::DONE, "")).await;
-        outcome
+        let traced = timeout(patience, line.traced()).await;
+        match (outcome, traced) {
+            (Ok(_), Ok(Err(error))) => Err(Failed::new(Exit::File, format!("can't record the line: {error}"))),
+            (outcome, _) => outcome,
+        }
     }
 
     async fn connect(&self) -> Result<Line, Failed> {
         let client = Client::to(&self.address);
+        let client = match &self.trace {
+            Some(file) => client.trace(file),
+            None => client,
+        };
         #[cfg(feature = "tls")]
         let client = match &self.tls_ca {
             Some(file) => client.tls(ropeway_tokio::ClientTls::trusting(file).map_err(Failed::unusable)?),

@@ -5,6 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use ropeway_tokio::protocol::PeerError;
+use ropeway_tokio::trace::TraceError;
 use ropeway_tokio::{Address, Code, Ended, Error, FileError, Reason, printable};
 use tokio::task::JoinError;
 
@@ -21,7 +22,7 @@ pub(crate) enum Exit {
     Refused = 4,
     /// A file, standard input or standard output failed.
     File = 5,
-    /// What arrived is not what was sent.
+    /// What arrived is not what was sent, or a machine does not do what was recorded of another.
     Verify = 6,
     /// No sign of life in time.
     TimedOut = 7,
@@ -42,7 +43,7 @@ Exit codes:
   3    no line: connecting or listening failed, or the peer does not speak Ropeway
   4    refused, by the peer or for a bad name or range; or the peer answered something else
   5    a file, standard input or standard output failed
-  6    what arrived is not what was sent
+  6    what arrived is not what was sent, or a trace does not replay as it was recorded
   7    timed out
   8    the line was lost
   130  interrupted
@@ -91,6 +92,12 @@ impl Failed {
     #[cfg(feature = "tls")]
     pub(crate) fn unusable(error: ropeway_tokio::TlsError) -> Failed {
         Failed::new(Exit::File, error.to_string())
+    }
+
+    /// For `map_err`: a trace that is of no use, or that does not replay.
+    pub(crate) fn trace(error: TraceError) -> Failed {
+        let exit = if matches!(error, TraceError::Difference(_)) { Exit::Verify } else { Exit::File };
+        Failed::new(exit, error.to_string())
     }
 
     /// For `map_err`: what was being done when the system refused.

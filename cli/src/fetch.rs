@@ -28,7 +28,7 @@ use crate::transfer::Transfer;
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    peer: Peer,
+    pub(crate) peer: Peer,
     /// What the peer calls it
     name: String,
     /// Only the octets from A up to, but not including, B; A.. to its end, ..B from its beginning; saved as NAME.A-B

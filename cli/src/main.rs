@@ -7,6 +7,7 @@
 
 mod body;
 mod client;
+mod clock;
 mod demo;
 mod disk;
 mod exit;
@@ -20,6 +21,7 @@ mod request;
 mod send;
 mod serve;
 mod signal;
+mod trace;
 mod transfer;
 
 use std::env;
@@ -61,6 +63,8 @@ enum Command {
     Request(request::Args),
     Notify(notify::Args),
     Ping(ping::Args),
+    #[command(subcommand)]
+    Trace(trace::Command),
 }
 
 fn main() -> ExitCode {
@@ -82,6 +86,7 @@ fn main() -> ExitCode {
             Command::Request(args) => request::run(args, &out).await,
             Command::Notify(args) => notify::run(args, &out).await,
             Command::Ping(args) => ping::run(args, &out).await,
+            Command::Trace(command) => trace::run(command, &out).await,
         }
     });
     runtime.shutdown_timeout(LAST_WORK);

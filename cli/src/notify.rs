@@ -12,7 +12,7 @@ use crate::output::Output;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    told: Told,
+    pub(crate) told: Told,
 }
 
 /// It is on its way, and all before it.

@@ -16,7 +16,7 @@ use crate::output::{Output, micros};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    peer: Peer,
+    pub(crate) peer: Peer,
     /// How many pings
     #[arg(short, long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..), allow_negative_numbers = true)]
     count: u32,

@@ -14,7 +14,7 @@ use crate::output::Output;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    told: Told,
+    pub(crate) told: Told,
     /// Seconds to wait for a sign of life; 0 for ever
     #[arg(short, long, value_name = "SECONDS", default_value = "5", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Duration,

@@ -26,7 +26,7 @@ const AT_ONCE: usize = 16;
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    peer: Peer,
+    pub(crate) peer: Peer,
     /// What to send; - is standard input, to its end
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,

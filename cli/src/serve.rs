@@ -1,6 +1,5 @@
 //! `ropeway serve`: echo, time, and a folder that takes files and offers them.
 
-mod clock;
 mod folder;
 mod guest;
 
@@ -17,6 +16,7 @@ use tokio::time::timeout;
 use self::folder::Folder;
 use self::guest::{Guest, Guests};
 use crate::body::{Received, seconds};
+use crate::clock;
 use crate::disk::{blocking, check_folder};
 use crate::exit::Failed;
 use crate::output::{Output, micros};
@@ -69,6 +69,9 @@ pub(crate) struct Args {
     /// Show each message, not only those that bring or fetch files, or that nobody handles
     #[arg(short, long)]
     verbose: bool,
+    /// The folder in which lines are recorded, if they are
+    #[arg(skip)]
+    pub(crate) trace: Option<PathBuf>,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
@@ -76,6 +79,10 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     #[cfg(feature = "tls")]
     let server = match args.tls_cert.as_ref().zip(args.tls_key.as_ref()) {
         Some((chain, key)) => server.tls(ropeway_tokio::ServerTls::showing(chain, key).map_err(Failed::unusable)?),
+        None => server,
+    };
+    let server = match &args.trace {
+        Some(folder) => server.trace(folder),
         None => server,
     };
     let Args { dir, grace, verbose, .. } = args;

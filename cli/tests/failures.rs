@@ -78,7 +78,7 @@ fn bad_usage_says_what_is_wrong() {
 #[test]
 fn help_names_every_command_and_exit_code() {
     let help = ropeway(["--help"]);
-    for word in ["demo", "serve", "send", "fetch", "request", "notify", "ping", "Exit codes", "130", "141"] {
+    for word in ["demo", "serve", "send", "fetch", "request", "notify", "ping", "trace", "Exit codes", "130", "141"] {
         assert!(help.fine().contains(word), "{word}");
     }
 }

@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
 use ropeway_driver::Runtime;
 
 use crate::scenarios::{FAMILIES, Scenario};
+use crate::tapes::replay;
 use crate::transport::{Sky, Transport};
 use crate::watchdog::{PATIENCE, watchdog};
 use crate::world::World;
@@ -71,10 +73,25 @@ fn trial<B: Binding>(family: &str, scenario: &'static Scenario, transport: Trans
             let make = if recorded { World::recorded } else { World::new };
             let world = make(B::Runtime::default(), transport);
             let run = scenario.run(world.clone());
-            watchdog(&name, limit(), world.unharmed(run)).await;
+            watchdog(&name, limit(), async {
+                world.unharmed(run).await;
+                replay(&world.traces().await);
+            })
+            .await;
         });
         Ok(())
     })
+}
+
+/// The traces of a scenario's lines over a pipe, in the order of their making: the end that connects goes first.
+pub fn record<B: Binding>(scenario: &'static Scenario) -> Vec<Vec<u8>> {
+    let (to, traces) = mpsc::channel();
+    B::block_on(async move {
+        let world = World::recorded(B::Runtime::default(), Transport::Pipe(Sky::Fair));
+        watchdog(scenario.name, limit(), world.unharmed(scenario.run(world.clone()))).await;
+        let _ = to.send(world.traces().await);
+    });
+    traces.recv().expect("the scenario came to its end")
 }
 
 /// How long a scenario may take here.

@@ -23,7 +23,7 @@ pub mod watchdog;
 pub mod weather;
 mod world;
 
-pub use binding::{Binding, run};
+pub use binding::{Binding, record, run};
 pub use block_on::block_on;
 pub use lab::{Duplex, Lab, LabClock, LabListener, Stream};
 pub use time::{Clock, Time};

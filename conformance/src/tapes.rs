@@ -44,22 +44,22 @@ impl Tapes {
         .await
     }
 
-    /// Waits until all lines that are recorded are over, and replays each.
-    pub(crate) async fn replay(&self) {
-        for (number, tape) in self.ended().await.iter().enumerate() {
-            if tape.is_empty() {
-                // Connecting was given up before there was a line.
-                continue;
-            }
-            match Trace::new(&tape[..]).and_then(Trace::replay) {
-                Ok(replayed) => assert_eq!(replayed.missing, 0, "line {number} is recorded to its end"),
-                Err(error) => panic!("the trace of line {number} does not replay: {error}"),
-            }
-        }
-    }
-
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Replays each of the traces of a scenario.
+pub(crate) fn replay(tapes: &[Vec<u8>]) {
+    for (number, tape) in tapes.iter().enumerate() {
+        if tape.is_empty() {
+            // Connecting was given up before there was a line.
+            continue;
+        }
+        match Trace::new(&tape[..]).and_then(Trace::replay) {
+            Ok(replayed) => assert_eq!(replayed.missing, 0, "line {number} is recorded to its end"),
+            Err(error) => panic!("the trace of line {number} does not replay: {error}"),
+        }
     }
 }
 

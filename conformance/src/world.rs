@@ -59,6 +59,14 @@ impl World {
         World { lab: Lab::new(runtime, transport, Alarm::default(), None) }
     }
 
+    /// The traces of its lines, once they are over. Nothing, if it is not recorded.
+    pub(crate) async fn traces(&self) -> Vec<Vec<u8>> {
+        match self.lab.tapes() {
+            Some(tapes) => tapes.ended().await,
+            None => Vec::new(),
+        }
+    }
+
     /// A world whose lines are recorded; all recordings replay at the end.
     pub(crate) fn recorded<R: Runtime>(runtime: R, transport: Transport) -> World {
         World { lab: Lab::new(runtime, transport, Alarm::default(), Some(Tapes::default())) }
@@ -253,9 +261,6 @@ impl World {
         // What the last tasks to run did counts, too.
         if let Poll::Ready(panic) = poll_fn(|cx| Poll::Ready(self.lab.alarm().poll(cx))).await {
             std::panic::resume_unwind(panic);
-        }
-        if let Some(tapes) = self.lab.tapes() {
-            tapes.replay().await;
         }
     }
 

@@ -14,6 +14,7 @@ mod files_by_hand;
 mod files_handles;
 mod files_hostile;
 mod files_liars;
+pub mod golden;
 mod handles;
 mod handshake;
 mod heartbeat;

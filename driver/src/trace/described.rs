@@ -7,7 +7,8 @@ use std::time::Duration;
 use ropeway_core::wire::hello::Hello;
 use ropeway_core::wire::{self, Frame};
 use ropeway_core::{
-    Accept, Action, Answer, Event, FlowId, Kind, LaneId, Limits, Message, PeerError, Ready, Room, Sent, Side, Table,
+    Accept, Action, Answer, CloseCode, Event, FlowId, Kind, LaneId, Limits, Message, PeerError, Ready, Room, Sent,
+    Side, Table,
 };
 
 use super::call::{Call, Given, Said};
@@ -34,6 +35,8 @@ pub enum Value<'a> {
     Number(u64),
     /// Yes or no.
     Flag(bool),
+    /// A code, and what it means if that is known.
+    Code(u16, Option<&'static str>),
     /// A word of the protocol's, or a few.
     Word(Cow<'static, str>),
     /// A text that somebody wrote.
@@ -47,7 +50,7 @@ pub enum Value<'a> {
 impl<'a> Described<'a> {
     /// What was to be a frame, and is none.
     pub(super) fn erred(error: &PeerError) -> Described<'a> {
-        Described::new("erred").with("why", said(error)).with("code", said(error.code()))
+        Described::new("erred").with("why", said(error)).with("code", error.code())
     }
 
     fn new(name: &'static str) -> Described<'a> {
@@ -88,7 +91,10 @@ impl<'a> Described<'a> {
     }
 
     fn with_given(self, kind: Kind, given: &Given<'a>) -> Described<'a> {
-        self.with("given", given.len).with_body(kind, given.taken)
+        match self.with("given", given.len) {
+            described if given.taken.is_empty() => described,
+            described => described.with_body(kind, given.taken),
+        }
     }
 }
 
@@ -151,7 +157,7 @@ impl<'a> From<&Frame<'a>> for Described<'a> {
             }
             Frame::Away => new("AWAY"),
             Frame::Close(wire::Close { code, reason }) => {
-                new("CLOSE").with("code", said(code)).with("reason", Value::Text(reason))
+                new("CLOSE").with("code", code).with("reason", Value::Text(reason))
             }
             Frame::Ack { count } => new("ACK").with("count", count),
             Frame::Ping { id } => new("PING").with("id", id),
@@ -284,7 +290,7 @@ impl<'a> From<&Call<'a>> for Described<'a> {
             Call::Partial { len } | Call::Ignored { len } => new.with("octets", len),
             Call::Timeout | Call::Eof | Call::Ping | Call::GoAway => new,
             Call::Transmit { room } => new.with("room", room),
-            Call::Close { code, reason } => new.with("code", said(code)).with("reason", Value::Text(reason)),
+            Call::Close { code, reason } => new.with("code", code).with("reason", Value::Text(reason)),
             Call::Define { table, name, fingerprint } => {
                 new.with("table", table).with_some("fingerprint", fingerprint).with("name", Value::Text(name))
             }
@@ -350,6 +356,8 @@ impl fmt::Display for Value<'_> {
         match self {
             Value::Number(number) => number.fmt(f),
             Value::Flag(on) => f.write_str(if *on { "yes" } else { "no" }),
+            Value::Code(code, Some(meaning)) => write!(f, "{code}({meaning})"),
+            Value::Code(code, None) => code.fmt(f),
             Value::Word(word) if word.contains(' ') => write!(f, "({word})"),
             Value::Word(word) => f.write_str(word),
             Value::Text(text) if text.len() <= SHOWN => write!(f, "{:?}", printable(text).to_string()),
@@ -415,7 +423,13 @@ impl From<Duration> for Value<'_> {
 
 impl From<ropeway_core::Code> for Value<'_> {
     fn from(code: ropeway_core::Code) -> Self {
-        said(code)
+        Value::Code(code.value(), code.meaning())
+    }
+}
+
+impl From<CloseCode> for Value<'_> {
+    fn from(code: CloseCode) -> Self {
+        Value::Code(code.value(), None)
     }
 }
 

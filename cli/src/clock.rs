@@ -5,12 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const DAY: u64 = 24 * 60 * 60;
 
 /// The time by RFC 3339, in UTC, to the second.
-pub(super) fn now() -> String {
+pub(crate) fn now() -> String {
     // A clock before 1970 was never set.
     text(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
-fn text(since_epoch: u64) -> String {
+/// A time by RFC 3339, in UTC, so many seconds after 1970 began.
+pub(crate) fn text(since_epoch: u64) -> String {
     let (year, month, day) = date(since_epoch / DAY);
     let second = since_epoch % DAY;
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
