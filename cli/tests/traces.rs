@@ -109,7 +109,7 @@ fn what_is_wrong_with_a_trace_is_told_with_its_place() {
     let (served, folder) = (Served::tcp(), tempfile::tempdir().expect("a folder"));
     let file = recorded(&served, folder.path());
     let whole = fs::read(&file).expect("it is there");
-    let (at, _) = whole.windows(9).enumerate().filter(|(_, part)| part == b"two words").last().expect("in the answer");
+    let at = whole.windows(9).rposition(|part| part == b"two words").expect("in the answer");
     let mut changed = whole.clone();
     changed[at] = b'T';
     let differs = folder.path().join("differs.trace").display().to_string();

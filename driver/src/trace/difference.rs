@@ -86,7 +86,7 @@ impl Differing {
 }
 
 /// The octets that an event brings.
-fn texts<'a>(event: Event<&'a [u8]>) -> Vec<&'a [u8]> {
+fn texts(event: Event<&[u8]>) -> Vec<&[u8]> {
     let mut texts = Vec::new();
     event.map(|octets| texts.push(octets));
     texts
