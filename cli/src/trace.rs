@@ -21,7 +21,7 @@ pub(crate) enum Command {
         /// The file to record into, which is replaced; of serve, the folder for a file a line
         file: PathBuf,
         #[command(subcommand)]
-        command: Recorded,
+        command: Box<Recorded>,
     },
     /// Show a trace as a timeline
     ///
@@ -51,7 +51,7 @@ pub(crate) enum Recorded {
 
 pub(crate) async fn run(command: Command, out: &Output) -> Result<(), Failed> {
     match command {
-        Command::Record { file, command } => record(file, command, out).await,
+        Command::Record { file, command } => record(file, *command, out).await,
         Command::Show { file } => {
             let out = out.clone();
             blocking(move || show::run(&file, &out)).await
