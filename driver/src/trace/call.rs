@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use ropeway_core::{
-    Accept, Action, CloseCode, Code, Connection, FlowId, Instant, Kind, LaneId, Offer, Respond, Send, Table,
+    Accept, Action, CloseCode, Code, Connection, FlowId, Instant, Kind, LaneId, MAGIC, Offer, Respond, Send, Step,
+    Table,
 };
 
-use super::field::{Bad, Field, Fields, numbered};
+use super::field::{Bad, Field, Fields, numbered, put_varint};
 use super::outcome::Outcome;
 use crate::memory::Grown;
 
@@ -15,6 +16,9 @@ use crate::memory::Grown;
 pub(crate) const MOST: usize = 64 * 1024;
 /// The most octets that a machine is asked for at once.
 pub(crate) const MOST_OUTPUT: usize = 256 * 1024;
+
+/// The head of a frame with octets of a flow.
+const DATA: u8 = 13 << 3;
 
 /// What a machine was told: one of the methods of [`Connection`] that change it, with its arguments but for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,6 +333,8 @@ impl<'a> Call<'a> {
         let (len, octets) = match self {
             Call::Input { octets } => (octets.len(), *octets),
             Call::Ignored { .. } => (1, &[0][..]),
+            // A machine waits for no more than a frame.
+            Call::Partial { len } => (usize::try_from(*len).unwrap_or(MOST).min(MOST), &[][..]),
             Call::Transmit { room } => ((*room).min(MOST_OUTPUT), &[][..]),
             _ => self.given().map_or((0, &[][..]), |given| (given.len, given.taken)),
         };
@@ -340,10 +346,14 @@ impl<'a> Call<'a> {
         block[..octets.len()].copy_from_slice(octets);
         match *self {
             Call::Input { .. } | Call::Ignored { .. } => step(machine, now, block),
-            Call::Partial { .. } => match machine.handle_input(now, block) {
-                Ok(_) => Outcome::Done,
-                Err(error) => Outcome::Erred(error),
-            },
+            Call::Partial { .. } => {
+                begin(block, machine.peer().is_some());
+                match machine.handle_input(now, block) {
+                    Ok(Step { consumed: 0, .. }) => Outcome::Done,
+                    Ok(step) => Outcome::Consumed(step.consumed),
+                    Err(error) => Outcome::Erred(error),
+                }
+            }
             Call::Timeout => machine.handle_timeout(now).into(),
             Call::Eof => machine.handle_eof().into(),
             Call::Transmit { .. } => {
@@ -402,6 +412,41 @@ impl Said<'_> {
     }
 }
 
+/// Makes octets the beginning of a frame that is an octet longer, or of such a hello.
+///
+/// To a machine it makes no difference what has begun: it asks for more, and that there is more than before is a sign of life.
+/// So what came of a frame need not be recorded time and again while the rest is on its way.
+fn begin(octets: &mut [u8], greeted: bool) {
+    let whole = octets.len() + 1;
+    let mut head = Vec::new();
+    if greeted {
+        // The length of what is behind the length has one octet or several, and the sum of both skips two numbers: there the
+        // number of the flow has two.
+        let behind = |flow: &[u8], len: usize| whole.checked_sub(1 + flow.len() + len).map(|behind| behind as u64);
+        for flow in [&[0][..], &[0x80, 1]] {
+            for len in 1..=3 {
+                head.clear();
+                head.push(DATA);
+                head.extend_from_slice(flow);
+                put_varint(behind(flow, len).unwrap_or(1), &mut head);
+                if head.len() == 1 + flow.len() + len {
+                    return fill(octets, &head);
+                }
+            }
+        }
+    } else {
+        head.extend_from_slice(&MAGIC);
+        let behind = whole.saturating_sub(head.len() + 2);
+        head.extend_from_slice(&u16::try_from(behind).unwrap_or(u16::MAX).to_le_bytes());
+    }
+    fill(octets, &head);
+}
+
+fn fill(octets: &mut [u8], head: &[u8]) {
+    let len = head.len().min(octets.len());
+    octets[..len].copy_from_slice(&head[..len]);
+}
+
 /// Gives a machine octets of which it is to take all.
 fn step<'b>(machine: &mut Connection<Grown>, now: Instant, octets: &'b mut [u8]) -> Outcome<'b> {
     let len = octets.len();
@@ -409,5 +454,33 @@ fn step<'b>(machine: &mut Connection<Grown>, now: Instant, octets: &'b mut [u8])
         Ok(step) if step.consumed == len => step.event.into(),
         Ok(step) => Outcome::Consumed(step.consumed),
         Err(error) => Outcome::Erred(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ropeway_core::Limits;
+    use ropeway_core::wire::Frame;
+    use ropeway_core::wire::hello::{Hello, MAX_HELLO};
+
+    #[test]
+    fn what_has_begun_wants_one_octet_more() {
+        for len in 1..Limits::MAX_FRAME as usize {
+            let mut octets = vec![0; len];
+            begin(&mut octets, true);
+            assert_eq!(Frame::decode(&octets, Limits::MAX_FRAME), Ok(None), "{len}");
+            octets.push(1);
+            let whole = Frame::decode(&octets, Limits::MAX_FRAME).map(|found| found.map(|(_, len)| len));
+            // Of two octets and three it is not known how long the frame will be.
+            assert_eq!(whole, Ok((len > 2).then_some(len + 1)), "{len}");
+        }
+        for len in 1..MAX_HELLO + 5 {
+            let mut octets = vec![0; len];
+            begin(&mut octets, false);
+            assert_eq!(Hello::decode(&octets), Ok(None), "{len}");
+            octets.push(0);
+            assert!(len < 6 || Hello::decode(&octets) != Ok(None), "{len}");
+        }
     }
 }

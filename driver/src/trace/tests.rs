@@ -85,6 +85,23 @@ fn everything_that_a_machine_can_be_told_is_recorded() {
     }
 }
 
+/// The peer is not dead that has sent a piece of a frame, in a replay as little as on the line.
+#[test]
+fn a_piece_of_a_frame_is_a_sign_of_life_in_a_replay() {
+    let disk = Disk::default();
+    let mut pair = Pair::new(&Arc::default(), [Recording::to(disk.clone()), Recording::to(io::sink())]);
+    pair.settle();
+    pair.now += 20_000_000;
+    let now = pair.now();
+    pair.near().handle_input(now, &mut [0x68, 0, 100, 1, 2, 3]).expect("it has begun");
+    pair.now += 20_000_000;
+    let now = pair.now();
+    while pair.near().handle_timeout(now).is_some() {}
+    assert_eq!(pair.near().closed(), None);
+    pair.end();
+    replay(&disk.octets()).expect("it replays");
+}
+
 /// Also the time of who looked at the clock before his turn came, and of who did not look at all.
 #[test]
 fn a_record_has_the_time_that_the_machine_was_told() {
