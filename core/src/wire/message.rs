@@ -287,7 +287,10 @@ fn extras(kind: u8, flags: u8, r: &mut Reader<'_>, known: u8) -> Option<u8> {
 }
 
 /// Size and number of flows. A size of nothing and no flows are not written.
-#[inline]
+///
+/// Every message that opens an exchange goes through it. A device is better off with one of it.
+#[cfg_attr(target_os = "none", inline)]
+#[cfg_attr(not(target_os = "none"), inline(always))]
 fn rest(kind: u8, bits: u8, body: Kind, r: &mut Reader<'_>) -> Option<(Option<u64>, u16)> {
     let size = if bits & LARGE != 0 { Some(r.varint()?) } else { None };
     let attached = if bits & ATTACHED != 0 { r.u16()? } else { 0 };
