@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
+use ropeway_conformance::certificates;
 use ropeway_conformance::watchdog::watchdog;
 use ropeway_driver::{Address, Client, CloseCode, Message, Runtime, Server};
 
@@ -26,6 +27,26 @@ fn peers_of_all_bindings_talk_over_tcp() {
 #[test]
 fn peers_of_all_bindings_talk_over_unix_sockets() {
     check(|folder| Address::Unix(folder.join("socket")));
+}
+
+#[test]
+fn peers_of_all_bindings_talk_over_tls() {
+    check(|_| Address::Tls { host: "localhost".into(), port: 0 });
+}
+
+#[test]
+fn peers_of_all_bindings_talk_over_websocket() {
+    check(|_| Address::Ws { host: "localhost".into(), port: 0, path: "/line".into() });
+}
+
+#[test]
+fn peers_of_all_bindings_talk_over_websocket_and_tls() {
+    check(|_| Address::Wss { host: "localhost".into(), port: 0, path: "/line".into() });
+}
+
+#[test]
+fn peers_of_all_bindings_talk_within_a_process() {
+    check(|_| Address::Mem(String::new()));
 }
 
 fn check(address: fn(&Path) -> Address) {
@@ -96,6 +117,7 @@ async fn serve<R: Runtime + Default>(serving: Serving) {
     let count = Arc::new(AtomicU32::new(0));
     let counted = count.clone();
     let server = Server::<R>::bind(address)
+        .tls(certificates::showing())
         .on("count", move |number: u32| {
             count.fetch_add(number, Ordering::Relaxed);
             async { Ok(()) }
@@ -135,7 +157,8 @@ async fn serve<R: Runtime + Default>(serving: Serving) {
 }
 
 async fn ask<R: Runtime + Default>(address: Address, folder: PathBuf) {
-    let client = Client::<R>::to(address).on("who", |()| async { Ok("the client".to_owned()) });
+    let client =
+        Client::<R>::to(address).tls(certificates::trusting()).on("who", |()| async { Ok("the client".to_owned()) });
     let line = client.connect().await.expect("it listens");
 
     for _ in 0..NOTICES {

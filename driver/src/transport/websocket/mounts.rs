@@ -39,7 +39,8 @@ use crate::transport::Channel;
 /// | 503 | comes to a server that has stopped, or has [`max_lines`](crate::ServerBuilder::max_lines) already: nobody waits |
 ///
 /// A line counts from its request on, and its hello must come in time from then on, as of those that are accepted. It is the
-/// server's, not the HTTP server's: it ends with the former and outlives the latter. How sockets are set up is for the HTTP
+/// server's, not the HTTP server's: it ends with the former and outlives the latter. What a client showed over TLS is known to
+/// the HTTP server alone. How sockets are set up is for the HTTP
 /// server to say; it should set `TCP_NODELAY`. One that listens for nothing else is bound to `mem://`, where nobody comes.
 ///
 /// With axum it is a `fallback_service`, or a `route_service` of the path that it has here. With hyper alone it is the
