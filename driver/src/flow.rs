@@ -24,8 +24,9 @@ impl Outgoing {
     pub(crate) async fn offer(line: &Line, on: On, offer: &Offer<'_>) -> Result<Outgoing, Error> {
         let mut waiting = Waiting::new(line, Turn::for_flow());
         let offered = poll_fn(|cx| {
-            waiting.poll(cx, |state, _| {
+            waiting.poll(cx, |state, turn| {
                 let lane = state.lane_of(on, cx).ok_or(Refused::NoLane)?;
+                state.in_turn(turn)?;
                 let flow = state.machine.offer(lane, offer)?;
                 state.check_over(lane);
                 Ok(state.new_out(flow))

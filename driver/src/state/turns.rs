@@ -142,10 +142,12 @@ impl State {
         if self.is_large(len) { &mut self.bulk_waiters } else { &mut self.room_waiters }
     }
 
-    /// Refuses a piece or a large frame where others have waited longer to send one: who is woken for something else, such
+    /// Refuses a piece, a large frame or a flow where others have waited longer for one: who is woken for something else, such
     /// as credit, or has just come, would go before them again and again.
     pub(crate) fn in_turn(&self, turn: &Turn) -> Result<(), Refused> {
         let place = match turn.wants {
+            Wants::Flow if self.flow_waiters.is_turn_of(&turn.scarce) => return Ok(()),
+            Wants::Flow => return Err(Refused::Later(Until::Flow)),
             Wants::Bulk => &turn.scarce,
             _ if self.is_large(turn.len) => &turn.room,
             _ => return Ok(()),
@@ -153,8 +155,7 @@ impl State {
         if self.bulk_waiters.is_turn_of(place) { Ok(()) } else { Err(Refused::Later(Until::Transmit)) }
     }
 
-    /// Whether others have waited longer for a lane, or to send a large frame. If so this waits behind them. (Who waits for
-    /// a flow comes round by itself: to have got one is to have none for the next.)
+    /// Whether others have waited longer for a lane, or to send a large frame. If so this waits behind them.
     pub(crate) fn must_queue(&mut self, turn: &mut Turn, cx: &Context<'_>) -> bool {
         if self.ended.is_some() {
             return false;
@@ -205,7 +206,13 @@ impl State {
                 let need = place.len.saturating_add(HEAD).min(self.machine.largest());
                 match (until, place.wants) {
                     (Until::Lane, _) => self.lane_waiters.wait(&mut place.scarce, 0, cx),
-                    (Until::Flow, _) => self.flow_waiters.wait(&mut place.scarce, 0, cx),
+                    (Until::Flow, _) => {
+                        self.flow_waiters.wait(&mut place.scarce, 0, cx);
+                        if self.machine.has_free_flow() {
+                            // As for what is large.
+                            self.wake_driver();
+                        }
+                    }
                     (Until::Transmit, wants) if wants == Wants::Bulk || self.is_large(place.len) => {
                         self.wait_for_bulk(wants, place, cx);
                     }
