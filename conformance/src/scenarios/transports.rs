@@ -5,6 +5,7 @@ pub(super) mod websocket;
 
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ropeway_driver::{Address, ClientBuilder, Endpoint, Endpoints, Error, ServerBuilder};
@@ -79,22 +80,26 @@ async fn streams_that_are_given_to_a_server_count_as_its_lines(world: World) {
 }
 
 async fn within_a_process_lines_go_by_name(world: World) {
+    // The scenario may run twice at once.
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("by-name-{}", RUNS.fetch_add(1, Ordering::Relaxed));
+    let at = format!("mem://{name}");
     let (give, take) = queue();
-    let server = world.server_at("mem://by-name").on("echo", echo).on_line(move |line| {
+    let server = world.server_at(&*at).on("echo", echo).on_line(move |line| {
         give.put(line.endpoints().clone());
         async { Ok(()) }
     });
     let server = server.serve().await.expect("the name is free");
-    assert_eq!(server.address(), &Address::Mem("by-name".into()));
+    assert_eq!(server.address(), &Address::Mem(name.clone()));
     let client = world.client(server.address()).connect().await.expect("it listens");
-    let (named, unnamed) = (Some(Endpoint::Mem(Some("by-name".into()))), Some(Endpoint::Mem(None)));
+    let (named, unnamed) = (Some(Endpoint::Mem(Some(name))), Some(Endpoint::Mem(None)));
     assert_eq!(client.endpoints(), &Endpoints::new(unnamed.clone(), named.clone()));
     assert_eq!(take.next().await, Endpoints::new(named, unnamed));
     still_works(&client).await;
-    match world.server_at("mem://by-name").serve().await {
+    match world.server_at(&*at).serve().await {
         Err(Error::Io(error)) => assert_eq!(
             (error.kind(), &*error.to_string()),
-            (ErrorKind::AddrInUse, "can't listen on mem://by-name: somebody in this process listens there already")
+            (ErrorKind::AddrInUse, &*format!("can't listen on {at}: somebody in this process listens there already"))
         ),
         other => panic!("{other:?}"),
     }
