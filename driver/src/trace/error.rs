@@ -30,6 +30,11 @@ pub enum TraceError {
         /// How large one can be.
         limit: u64,
     },
+    /// A record, or the header, is not the one that was written there: it was changed, or one was left out, doubled or moved.
+    Check {
+        /// Where it begins.
+        offset: u64,
+    },
     /// A record is of a kind that there is not.
     UnknownKind {
         /// Where it says so.
@@ -72,6 +77,7 @@ impl TraceError {
             TraceError::Foreign | TraceError::Version { .. } => None,
             TraceError::Truncated { offset }
             | TraceError::TooLarge { offset, .. }
+            | TraceError::Check { offset }
             | TraceError::UnknownKind { offset, .. }
             | TraceError::Bad { offset, .. }
             | TraceError::Time { offset }
@@ -93,6 +99,7 @@ impl fmt::Display for TraceError {
             TraceError::TooLarge { offset, size, limit } => {
                 write!(f, "a record of {size} octets at offset {offset}, the limit is {limit}")
             }
+            TraceError::Check { offset } => write!(f, "not what was written at offset {offset}"),
             TraceError::UnknownKind { offset, kind } => write!(f, "unknown kind of record {kind} at offset {offset}"),
             TraceError::Bad { offset, field } => write!(f, "bad value of {field} at offset {offset}"),
             TraceError::Time { offset } => write!(f, "impossible time in the record at offset {offset}"),

@@ -128,3 +128,11 @@ fn extensions(from: &mut Fields<'_>) -> Result<(), Bad> {
     }
     Ok(())
 }
+
+/// How much of what begins with a header is that.
+pub(super) fn len(octets: &[u8]) -> usize {
+    let before = MAGIC.len() + 1;
+    let mut from = Fields::new(octets.get(before..).unwrap_or_default());
+    let _: Result<&[u8], _> = from.field("header");
+    before.saturating_add(from.at()).min(octets.len())
+}

@@ -16,6 +16,7 @@
 //! described in `docs/TRACES.md`.
 
 mod call;
+mod check;
 mod described;
 mod difference;
 mod error;

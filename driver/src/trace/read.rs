@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ropeway_core::Instant;
 
+use super::check::{self, Check};
 use super::error::TraceError;
 use super::field::{Bad, Varint};
 use super::header::{Header, MAGIC, VERSION};
@@ -25,6 +26,7 @@ pub struct Trace<R> {
     records: u64,
     at: Instant,
     block: Vec<u8>,
+    check: Check,
     missing: Option<u64>,
 }
 
@@ -58,11 +60,14 @@ impl<R: Read> Trace<R> {
             VERSION => {}
             found => return Err(TraceError::Version { found }),
         }
-        let mut block = Vec::new();
+        let (mut block, mut check) = (Vec::new(), Check::default());
+        check.push(&MAGIC);
+        check.push(&[VERSION]);
         let start = length(&mut from, &mut offset, MOST_HEADER, &mut block)?.ok_or(TraceError::Truncated { offset })?;
+        checked(&mut from, &mut offset, &mut check, &block, 0)?;
         let header = Header::decode(&block)
             .map_err(|bad| TraceError::Bad { offset: start + bad.at as u64, field: bad.field })?;
-        Ok(Trace { from, header, offset, records: 0, at: header.start, block, missing: None })
+        Ok(Trace { from, header, offset, records: 0, at: header.start, block, check, missing: None })
     }
 
     /// How the machine was made.
@@ -87,6 +92,7 @@ impl<R: Read> Trace<R> {
         let offset = self.offset;
         let start = length(&mut self.from, &mut self.offset, MOST_RECORD, &mut self.block)?;
         let start = start.ok_or(TraceError::Truncated { offset })?;
+        checked(&mut self.from, &mut self.offset, &mut self.check, &self.block, offset)?;
         let held = match Held::decode(&self.block) {
             Ok(held) => held,
             Err(Bad { field: KIND, at }) => {
@@ -144,6 +150,22 @@ fn octet(from: &mut impl Read, offset: &mut u64) -> Result<Option<u8>, TraceErro
             Err(error) => return Err(TraceError::Io { offset: *offset, error }),
         }
     }
+}
+
+/// Reads the check of what begins at `begin`.
+fn checked(
+    from: &mut impl Read,
+    offset: &mut u64,
+    check: &mut Check,
+    block: &[u8],
+    begin: u64,
+) -> Result<(), TraceError> {
+    check.push_behind_len(block);
+    let mut found = [0; check::LEN];
+    for at in &mut found {
+        *at = octet(from, offset)?.ok_or(TraceError::Truncated { offset: *offset })?;
+    }
+    if found == check.octets() { Ok(()) } else { Err(TraceError::Check { offset: begin }) }
 }
 
 /// Reads a length, and as many octets: where these begin. `None` if there was nothing.

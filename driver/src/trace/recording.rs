@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
+use super::check::Checker;
 use super::header::Header;
 use super::redact::Redactor;
 use super::tap::Tap;
@@ -76,7 +77,7 @@ impl Recording {
         let queue = Queue { chunks: Vec::new(), busy: false, last: false, outcome: None, waiters: Vec::new() };
         let shared = Arc::new(Recorder {
             queue: Mutex::new(queue),
-            output: Mutex::new(Some(Writer { sink, redactor })),
+            output: Mutex::new(Some(Writer { sink, redactor, checker: Checker::default() })),
             waiting: AtomicUsize::new(0),
             over: AtomicBool::new(false),
             limit,
@@ -134,6 +135,7 @@ struct Queue {
 struct Writer {
     sink: Sink,
     redactor: Option<Redactor>,
+    checker: Checker,
 }
 
 impl Recorder {
@@ -202,13 +204,11 @@ impl Recorder {
     fn write(&self, chunks: Vec<Vec<u8>>, last: bool) -> io::Result<()> {
         let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         // What comes behind a failure goes nowhere.
-        let Some(Writer { sink, redactor }) = &mut *output else { return Ok(()) };
+        let Some(Writer { sink, redactor, checker }) = &mut *output else { return Ok(()) };
         let to = sink.writer()?;
         for chunk in chunks {
-            match redactor {
-                Some(redactor) => to.write_all(redactor.pass(&chunk))?,
-                None => to.write_all(&chunk)?,
-            }
+            let chunk = redactor.as_mut().map_or(&chunk[..], |redactor| redactor.pass(&chunk));
+            to.write_all(checker.pass(chunk))?;
         }
         if last {
             to.flush()?;

@@ -9,7 +9,7 @@ use ropeway_core::{Accept, Instant};
 
 use super::call::{Call, Given, MOST, Said};
 use super::field::Fields;
-use super::header::{Header, MAGIC};
+use super::header::{self, Header};
 use super::record::Held;
 use super::replay::Replay;
 
@@ -43,7 +43,7 @@ impl Redactor {
         self.out.clear();
         let mut records = records;
         if !std::mem::replace(&mut self.begun, true) {
-            let (header, rest) = records.split_at(header_len(records));
+            let (header, rest) = records.split_at(header::len(records));
             self.out.extend_from_slice(header);
             records = rest;
         }
@@ -131,14 +131,6 @@ impl Redactor {
 /// The length of the shortest beginning that is so.
 fn shortest(octets: &[u8], is_so: impl Fn(&[u8]) -> bool) -> Option<usize> {
     (0..=octets.len()).find(|len| is_so(&octets[..*len]))
-}
-
-/// How much of a trace is its header.
-fn header_len(trace: &[u8]) -> usize {
-    let before = MAGIC.len() + 1;
-    let mut from = Fields::new(trace.get(before..).unwrap_or_default());
-    let _: Result<&[u8], _> = from.field("header");
-    before.saturating_add(from.at()).min(trace.len())
 }
 
 /// What is not input, with zeros.

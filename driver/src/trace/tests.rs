@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 use quickcheck::{QuickCheck, TestResult};
 use ropeway_core::{CloseCode, Instant, Reason};
 
+use self::check::Checker;
+use self::field::Fields;
 use self::line::{Disk, NEAR, Pair, Pool, talk};
 use super::*;
 use crate::line::Role;
@@ -24,6 +26,22 @@ fn talked(with: impl Fn(Recording) -> Recording) -> [Vec<u8>; 2] {
 
 fn replay(trace: &[u8]) -> Result<Replayed, TraceError> {
     Trace::new(trace)?.replay()
+}
+
+/// The trace with the checks that it would have, had it been written so, up to where it is none.
+fn checked_anew(trace: &[u8]) -> Vec<u8> {
+    let mut plain = trace[..header::len(trace)].to_vec();
+    let mut at = plain.len() + check::LEN;
+    while at < trace.len() {
+        let mut from = Fields::new(&trace[at..]);
+        if from.field::<&[u8]>("record").is_err() {
+            break;
+        }
+        plain.extend_from_slice(&trace[at..at + from.at()]);
+        at += from.at() + check::LEN;
+    }
+    let rest = &trace[at.min(trace.len())..];
+    [Checker::default().pass(&plain), rest].concat()
 }
 
 /// What of each record: where it begins, and what it was.
@@ -175,7 +193,9 @@ fn an_octet_that_differs_is_found() {
         let (at, _) = at.expect("it is there");
         let mut changed = trace.clone();
         changed[at] ^= 1;
-        let Err(TraceError::Difference(difference)) = replay(&changed) else { panic!("{what}: no difference") };
+        let Err(TraceError::Difference(difference)) = replay(&checked_anew(&changed)) else {
+            panic!("{what}: no difference")
+        };
         assert!(difference.call.starts_with(call), "{what}: {difference}");
         let all = records(trace);
         assert_eq!(all[difference.record as usize - 1].0, difference.offset, "{what}");
@@ -195,7 +215,9 @@ fn a_difference_tells_where_and_what() {
         let at = trace.windows(wanted.len()).rposition(|part| part == wanted).expect("it is there");
         let mut changed = trace.clone();
         changed[at + 4] = b'X';
-        let Err(TraceError::Difference(difference)) = replay(&changed) else { panic!("{says}: no difference") };
+        let Err(TraceError::Difference(difference)) = replay(&checked_anew(&changed)) else {
+            panic!("{says}: no difference")
+        };
         let octets = difference.octets.as_ref().expect("octets differ");
         assert!(octets.expected != octets.found, "{difference}");
         assert!(difference.to_string().contains(says), "{difference}");
@@ -212,7 +234,7 @@ fn what_is_no_trace_is_told_with_its_offset() {
         changed[at..at + octets.len()].copy_from_slice(octets);
         changed
     };
-    let insert = |octets: &[u8]| [&near[..first], octets, &near[first..]].concat();
+    let insert = |octets: &[u8]| checked_anew(&[&near[..first], octets, &[0; check::LEN], &near[first..]].concat());
     let offset = first as u64;
     for (trace, expected) in [
         (b"GET / HTTP/1.1\r\n".to_vec(), "not a trace".into()),
@@ -222,7 +244,7 @@ fn what_is_no_trace_is_told_with_its_offset() {
         (near[..20].to_vec(), "it ends too early, at offset 20".into()),
         (with(4, &[2]), "a trace of version 2, of which only 1 is known".into()),
         (with(5, &[0x80, 0x80, 0x40]), "a record of 1048576 octets at offset 5, the limit is 4096".into()),
-        (with(6, &[3]), "bad value of role at offset 6".into()),
+        (checked_anew(&with(6, &[3])), "bad value of role at offset 6".into()),
         (near[..first].to_vec(), format!("it ends too early, at offset {offset}")),
         (near[..first + 1].to_vec(), format!("it ends too early, at offset {}", offset + 1)),
         (near[..near.len() - 1].to_vec(), format!("it ends too early, at offset {}", near.len() - 1)),
@@ -245,6 +267,44 @@ fn what_is_no_trace_is_told_with_its_offset() {
     ] {
         let error = replay(&trace).expect_err("it is broken");
         assert_eq!(error.to_string(), expected);
+    }
+}
+
+#[test]
+fn a_record_that_is_changed_or_missing_or_moved_is_found() {
+    for trace in talked(|recording| recording) {
+        let begins: Vec<_> = records(&trace).iter().map(|(offset, ..)| *offset as usize).collect();
+        let check = |changed: &[&[u8]], offset: usize| {
+            let found = replay(&changed.concat());
+            assert!(
+                matches!(found, Err(TraceError::Check { offset: at }) if at == offset as u64),
+                "{offset}: {found:?}"
+            );
+        };
+        for three in begins.windows(3) {
+            let (before, one, other, behind) =
+                (&trace[..three[0]], &trace[three[0]..three[1]], &trace[three[1]..three[2]], &trace[three[2]..]);
+            check(&[before, other, one, behind], three[0]);
+            check(&[before, other, behind], three[0]);
+            check(&[before, one, one, other, behind], three[1]);
+            let mut changed = one.to_vec();
+            *changed.last_mut().expect("it has a check") ^= 1;
+            check(&[before, &changed, other, behind], three[0]);
+        }
+        // The role, and the last record, to which all that are missing could be added.
+        check(&[&trace[..6], &[trace[6] ^ 3], &trace[7..]], 0);
+        let last = trace.len() - check::LEN - 5;
+        check(&[&trace[..trace.len() - check::LEN - 1], &[9], &trace[trace.len() - check::LEN..]], last);
+    }
+}
+
+/// As the tables of FNV have it.
+#[test]
+fn a_check_is_fnv_1a() {
+    for (octets, expected) in [(&b""[..], 0x811c_9dc5_u32), (b"a", 0xe40c_292c), (b"foobar", 0xbf9c_f968)] {
+        let mut check = check::Check::default();
+        check.push(octets);
+        assert_eq!(check.octets(), expected.to_le_bytes());
     }
 }
 
@@ -283,11 +343,12 @@ fn no_trace_does_harm() {
             }
         }
         run(&trace);
+        run(&checked_anew(&trace));
         TestResult::passed()
     }
     QuickCheck::new().tests(500).quickcheck(broken as fn(bool, u8, usize, u8, usize) -> TestResult);
     let random = |octets: Vec<u8>| {
-        run(&[&talked(|recording| recording)[0][..100], &octets].concat());
+        run(&checked_anew(&[&talked(|recording| recording)[0][..100], &octets].concat()));
         TestResult::passed()
     };
     QuickCheck::new().tests(100).quickcheck(random as fn(Vec<u8>) -> TestResult);
@@ -311,8 +372,10 @@ fn a_slow_disk_ends_the_recording_and_not_the_line() {
     let pool = Arc::new(Pool { waits: true, ..Pool::default() });
     let (trace, written) = check(Disk::default(), pool, 10_000);
     assert_eq!(written, Ok(()));
-    assert!(trace.len() < 10_100 && trace.len() > 5_000, "the bound is kept: {}", trace.len());
     let replayed = replay(&trace).expect("what there is replays");
+    // Checks come where it is written.
+    let noted = trace.len() - check::LEN * (replayed.records as usize + 2);
+    assert!(noted < 10_100 && noted > 5_000, "the bound is kept: {noted}");
     let [whole, _] = talked(|recording| recording);
     assert_eq!(replayed.records + replayed.missing, records(&whole).len() as u64);
 }
