@@ -57,6 +57,7 @@ impl Recording {
     }
 
     /// Puts zeros in the place of bodies, of the contents, names, media types and digests of flows, and of the texts of goodbyes.
+    /// Of a hello's extensions and of what broke the protocol only octets stay without which it would not be told the same.
     /// Lengths and all else stay as they are, the names of actions and types too, and so does the replay.
     pub fn without_bodies(mut self) -> Recording {
         self.redacts = true;

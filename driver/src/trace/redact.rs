@@ -3,6 +3,8 @@
 //! To a machine all octets of a body are alike. So another machine is told the same with zeros in their place, and what comes
 //! of that is what is recorded: what it sends has the zeros where they belong, and the trace replays like any other.
 
+use std::ops::Range;
+
 use ropeway_core::wire::hello::Hello;
 use ropeway_core::wire::{self, Frame};
 use ropeway_core::{Accept, Instant};
@@ -77,27 +79,27 @@ impl Redactor {
 }
 
 impl Redactor {
-    /// Copies a frame, or a hello, with zeros where somebody wrote what is there. What is none is cut where that is certain: up
-    /// to there it shows what is wrong.
+    /// Copies a frame with zeros where somebody wrote what is there. What is none is cut where that is certain, and of what is
+    /// left, as of a hello, nothing is kept that is not needed to tell the same of it.
     fn clear(&mut self, octets: &[u8]) {
         let machine = self.machine.machine();
         let (limit, input) = (machine.limits().frame, &mut self.input);
         input.clear();
         input.extend_from_slice(octets);
         if machine.peer().is_none() {
-            let len = match Hello::decode(octets) {
-                Ok(found) => found.map(|(_, len)| len),
-                Err(error) => shortest(octets, |octets| Hello::decode(octets) == Err(error)),
+            return match Hello::decode(octets) {
+                Ok(Some(found)) => {
+                    input.truncate(found.1);
+                    keep_least(input, 0..found.1, &|octets| Hello::decode(octets) == Ok(Some(found)));
+                }
+                Ok(None) => input.clear(),
+                Err(error) => show(input, |octets| Hello::decode(octets) == Err(error)),
             };
-            return input.truncate(len.unwrap_or(0));
         }
         let (frame, len) = match Frame::decode(octets, limit) {
             Ok(Some(found)) => found,
             Ok(None) => return input.clear(),
-            Err(error) => {
-                let len = shortest(octets, |octets| Frame::decode(octets, limit) == Err(error));
-                return input.truncate(len.unwrap_or(0));
-            }
+            Err(error) => return show(input, |octets| Frame::decode(octets, limit) == Err(error)),
         };
         input.truncate(len);
         let mut clear = |part: &[u8]| {
@@ -128,9 +130,26 @@ impl Redactor {
     }
 }
 
-/// The length of the shortest beginning that is so.
-fn shortest(octets: &[u8], is_so: impl Fn(&[u8]) -> bool) -> Option<usize> {
-    (0..=octets.len()).find(|len| is_so(&octets[..*len]))
+/// Leaves the shortest beginning that is so, and zeros in the place of what it does not need for that.
+fn show(octets: &mut Vec<u8>, is_so: impl Fn(&[u8]) -> bool) {
+    let len = (0..=octets.len()).find(|len| is_so(&octets[..*len])).unwrap_or(0);
+    octets.truncate(len);
+    keep_least(octets, 0..len, &is_so);
+}
+
+/// Puts zeros in the place of as much of a part as can be while all is so. Halving finds the few that are needed.
+fn keep_least(octets: &mut [u8], part: Range<usize>, is_so: &impl Fn(&[u8]) -> bool) {
+    let before = octets[part.clone()].to_vec();
+    octets[part.clone()].fill(0);
+    if is_so(octets) {
+        return;
+    }
+    octets[part.clone()].copy_from_slice(&before);
+    if part.len() > 1 {
+        let middle = part.start + part.len() / 2;
+        keep_least(octets, part.start..middle, is_so);
+        keep_least(octets, middle..part.end, is_so);
+    }
 }
 
 /// What is not input, with zeros.

@@ -6,7 +6,9 @@ use std::sync::{Arc, LazyLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use quickcheck::{QuickCheck, TestResult};
-use ropeway_core::{CloseCode, Instant, Reason};
+use ropeway_core::wire::hello::Hello;
+use ropeway_core::wire::{self, Frame};
+use ropeway_core::{CloseCode, Connection, Instant, Reason};
 
 use self::check::Checker;
 use self::field::Fields;
@@ -174,6 +176,59 @@ fn what_broke_the_protocol_is_cut_where_that_shows() {
         }
         assert_eq!(last, kept, "{input:?}");
         replay(&octets).expect("it replays");
+    }
+}
+
+/// Also if it shows in the last octet only, or nowhere.
+#[test]
+fn what_broke_the_protocol_holds_nothing_that_was_said() {
+    let encoded = |frame: Frame<'_>| {
+        let mut out = vec![0; 4096];
+        let len = frame.encode(&mut out).expect("room");
+        out.truncate(len);
+        let at = out.iter().rposition(|octet| *octet == b'X').expect("it is there");
+        out[at] = 0xff;
+        out
+    };
+    let (media, name) = ("text/topsecret", "topsecret nameX");
+    let side = ropeway_core::Side::Us;
+    let offer = Frame::Offer(wire::Offer { flow: 0, side, lane: 0, push: false, size: None, media, name });
+    let close = Frame::Close(wire::Close { code: CloseCode::DONE, reason: "topsecret reasonX" });
+    let limits = ropeway_core::Limits {
+        lanes: 1,
+        ..*Connection::client(Instant::ZERO, ropeway_core::Config::DEFAULT, [0; 32], crate::memory::growing(1, 1, 1000))
+            .limits()
+    };
+    let mut hello = vec![0; 200];
+    let len = Hello { oldest: 1, newest: 1, session: [9; 16], limits }.encode(&mut hello).expect("room");
+    hello.truncate(len);
+    let extended = |tag: u8| {
+        let mut hello = [&hello[..], &[tag, 9], b"topsecret"].concat();
+        hello[4] += 11;
+        hello
+    };
+    for (what, greeted, input, errs) in [
+        ("offer", true, encoded(offer), true),
+        ("close", true, encoded(close), true),
+        ("an extension", false, extended(2), false),
+        ("an extension that is to be understood", false, extended(3), true),
+    ] {
+        let disk = Disk::default();
+        let recordings = [Recording::to(disk.clone()).without_bodies(), Recording::to(io::sink())];
+        let mut pair = Pair::new(&Arc::default(), recordings);
+        if greeted {
+            pair.settle();
+        }
+        let now = pair.now();
+        let came = pair.near().handle_input(now, &mut input.to_vec()).map(|step| step.consumed);
+        assert_eq!(came.is_err(), errs, "{what}: {came:?}");
+        pair.end();
+        let octets = disk.octets();
+        assert!(
+            input.windows(4).any(|part| part == b"secr") && !octets.windows(4).any(|part| part == b"secr"),
+            "{what}"
+        );
+        replay(&octets).unwrap_or_else(|error| panic!("{what}: {error}"));
     }
 }
 
