@@ -110,10 +110,6 @@ impl<R: Runtime> ClientBuilder<R> {
     pub async fn connect(self) -> Result<Line, Error> {
         let ClientBuilder { runtime, peer, config, options, router, traces } = self;
         router.check()?;
-        let recording = match traces.is_nowhere() {
-            true => None,
-            false => blocking(&*runtime.spawner(), || traces.of_client()).await??,
-        };
         let (stream, endpoints) = match peer {
             Peer::At(address) => {
                 let (address, wait) = (address?, config.connect_timeout);
@@ -126,6 +122,11 @@ impl<R: Runtime> ClientBuilder<R> {
                 connected.map_err(|error| error.about(format_args!("no line to {address}")))?
             }
             Peer::Over(stream) => (stream, Endpoints::default()),
+        };
+        // Not before: a line that never was replaces no file.
+        let recording = match traces.is_nowhere() {
+            true => None,
+            false => blocking(&*runtime.spawner(), || traces.of_client()).await??,
         };
         let spawn = runtime.spawner();
         let handlers = config.handlers;

@@ -287,7 +287,7 @@ impl Line {
     /// Waits until the line is over and its trace is written to its end, if it is recorded.
     ///
     /// # Errors
-    /// [`Error::Io`] if writing it failed.
+    /// [`Error::Io`] if writing it failed, or was too slow for all of it.
     ///
     /// # Cancel safety
     /// Safe; it is written all the same.

@@ -31,7 +31,7 @@ pub enum Call<'a> {
     },
     /// Octets came that were the beginning of a frame, and left.
     Partial {
-        /// How many there were.
+        /// How many there were, at most 64 KiB.
         len: u64,
     },
     /// Octets came after the end.
@@ -311,6 +311,16 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether a machine can have been told so much.
+    pub(super) fn is_bounded(&self) -> bool {
+        match self {
+            Call::Transmit { room } => *room <= MOST_OUTPUT,
+            Call::Partial { len } => *len <= MOST as u64,
+            Call::Input { octets } => octets.len() <= MOST,
+            _ => true,
+        }
+    }
+
     /// What it gave a machine to send.
     pub(super) fn given(&self) -> Option<&Given<'a>> {
         match self {
@@ -333,7 +343,7 @@ impl<'a> Call<'a> {
         let (len, octets) = match self {
             Call::Input { octets } => (octets.len(), *octets),
             Call::Ignored { .. } => (1, &[0][..]),
-            // A machine waits for no more than a frame.
+            // Records that can be read are within both bounds.
             Call::Partial { len } => (usize::try_from(*len).unwrap_or(MOST).min(MOST), &[][..]),
             Call::Transmit { room } => ((*room).min(MOST_OUTPUT), &[][..]),
             _ => self.given().map_or((0, &[][..]), |given| (given.len, given.taken)),

@@ -69,6 +69,10 @@ impl<'a> Held<'a> {
             return Ok(Held::End { missing });
         }
         let call: Call<'a> = from.field(KIND)?;
+        // What was read last is how much it was.
+        if !call.is_bounded() {
+            return Err(from.bad());
+        }
         let outcome: Outcome<'a> = from.field("outcome")?;
         // Or a few octets could stand for many.
         if call.given().is_some_and(|given| outcome.taken(given.len) != given.taken.len()) {

@@ -1,15 +1,16 @@
 //! Where the records of a line go: to a writer, off the threads that run tasks, as fast as that is.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use super::check::Checker;
+use super::folder::Folder;
 use super::header::Header;
 use super::redact::Redactor;
 use super::tap::Tap;
@@ -30,15 +31,29 @@ pub struct Recording {
 }
 
 enum Sink {
-    /// Created when the first record is written.
-    File(PathBuf),
+    /// Created when the first record is written, or before; new, or replaced.
+    File {
+        path: PathBuf,
+        new: bool,
+    },
+    /// Created when the first record is written: what is asked for in vain takes no number.
+    Folder(Folder),
     Writer(Box<dyn Write + Send>),
 }
 
 impl Recording {
-    /// Into a file, which is created, or replaced.
+    /// Into a file, which is created, or replaced. On Unix a file that is created is for its owner alone.
     pub fn to_file(path: impl Into<PathBuf>) -> Recording {
-        Recording::of(Sink::File(path.into()))
+        Recording::of(Sink::File { path: path.into(), new: false })
+    }
+
+    /// The same, but a file that is there is an error.
+    pub fn to_new_file(path: impl Into<PathBuf>) -> Recording {
+        Recording::of(Sink::File { path: path.into(), new: true })
+    }
+
+    pub(super) fn in_folder(folder: Folder) -> Recording {
+        Recording::of(Sink::Folder(folder))
     }
 
     /// Into anything. It is flushed at the end.
@@ -66,7 +81,9 @@ impl Recording {
 
     /// Creates the file now. Blocking.
     pub(crate) fn create(mut self) -> io::Result<Recording> {
-        self.sink.writer()?;
+        if let Sink::File { .. } = self.sink {
+            self.sink.writer()?;
+        }
         Ok(self)
     }
 
@@ -81,6 +98,7 @@ impl Recording {
             output: Mutex::new(Some(Writer { sink, redactor, checker: Checker::default() })),
             waiting: AtomicUsize::new(0),
             over: AtomicBool::new(false),
+            missing: AtomicU64::new(0),
             limit,
             spawn,
         });
@@ -91,23 +109,39 @@ impl Recording {
 impl fmt::Debug for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Recording");
-        if let Sink::File(path) = &self.sink {
-            shown.field("file", path);
-        }
+        match &self.sink {
+            Sink::File { path, .. } => shown.field("file", path),
+            Sink::Folder(folder) => shown.field("folder", folder),
+            Sink::Writer(_) => &mut shown,
+        };
         shown.field("limit", &self.limit).field("redacts", &self.redacts).finish_non_exhaustive()
     }
 }
 
 impl Sink {
     fn writer(&mut self) -> io::Result<&mut (dyn Write + Send)> {
-        if let Sink::File(path) = self {
-            *self = Sink::Writer(Box::new(File::create(path)?));
+        let created = match self {
+            Sink::File { path, new } => Some(create(path, *new)?),
+            Sink::Folder(folder) => Some(folder.create()?),
+            Sink::Writer(_) => None,
+        };
+        if let Some(file) = created {
+            *self = Sink::Writer(Box::new(file));
         }
         match self {
             Sink::Writer(writer) => Ok(writer),
-            Sink::File(_) => Err(io::ErrorKind::NotFound.into()),
+            Sink::File { .. } | Sink::Folder(_) => Err(io::ErrorKind::NotFound.into()),
         }
     }
+}
+
+/// Creates a file that its owner alone may read: all that was said is in it. Blocking.
+pub(super) fn create(path: &Path, new: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(new).create(!new).truncate(!new);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Takes records and writes them.
@@ -119,6 +153,8 @@ pub(crate) struct Recorder {
     waiting: AtomicUsize,
     /// Writing has failed: nothing more is wanted.
     over: AtomicBool,
+    /// Records that found no room.
+    missing: AtomicU64,
     limit: usize,
     spawn: Arc<dyn Spawn>,
 }
@@ -150,6 +186,11 @@ impl Recorder {
         self.over.load(Ordering::Relaxed)
     }
 
+    /// So many records found no room.
+    pub(super) fn miss(&self, records: u64) {
+        self.missing.store(records, Ordering::Relaxed);
+    }
+
     /// Takes records to be written. Not to be called under the lock of a line: the work may be done at once.
     pub(crate) fn push(self: &Arc<Recorder>, chunk: Vec<u8>, last: bool) {
         self.waiting.fetch_add(chunk.len(), Ordering::Relaxed);
@@ -165,7 +206,7 @@ impl Recorder {
         }
     }
 
-    /// Waits until all is written, or writing has failed.
+    /// Waits until all is written, or writing has failed. What is not all there is a failure, too.
     pub(crate) async fn written(&self) -> Result<(), Arc<io::Error>> {
         poll_fn(|cx| {
             let mut queue = self.queue();
@@ -195,9 +236,19 @@ impl Recorder {
             let written = self.write(chunks, last);
             self.waiting.fetch_sub(octets, Ordering::Relaxed);
             match written {
-                Ok(()) if last => self.end(Ok(())),
+                Ok(()) if last => self.end(self.whole()),
                 Ok(()) => {}
                 Err(error) => self.fail(error),
+            }
+        }
+    }
+
+    fn whole(&self) -> Result<(), Arc<io::Error>> {
+        match self.missing.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            missing => {
+                let text = format!("writing was too slow: {missing} records are missing at the end of the trace");
+                Err(Arc::new(io::Error::other(text)))
             }
         }
     }

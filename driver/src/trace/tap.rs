@@ -58,6 +58,7 @@ impl Tap {
 
     /// The last of it. It has room in any case.
     pub(crate) fn end(mut self) -> Vec<u8> {
+        self.to.miss(self.missing);
         Held::End { missing: self.missing }.encode(&mut self.block, &mut self.notes);
         self.notes
     }

@@ -1,5 +1,6 @@
 mod line;
 
+use std::fs;
 use std::future::Future;
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock, PoisonError};
@@ -44,6 +45,15 @@ fn checked_anew(trace: &[u8]) -> Vec<u8> {
     }
     let rest = &trace[at.min(trace.len())..];
     [Checker::default().pass(&plain), rest].concat()
+}
+
+/// Ends a line that is recorded in these ways: what came of writing it.
+fn recorded(recordings: [Recording; 2]) -> [Result<(), io::ErrorKind>; 2] {
+    let mut pair = Pair::new(&Arc::default(), recordings);
+    talk(&mut pair);
+    let recorders = pair.ends.each_ref().map(|(_, recorder)| recorder.clone());
+    pair.end();
+    recorders.map(|recorder| outcome(&recorder))
 }
 
 /// What of each record: where it begins, and what it was.
@@ -353,6 +363,55 @@ fn a_record_that_is_changed_or_missing_or_moved_is_found() {
     }
 }
 
+/// Two servers share a folder; neither takes a file of the other's, nor one of somebody else's.
+#[test]
+fn a_folder_replaces_no_file() {
+    let place = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| place.path().join(name);
+    fs::write(at("7.trace"), "of another run").expect("written");
+    let [one, other] = [(); 2].map(|()| Folder::open(place.path()).expect("it is there"));
+    fs::write(at("9.trace"), "of somebody else").expect("written");
+    assert_eq!(recorded([one.recording(), other.recording()]), [Ok(()); 2]);
+    assert_eq!(recorded([other.recording(), one.recording()]), [Ok(()); 2]);
+    for name in ["8.trace", "10.trace", "11.trace", "12.trace"] {
+        Trace::open(at(name)).and_then(Trace::replay).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    assert_eq!(fs::read(at("7.trace")).expect("it is there"), b"of another run");
+    assert_eq!(fs::read(at("9.trace")).expect("it is there"), b"of somebody else");
+    assert_eq!(fs::read_dir(place.path()).expect("it is there").count(), 6);
+    // Numbers end.
+    fs::write(at("18446744073709551614.trace"), "the last but one").expect("written");
+    let last = Folder::open(place.path()).expect("one is left");
+    assert_eq!(recorded([last.recording(), last.recording()]), [Ok(()), Err(io::ErrorKind::Other)]);
+    Trace::open(at("18446744073709551615.trace")).and_then(Trace::replay).expect("it replays");
+    let full = Folder::open(place.path()).expect_err("none is left").to_string();
+    assert_eq!(full, "no number is left for another trace");
+}
+
+#[test]
+fn a_new_file_replaces_none() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path().join("line.trace");
+    let recordings = || [Recording::to_new_file(&path), Recording::to(io::sink())];
+    assert_eq!(recorded(recordings()), [Ok(()); 2]);
+    let first = fs::read(&path).expect("it is there");
+    assert_eq!(recorded(recordings()), [Err(io::ErrorKind::AlreadyExists), Ok(())]);
+    assert_eq!(fs::read(&path).expect("it is there"), first);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_trace_is_for_its_owner_alone() {
+    let place = tempfile::tempdir().expect("a folder");
+    let [one, other, third] = ["one.trace", "other.trace", "1.trace"].map(|name| place.path().join(name));
+    recorded([Recording::to_file(&one), Recording::to_new_file(&other)]);
+    recorded([Folder::open(place.path()).expect("it is there").recording(), Recording::to(io::sink())]);
+    for path in [one, other, third] {
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).expect("it is there").permissions());
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+}
+
 /// As the tables of FNV have it.
 #[test]
 fn a_check_is_fnv_1a() {
@@ -426,7 +485,7 @@ fn check(disk: Disk, pool: Arc<Pool>, limit: usize) -> (Vec<u8>, Result<(), io::
 fn a_slow_disk_ends_the_recording_and_not_the_line() {
     let pool = Arc::new(Pool { waits: true, ..Pool::default() });
     let (trace, written) = check(Disk::default(), pool, 10_000);
-    assert_eq!(written, Ok(()));
+    assert_eq!(written, Err(io::ErrorKind::Other), "it is not whole");
     let replayed = replay(&trace).expect("what there is replays");
     // Checks come where it is written.
     let noted = trace.len() - check::LEN * (replayed.records as usize + 2);

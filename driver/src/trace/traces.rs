@@ -1,14 +1,11 @@
 //! Where the lines of a client or a server are recorded.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::folder::Folder;
 use super::recording::Recording;
-
-/// What a trace's file is called behind its number.
-const EXTENSION: &str = "trace";
 
 /// Where lines are recorded, if they are.
 #[derive(Clone, Default)]
@@ -36,18 +33,9 @@ impl Traces {
 
     /// For a server, whose folder is looked at now: lines are numbered on from the traces that are there. Blocking.
     pub(crate) fn of_server(self) -> io::Result<Traces> {
-        let Traces::At(folder) = self else { return Ok(self) };
-        let mut last = 0;
-        let mut look = || {
-            for entry in fs::read_dir(&folder)? {
-                last = last.max(number(Path::new(&entry?.file_name())).unwrap_or(0));
-            }
-            Ok(())
-        };
-        look().map_err(|error| about(&folder, &error))?;
-        Ok(Traces::With(Arc::new(move |line| {
-            Recording::to_file(folder.join(format!("{}.{EXTENSION}", last.saturating_add(line))))
-        })))
+        let Traces::At(path) = self else { return Ok(self) };
+        let folder = Folder::open(&path).map_err(|error| about(&path, &error))?;
+        Ok(Traces::With(Arc::new(move |_| folder.recording())))
     }
 
     /// For a server's line of this number, from 1.
@@ -65,10 +53,4 @@ impl Traces {
 
 fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("can't record into {}: {error}", path.display()))
-}
-
-/// The number of a trace's file.
-fn number(file: &Path) -> Option<u64> {
-    file.extension().filter(|extension| *extension == EXTENSION)?;
-    file.file_stem()?.to_str()?.parse().ok()
 }
