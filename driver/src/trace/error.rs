@@ -54,6 +54,13 @@ pub enum TraceError {
         /// Where the record begins.
         offset: u64,
     },
+    /// It is whole, but the recording was not: the disk was slower than the line for too long.
+    Missing {
+        /// Where it would go on.
+        offset: u64,
+        /// Records that are missing at the end.
+        records: u64,
+    },
     /// Something follows behind the last record.
     Trailing {
         /// Where it begins.
@@ -81,6 +88,7 @@ impl TraceError {
             | TraceError::UnknownKind { offset, .. }
             | TraceError::Bad { offset, .. }
             | TraceError::Time { offset }
+            | TraceError::Missing { offset, .. }
             | TraceError::Trailing { offset }
             | TraceError::Io { offset, .. } => Some(*offset),
             TraceError::Difference(difference) => Some(difference.offset),
@@ -103,6 +111,9 @@ impl fmt::Display for TraceError {
             TraceError::UnknownKind { offset, kind } => write!(f, "unknown kind of record {kind} at offset {offset}"),
             TraceError::Bad { offset, field } => write!(f, "bad value of {field} at offset {offset}"),
             TraceError::Time { offset } => write!(f, "impossible time in the record at offset {offset}"),
+            TraceError::Missing { offset, records } => {
+                write!(f, "{records} records were not recorded, from offset {offset} on")
+            }
             TraceError::Trailing { offset } => write!(f, "more behind the last record, at offset {offset}"),
             TraceError::Io { offset, error } => write!(f, "can't be read at offset {offset}: {error}"),
             TraceError::Difference(difference) => difference.fmt(f),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use ropeway_core::{self as core, Connection, Instant};
+use ropeway_core::{self as core, CHARGE, Connection, Instant, Limits};
 
 use super::field::{Bad, Field, Fields, fields, numbered, put_varint};
 use crate::line::Role;
@@ -63,7 +63,7 @@ impl Header {
             lanes: config.lanes,
             flows: config.flows,
             outbox: config.outbox as u64,
-            config: config.protocol,
+            config: within(config.protocol),
         }
     }
 
@@ -99,6 +99,7 @@ impl Header {
     /// What is behind the length.
     pub(super) fn decode(octets: &[u8]) -> Result<Header, Bad> {
         let mut from = Fields::new(octets);
+        let config_at;
         let header = Header {
             role: from.field("role")?,
             session: from.field("session")?,
@@ -108,8 +109,14 @@ impl Header {
             lanes: from.field("lanes")?,
             flows: from.field("flows")?,
             outbox: from.field("outbox")?,
-            config: from.field("config")?,
+            config: {
+                config_at = from.at();
+                from.field("config")?
+            },
         };
+        if within(header.config) != header.config {
+            return Err(Bad { field: "config", at: config_at });
+        }
         extensions(&mut from)?;
         Ok(header)
     }
@@ -127,6 +134,22 @@ fn extensions(from: &mut Fields<'_>) -> Result<(), Bad> {
         last = Some(tag);
     }
     Ok(())
+}
+
+/// The settings with each number within its range, as a machine takes it.
+fn within(config: core::Config) -> core::Config {
+    let max_frame = config.max_frame.clamp(Limits::MIN_FRAME, Limits::MAX_FRAME);
+    let credit = |octets: u64| octets.clamp(u64::from(max_frame) + CHARGE, Limits::MAX_OCTETS);
+    core::Config {
+        max_frame,
+        max_message: config.max_message.min(Limits::MAX_OCTETS),
+        window: credit(config.window),
+        lane_credit: credit(config.lane_credit),
+        flow_credit: credit(config.flow_credit),
+        max_name: config.max_name.min(Limits::MAX_NAME),
+        max_attached: config.max_attached.min(Limits::MAX_FLOWS),
+        ..config
+    }
 }
 
 /// How much of what begins with a header is that.

@@ -106,6 +106,10 @@ impl<R: Read> Trace<R> {
             Held::Call { delta, behind, call, outcome } => {
                 let at = self.at.as_micros().checked_add(delta).ok_or(TraceError::Time { offset })?;
                 let now = at.checked_sub(behind).ok_or(TraceError::Time { offset })?;
+                // Who needs no time may tell zero.
+                if now != 0 && now < self.header.start.as_micros() {
+                    return Err(TraceError::Time { offset });
+                }
                 self.at = Instant::from_micros(at);
                 self.records += 1;
                 let (number, at, now) = (self.records, self.at, Instant::from_micros(now));
@@ -126,13 +130,18 @@ impl<R: Read> Trace<R> {
     ///
     /// # Errors
     /// [`TraceError::Difference`], the first that there is; otherwise what is wrong with the trace, once all before it has
-    /// replayed.
+    /// replayed: [`TraceError::Missing`] if that is only that it was not recorded to its end.
     pub fn replay(mut self) -> Result<Replayed, TraceError> {
         let mut replay = Replay::new(&self.header);
+        let mut offset = self.offset;
         while let Some(record) = self.next_record()? {
             replay.check(&record)?;
+            offset = self.offset;
         }
-        Ok(replay.end(self.missing.unwrap_or_default()))
+        match self.missing.unwrap_or_default() {
+            0 => Ok(replay.end()),
+            records => Err(TraceError::Missing { offset, records }),
+        }
     }
 }
 

@@ -31,8 +31,6 @@ pub struct Replayed {
     pub received: u64,
     /// Octets that were sent.
     pub sent: u64,
-    /// Records that are missing at the end, because the disk was slower than the line for too long.
-    pub missing: u64,
 }
 
 impl Replay {
@@ -71,7 +69,7 @@ impl Replay {
         Ok(())
     }
 
-    pub(super) fn end(self, missing: u64) -> Replayed {
-        Replayed { missing, ..self.so_far }
+    pub(super) fn end(self) -> Replayed {
+        self.so_far
     }
 }
