@@ -1,6 +1,5 @@
 //! What every subcommand does that opens a line: connect, work, close, and stop at a Ctrl-C.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
@@ -9,6 +8,7 @@ use tokio::time::timeout;
 
 use crate::exit::{Exit, Failed};
 use crate::signal::Interrupts;
+use crate::trace::Tape;
 
 /// How long a peer may hold up the goodbye once nothing else is left to do.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -25,9 +25,9 @@ pub(crate) struct Peer {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<std::path::PathBuf>,
-    /// The file into which the line is recorded, if it is
+    /// Where the line is recorded, if it is
     #[arg(skip)]
-    pub(crate) trace: Option<PathBuf>,
+    pub(crate) trace: Option<Tape>,
 }
 
 impl Peer {
@@ -47,15 +47,20 @@ impl Peer {
         let _ = timeout(patience, line.close(CloseCode::DONE, "")).await;
         let traced = timeout(patience, line.traced()).await;
         match (outcome, traced) {
+            (Err(failed), _) => Err(failed),
             (Ok(_), Ok(Err(error))) => Err(Failed::new(Exit::File, format!("can't record the line: {error}"))),
-            (outcome, _) => outcome,
+            (Ok(_), Err(_)) => Err(Failed::new(Exit::File, "the recording is not complete: writing it takes too long")),
+            (Ok(done), Ok(Ok(()))) => Ok(done),
         }
     }
 
     async fn connect(&self) -> Result<Line, Failed> {
         let client = Client::to(&self.address);
         let client = match &self.trace {
-            Some(file) => client.trace(file),
+            Some(tape) => {
+                let tape = tape.clone();
+                client.trace_with(move |_| tape.recording())
+            }
             None => client,
         };
         #[cfg(feature = "tls")]

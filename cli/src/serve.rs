@@ -6,6 +6,7 @@ mod guest;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indicatif::HumanBytes;
@@ -18,9 +19,10 @@ use self::guest::{Guest, Guests};
 use crate::body::{Received, seconds};
 use crate::clock;
 use crate::disk::{blocking, check_folder};
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::output::{Output, micros};
 use crate::signal::Interrupts;
+use crate::trace::Tape;
 
 /// How long the last words on lines that are over may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -69,9 +71,9 @@ pub(crate) struct Args {
     /// Show each message, not only those that bring or fetch files, or that nobody handles
     #[arg(short, long)]
     verbose: bool,
-    /// The folder in which lines are recorded, if they are
+    /// Where lines are recorded, if they are
     #[arg(skip)]
-    pub(crate) trace: Option<PathBuf>,
+    pub(crate) trace: Option<Tape>,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
@@ -81,17 +83,20 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
         Some((chain, key)) => server.tls(ropeway_tokio::ServerTls::showing(chain, key).map_err(Failed::unusable)?),
         None => server,
     };
-    let server = match &args.trace {
-        Some(folder) => server.trace(folder),
+    let Args { dir, grace, verbose, trace, .. } = args;
+    let recorded = trace.is_some();
+    let server = match trace {
+        Some(tape) => server.trace_with(blocking(move || tape.recordings()).await?),
         None => server,
     };
-    let Args { dir, grace, verbose, .. } = args;
     let mut interrupts = Interrupts::listen()?;
     if let Some(dir) = dir.clone() {
         blocking(move || check_folder(&dir)).await?;
     }
     let guests = Arc::new(Guests::new(out.clone(), verbose));
-    let house = House { guests: guests.clone(), folder: dir.map(Folder::new).map(Arc::new) };
+    let untraced = Arc::new(AtomicU64::new(0));
+    let house =
+        House { guests: guests.clone(), untraced: untraced.clone(), folder: dir.map(Folder::new).map(Arc::new) };
     let server = server.on_line(move |line| {
         house.receive(line);
         async { Ok(()) }
@@ -106,9 +111,17 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
         let _ = timeout(LAST_WORDS, guests.all_gone()).await;
         stopped
     };
-    tokio::select! {
-        Shutdown { closed, cut, .. } = stopped => out.note("stopped", &Stopped { closed, cut }),
-        () = interrupts.next() => Err(Failed::interrupted()),
+    let Shutdown { closed, cut, .. } = tokio::select! {
+        stopped = stopped => stopped,
+        () = interrupts.next() => return Err(Failed::interrupted()),
+    };
+    out.note("stopped", &Stopped { closed, cut })?;
+    match untraced.load(Ordering::Relaxed) {
+        lines if recorded && lines > 0 => Err(Failed::new(
+            Exit::File,
+            format!("the recording is not complete: it lacks all or the end of {lines} lines"),
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -116,6 +129,8 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
 struct House {
     guests: Arc<Guests>,
     folder: Option<Arc<Folder>>,
+    /// Lines whose trace is not written to its end, or never will be.
+    untraced: Arc<AtomicU64>,
 }
 
 impl House {
@@ -124,10 +139,16 @@ impl House {
         let (guest, farewell) = self.guests.welcome(&line);
         let router = Arc::new(self.router(&guest));
         drop(guest);
+        let untraced = self.untraced.clone();
+        untraced.fetch_add(1, Ordering::Relaxed);
         tokio::spawn(async move {
             // The handlers can be: they are the same for every line.
             let _ = router.serve(line.clone(), Config::DEFAULT.handlers).await;
-            farewell.say(&line.ended().await).await;
+            let ended = line.ended().await;
+            if line.traced().await.is_ok() {
+                untraced.fetch_sub(1, Ordering::Relaxed);
+            }
+            farewell.say(&ended).await;
         });
     }
 

@@ -3,11 +3,13 @@
 mod replay;
 mod show;
 
-use std::fs::File;
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use ropeway_tokio::trace::{Folder, Recording};
+
 use crate::disk::{blocking, check_folder, shown};
-use crate::exit::Failed;
+use crate::exit::{Exit, Failed};
 use crate::output::Output;
 use crate::{fetch, notify, ping, request, send, serve};
 
@@ -16,9 +18,13 @@ use crate::{fetch, notify, ping, request, send, serve};
 pub(crate) enum Command {
     /// Run a command, and record its line
     ///
-    /// What is sent and received is in the file as it is: who may not see it should not see the file.
+    /// What is sent and received is in the file as it is: who may not see it should not see the file, which its owner alone can
+    /// read.
     Record {
-        /// The file to record into, which is replaced; of serve, the folder for a file a line
+        /// Put zeros in the place of bodies, contents and names of files, digests, and texts for people
+        #[arg(long)]
+        without_bodies: bool,
+        /// The file to record into, which must not be there yet; of serve, the folder for a file a line
         file: PathBuf,
         #[command(subcommand)]
         command: Box<Recorded>,
@@ -49,9 +55,34 @@ pub(crate) enum Recorded {
     Ping(ping::Args),
 }
 
+/// Where a line is recorded.
+#[derive(Clone, Debug)]
+pub(crate) struct Tape {
+    file: PathBuf,
+    without_bodies: bool,
+}
+
+impl Tape {
+    /// Of one line, into the file, which is created when there is a line.
+    pub(crate) fn recording(&self) -> Recording {
+        self.settle(Recording::to_new_file(&self.file))
+    }
+
+    /// Of each line of a server. Blocking.
+    pub(crate) fn recordings(self) -> Result<impl Fn(u64) -> Recording + Send + Sync + 'static, Failed> {
+        let folder = Folder::open(&self.file);
+        let folder = folder.map_err(Failed::file("can't record")).map_err(|failed| failed.about(shown(&self.file)))?;
+        Ok(move |_| self.settle(folder.recording()))
+    }
+
+    fn settle(&self, recording: Recording) -> Recording {
+        if self.without_bodies { recording.without_bodies() } else { recording }
+    }
+}
+
 pub(crate) async fn run(command: Command, out: &Output) -> Result<(), Failed> {
     match command {
-        Command::Record { file, command } => record(file, *command, out).await,
+        Command::Record { file, without_bodies, command } => record(Tape { file, without_bodies }, *command, out).await,
         Command::Show { file } => {
             let out = out.clone();
             blocking(move || show::run(&file, &out)).await
@@ -63,9 +94,10 @@ pub(crate) async fn run(command: Command, out: &Output) -> Result<(), Failed> {
     }
 }
 
-async fn record(file: PathBuf, command: Recorded, out: &Output) -> Result<(), Failed> {
-    let (trace, serves) = (Some(file.clone()), matches!(command, Recorded::Serve(_)));
-    blocking(move || if serves { check_folder(&file) } else { create(&file) }).await?;
+async fn record(tape: Tape, command: Recorded, out: &Output) -> Result<(), Failed> {
+    let (file, serves) = (tape.file.clone(), matches!(command, Recorded::Serve(_)));
+    blocking(move || if serves { check_folder(&file) } else { check_vacant(&file) }).await?;
+    let trace = Some(tape);
     match command {
         Recorded::Serve(mut args) => {
             args.trace = trace;
@@ -94,8 +126,13 @@ async fn record(file: PathBuf, command: Recorded, out: &Output) -> Result<(), Fa
     }
 }
 
-/// A file that can't be written is told before anything is done. Blocking.
-fn create(file: &Path) -> Result<(), Failed> {
-    let created = File::create(file).map(drop);
-    created.map_err(Failed::file("can't record")).map_err(|failed| failed.about(shown(file)))
+/// What can't be recorded into is told before anything is done. A file that is there stays: it may be what the command is to
+/// send. Blocking.
+fn check_vacant(file: &Path) -> Result<(), Failed> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let checked = match fs::symlink_metadata(file) {
+        Ok(_) => Err(Failed::new(Exit::File, "can't record: it exists, and is not replaced")),
+        Err(_) => fs::metadata(folder).map(drop).map_err(Failed::file("can't record")),
+    };
+    checked.map_err(|failed| failed.about(shown(file)))
 }

@@ -112,9 +112,31 @@ fn what_is_wrong_with_a_trace_is_told_with_its_place() {
     let at = whole.windows(9).rposition(|part| part == b"two words").expect("in the answer");
     let mut changed = whole.clone();
     changed[at] = b'T';
+    let anew = {
+        // As if it had been written so.
+        let mut end = 5 + 1 + usize::from(changed[5]);
+        let mut hash = fnv(0x811c_9dc5, &changed[..end]);
+        while end < changed.len() {
+            end += 4;
+            let (mut len, mut shift, begin) = (0, 0, end);
+            while end < changed.len() {
+                len |= usize::from(changed[end] & 0x7f) << shift;
+                (shift, end) = (shift + 7, end + 1);
+                if changed[end - 1] < 0x80 {
+                    break;
+                }
+            }
+            end += len;
+            if end < changed.len() {
+                hash = fnv(hash, &changed[begin..end]);
+                changed[end..end + 4].copy_from_slice(&hash.to_le_bytes());
+            }
+        }
+        changed
+    };
     let differs = folder.path().join("differs.trace").display().to_string();
     let cut = folder.path().join("cut.trace").display().to_string();
-    fs::write(&differs, &changed).expect("written");
+    fs::write(&differs, &anew).expect("written");
     fs::write(&cut, &whole[..whole.len() - 3]).expect("written");
     let outcome = ropeway(["trace", "replay", &differs]);
     let said = outcome.failed(6);
@@ -134,6 +156,57 @@ fn what_is_wrong_with_a_trace_is_told_with_its_place() {
     );
 }
 
+/// Whatever it is: it may be what the command is to send.
+#[test]
+fn a_file_that_is_there_is_not_replaced() {
+    let (served, folder) = (Served::tcp(), tempfile::tempdir().expect("a folder"));
+    let trace = recorded(&served, folder.path());
+    let other = folder.path().join("some.txt").display().to_string();
+    fs::write(&other, "some octets").expect("written");
+    for file in [trace, other] {
+        let before = fs::read(&file).expect("it is there");
+        let failed = ropeway(["trace", "record", &file, "send", &served.address, &file]);
+        assert_eq!(failed.failed(5), format!("{file}: can't record: it exists, and is not replaced"));
+        assert_eq!(fs::read(&file).expect("it is there"), before);
+    }
+}
+
+#[test]
+fn where_there_is_no_line_there_is_no_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("line.trace");
+    let nobody = format!("unix://{}", folder.path().join("nobody").display());
+    ropeway(["trace", "record", &file.display().to_string(), "request", &nobody, "echo"]).failed(3);
+    assert!(!file.exists());
+}
+
+#[test]
+fn a_trace_without_bodies_holds_none_and_replays() {
+    let (served, folder) = (Served::tcp(), tempfile::tempdir().expect("a folder"));
+    let file = folder.path().join("line.trace").display().to_string();
+    let record = ["trace", "record", "--without-bodies", &file, "request", &served.address, "echo", "two words"];
+    assert_eq!(ropeway(record).fine(), "two words\n");
+    assert!(!fs::read(&file).expect("it is there").windows(9).any(|part| part == b"two words"));
+    ropeway(["trace", "replay", &file]).fine();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_whose_recording_is_cut_does_not_end_well() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let traces = folder.path().display().to_string();
+    let serving = ["trace", "record", &traces, "serve", "tcp://127.0.0.1:0"];
+    let running = support::Running::start(serving, Path::new("."), b"");
+    let address = running.line().strip_prefix("listening on ").expect("it says where it listens").to_owned();
+    // It is gone when there is a line.
+    drop(folder);
+    ropeway(["request", &address, "echo", "hello"]).fine();
+    running.interrupt();
+    let ended = running.end();
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    assert!(ended.stderr.contains("the recording is not complete: it lacks all or the end of 1 lines"), "{ended:?}");
+}
+
 #[test]
 fn a_trace_that_can_not_be_written_is_5() {
     let served = Served::tcp();
@@ -143,4 +216,9 @@ fn a_trace_that_can_not_be_written_is_5() {
     assert_eq!(failed.failed(5), says);
     let failed = ropeway([&nowhere[..], &["serve", "tcp://127.0.0.1:0"]].concat());
     assert_eq!(failed.failed(5), "/nowhere/line.trace: no such folder");
+}
+
+/// What the check of a record is made by.
+fn fnv(hash: u32, octets: &[u8]) -> u32 {
+    octets.iter().fold(hash, |hash, octet| (hash ^ u32::from(*octet)).wrapping_mul(0x0100_0193))
 }
