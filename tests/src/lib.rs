@@ -23,3 +23,8 @@ pub mod world;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/EMBEDDING.md")]
 pub struct Embedding;
+
+/// And its.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/TRACES.md")]
+pub struct Traces;
