@@ -14,17 +14,33 @@ pub(crate) struct Tapes(Arc<Mutex<Inner>>);
 #[derive(Default)]
 struct Inner {
     /// What was recorded, of each line.
-    tapes: Vec<Vec<u8>>,
+    tapes: Vec<Tape>,
     /// Lines that are recorded still.
     running: usize,
     waiter: Option<Waker>,
 }
 
+#[derive(Default)]
+struct Tape {
+    octets: Vec<u8>,
+    /// Connecting may be given up before there is a line.
+    may_be_empty: bool,
+}
+
 impl Tapes {
     /// A tape for another line.
     pub(crate) fn recording(&self) -> Recording {
+        self.tape(false)
+    }
+
+    /// A tape for a line if it comes to that.
+    pub(crate) fn recording_of_client(&self) -> Recording {
+        self.tape(true)
+    }
+
+    fn tape(&self, may_be_empty: bool) -> Recording {
         let mut inner = self.inner();
-        inner.tapes.push(Vec::new());
+        inner.tapes.push(Tape { octets: Vec::new(), may_be_empty });
         inner.running += 1;
         let head = Head { number: inner.tapes.len() - 1, tapes: self.clone() };
         // All of it is wanted, however long it waits.
@@ -36,7 +52,9 @@ impl Tapes {
         poll_fn(|cx| {
             let mut inner = self.inner();
             if inner.running == 0 {
-                return Poll::Ready(std::mem::take(&mut inner.tapes));
+                let tapes = std::mem::take(&mut inner.tapes).into_iter();
+                let of_lines = tapes.filter(|tape| !(tape.may_be_empty && tape.octets.is_empty()));
+                return Poll::Ready(of_lines.map(|tape| tape.octets).collect());
             }
             inner.waiter = Some(cx.waker().clone());
             Poll::Pending
@@ -52,7 +70,6 @@ impl Tapes {
 /// Replays each of the traces of a scenario.
 pub(crate) fn replay(tapes: &[Vec<u8>]) {
     for (number, tape) in tapes.iter().enumerate() {
-        // Nothing is recorded before there is a line.
         assert!(!tape.is_empty(), "line {number} is recorded");
         if let Err(error) = Trace::new(&tape[..]).and_then(Trace::replay) {
             panic!("the trace of line {number} does not replay: {error}");
@@ -69,7 +86,7 @@ struct Head {
 impl Write for Head {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         if let Some(tape) = self.tapes.inner().tapes.get_mut(self.number) {
-            tape.extend_from_slice(octets);
+            tape.octets.extend_from_slice(octets);
         }
         Ok(octets.len())
     }

@@ -162,7 +162,7 @@ impl World {
 
     fn taped(&self, client: ClientBuilder<Lab>) -> ClientBuilder<Lab> {
         match self.lab.tapes().cloned() {
-            Some(tapes) => client.trace_with(move |_| tapes.recording()),
+            Some(tapes) => client.trace_with(move |_| tapes.recording_of_client()),
             None => client,
         }
     }
