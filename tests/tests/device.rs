@@ -1,8 +1,12 @@
 //! The example of a device with peers that keep to the rules, and with peers that do not.
 
+use std::cell::Cell;
+use std::io;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use embedded_io_adapters::tokio_1::FromTokio;
+use embedded_io_async::ErrorType;
 use ropeway_conformance::watchdog::watchdog;
 use ropeway_core::wire::{self, Frame, Response};
 use ropeway_core::{CloseCode, Code, Config, PeerError, Reason, Table};
@@ -86,7 +90,7 @@ async fn a_device_reports_asks_answers_and_fetches_a_file() {
 fn check((ended, file): (Reason, Vec<u8>), told: &Receiver<String>) {
     assert_eq!(ended, DONE);
     assert!(file == content(FILE), "{} octets came", file.len());
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 degrees"]);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 °C"]);
 }
 
 /// More than it announced, or what is no protocol: the frames, and what the device finds.
@@ -151,7 +155,7 @@ async fn a_file_that_is_too_large_is_declined_and_the_line_goes_on() {
     let (ended, file) = run(near).await;
     assert_eq!((ended, file), (Reason::ByPeer(CloseCode::DONE), vec![]));
     let told: Vec<_> = told.try_iter().collect();
-    assert_eq!(told, ["up", "21.5 degrees", "given up by the peer: too large (9)", "21.5 degrees"]);
+    assert_eq!(told, ["up", "21.5 °C", "given up by the peer: too large (9)", "21.5 °C"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +178,132 @@ async fn a_device_waits_for_nobody_longer_than_it_may() {
         assert_eq!(run(near).await.0, reason);
         assert_eq!(begun.elapsed().as_secs(), seconds, "{reason:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_waits_a_second_for_a_peer_that_takes_nothing() {
+    let unasked = bytes(&data(b"nobody asked"));
+    for (said, seconds, reason) in [
+        (vec![], 4, Reason::HelloTimeout),
+        (hello(false, PEER), 6, Reason::ByUs(CloseCode::INTERNAL)),
+        ([hello(false, PEER), unasked].concat(), 1, Reason::PeerError(PeerError::Unexpected(13))),
+    ] {
+        for buffered in [false, true] {
+            let (mut near, mut far) = duplex(4096);
+            if !said.is_empty() {
+                far.write_all(&said).await.expect("there is room");
+            }
+            // As much as the pipe takes, so that nothing more goes.
+            near.write_all(&[0; 4096]).await.expect("there is room");
+            let begun = Instant::now();
+            let ended = if buffered { run(near).await.0 } else { bare(near).await.expect("the pipe holds") };
+            assert_eq!((ended, begun.elapsed().as_secs()), (reason, seconds), "{buffered}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_ends_when_its_peer_goes_before_all_is_said() {
+    for said in [vec![], hello(false, PEER)] {
+        let (mut near, mut far) = duplex(4096);
+        near.write_all(&[0; 4096]).await.expect("there is room");
+        far.write_all(&said).await.expect("there is room");
+        // It goes on one way: it says nothing more, and takes nothing.
+        far.shutdown().await.expect("it is open");
+        assert_eq!(bare(near).await.expect("the pipe holds"), Reason::Eof);
+        drop(far);
+    }
+}
+
+/// Why the line of a device ended whose port has no buffer.
+async fn bare(port: DuplexStream) -> io::Result<Reason> {
+    watchdog("a device", Duration::from_secs(60), host::run(port, |_, _| Ok(()))).await
+}
+
+#[tokio::test]
+async fn two_ends_with_buffers_do_not_wait_for_each_other() {
+    let (near, mut far) = duplex(16);
+    // It reads when all that it says has gone, and says more than the pipe takes.
+    let said = [hello(false, PEER), bytes(&notice(&[0; 100])), bytes(&data(b"nobody asked"))].concat();
+    let peer = async {
+        far.write_all(&said).await.expect("it reads");
+        heard(far).await
+    };
+    let (heard, (ended, _)) = tokio::join!(peer, run(near));
+    assert_eq!(ended, Reason::PeerError(PeerError::Unexpected(13)));
+    assert!(heard.last().is_some_and(|last| last.starts_with("Close")), "{heard:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_without_room_for_an_answer_says_busy() {
+    for count in 1..=18 {
+        // As many as its window allows. The pipe takes little, and the peer reads once all that it asks has gone: answers pile up.
+        let (near, mut far) = duplex(16);
+        let empty = wire::Open {
+            lane: 0,
+            action: say::ACTION,
+            body: body(b""),
+            wants_answer: true,
+            timeout: None,
+            size: None,
+            attached: 0,
+        };
+        let asked = bytes(&Frame::Open(empty)).repeat(count);
+        let peer = async {
+            // Each makes it ask for the file again.
+            let answers = bytes(&say::response(b"yes", None, false)).repeat(4);
+            far.write_all(&[hello(false, PEER), answers, asked].concat()).await.expect("it reads");
+            heard(far).await
+        };
+        // It ends when what it asks itself has no answer.
+        let (heard, ended) = tokio::join!(peer, bare(near));
+        assert_eq!(ended.expect("the pipe holds"), Reason::ByUs(CloseCode::INTERNAL));
+        let answers: Vec<_> =
+            heard.iter().filter(|said| said.starts_with("Response") || said.starts_with("Code")).collect();
+        assert_eq!(answers.len(), count, "{heard:?}");
+        if answers.last() == Some(&&format!("{:?}", Frame::Code { lane: 0, code: Code::BUSY })) {
+            return;
+        }
+    }
+    panic!("there is room for everything");
+}
+
+/// A peer that always has one more event for the device, and takes all it says. Each read takes a millisecond.
+struct Flood<'a> {
+    hello: &'a [u8],
+    event: &'a [u8],
+    at: usize,
+    millis: &'a Cell<u64>,
+}
+
+impl ErrorType for Flood<'_> {
+    type Error = io::Error;
+}
+
+impl embedded_io_async::Read for Flood<'_> {
+    async fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.millis.set(self.millis.get() + 1);
+        assert!(self.millis.get() < 60_000, "nothing ever expires");
+        let said = self.hello.iter().chain(self.event.iter().cycle()).skip(self.at);
+        let len = out.iter_mut().zip(said).map(|(to, octet)| *to = *octet).count();
+        self.at += len;
+        if self.at >= self.hello.len() + self.event.len() {
+            self.at -= self.event.len();
+        }
+        Ok(len)
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_events_does_not_stop_time() {
+    let millis = Cell::new(0);
+    let (hello, event) = (hello(false, PEER), bytes(&Frame::Away));
+    let flood = Flood { hello: &hello, event: &event, at: 0, millis: &millis };
+    let now = || ropeway_core::Instant::from_millis(millis.get());
+    let to = FromTokio::new(tokio::io::sink());
+    let ended = device::run((flood, to), (now, host::Timer), ([0; 32], |_, _| Ok(()))).await;
+    // What it asked has no answer, which it waits 5 s for.
+    assert_eq!(ended.expect("it can't fail"), Reason::ByUs(CloseCode::INTERNAL));
 }
 
 #[tokio::test]
@@ -217,6 +347,6 @@ async fn the_firmware_talks_over_its_serial_line() {
     let output = machine.arg("-kernel").arg(image).kill_on_drop(true).output();
     let output = timeout(Duration::from_secs(120), output).await.expect("it ends").expect("it runs");
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 degrees"]);
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 °C"]);
     println!("{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -6,8 +6,8 @@ use embedded_io_async::{Read, Write};
 use ropeway_core::{Accept, Action, Answer, CloseCode, Code, Config, Connection, Event, Flow, Instant, Lane, Memory};
 use ropeway_core::{Message, Reason, Refused, Respond, Send, Step, Table};
 
-/// Why the line ended: by this end with [`CloseCode::DONE`] once `keep` was given the file, each piece with its offset.
-/// A read, write or delay that is dropped must have done nothing, as in embassy and tokio.
+/// Why the line ended: by this end with [`CloseCode::DONE`] once `keep` was given the file, each piece with its offset. A
+/// read, write, flush or delay that is dropped must have done nothing. The peer has a second to take the goodbye.
 pub(crate) async fn run<E>(
     (mut from, mut to): (impl Read<Error = E>, impl Write<Error = E>),
     (now, mut timer): (impl Fn() -> Instant, impl DelayNs),
@@ -15,20 +15,22 @@ pub(crate) async fn run<E>(
 ) -> Result<Reason, E> {
     let mut line = Connection::client(now(), Config::SMALL, entropy, Memory::<[Lane; 1], [Flow; 1], [u8; 256]>::EMPTY);
     let (mut input, mut held, mut out, mut sent) = ([0; 256], 0, [0; 128], 0);
-    let mut due = line.poll_transmit(now(), &mut out);
-    while due > 0 || line.closed().is_none() {
-        let left = |at: Instant| at.as_micros().saturating_sub(now().as_micros()).min(u32::MAX.into()) as u32;
-        let wait = timer.delay_us(line.poll_timeout().map_or(u32::MAX, left));
-        let write = async { if sent < due { to.write(&out[sent..due]).await } else { core::future::pending().await } };
-        match select3(from.read(&mut input[held..line.needs().min(256)]), write, wait).await {
-            Either3::First(Ok(0)) => drop(line.handle_eof()),
-            Either3::First(read) => held += read?,
-            Either3::Second(wrote) => sent += wrote?,
-            Either3::Third(()) => {}
+    let (mut due, mut parting) = (line.poll_transmit(now(), &mut out), None);
+    while parting.is_none_or(|until| due > 0 && now() < until) {
+        let us = parting.or(line.poll_timeout()).map_or(u64::MAX, Instant::as_micros).saturating_sub(now().as_micros());
+        let mut write = async || match due {
+            0 => core::future::pending().await,
+            _ if sent == due => to.flush().await.map(|()| (0, 0)),
+            _ => to.write(&out[sent..due]).await.map(|len| (sent + len, due)),
+        };
+        match select3(write(), from.read(&mut input[held..line.needs().min(256)]), timer.delay_us(us as u32)).await {
+            Either3::First(wrote) => (sent, due) = wrote?,
+            Either3::Second(Ok(0)) => break, // Before this, a write that can go has gone.
+            Either3::Second(read) => held += read?,
+            Either3::Third(()) => {} // Early, if it was cut to 32 bits: then nothing is due.
         }
-        // An error is the peer's: its code goes out with the goodbye, and what else has come counts for nothing.
         let step = line.handle_input(now(), &mut input[..held]).unwrap_or(Step { consumed: held, event: None });
-        let event = step.event.or_else(|| line.handle_timeout(now()));
+        let event = line.handle_timeout(now()).or(step.event); // What time brings ends the line.
         let text = |index, text| Send::text(Action::Name(index), text);
         let heard = event.map_or(Ok(()), |event| match event {
             Event::Ready(_) => {
@@ -42,7 +44,7 @@ pub(crate) async fn run<E>(
             Event::Data { flow, offset, bytes } => keep(offset, bytes).or_else(|code| line.done(flow, code)),
             Event::Finished { flow, .. } => line.done(flow, Code::OK).map(|()| line.close(CloseCode::DONE, "")),
             Event::Message(Message { lane: Some(lane), wants_answer: true, .. }) => {
-                line.respond(lane, &Respond::text("21.5 degrees")).map(drop)
+                line.respond(lane, &Respond::text("21.5 °C")).map(drop).or_else(|_| line.respond_code(lane, Code::BUSY))
             }
             Event::Response(_) | Event::Code { .. } | Event::Expired { .. } => Err(Refused::WrongState),
             Event::Aborted { .. } | Event::Cancelled { .. } => Err(Refused::WrongState),
@@ -50,11 +52,9 @@ pub(crate) async fn run<E>(
         });
         heard.unwrap_or_else(|_| line.close(CloseCode::INTERNAL, ""));
         event.iter().for_each(|event| line.take(event));
-        held -= step.consumed; // All of it, for no more than a frame is read.
-        if sent == due {
-            to.flush().await?;
-            (sent, due) = (0, line.poll_transmit(now(), &mut out));
-        }
+        held -= step.consumed; // All of it: no more than a frame is read. Behind an error, all is dropped.
+        due = if due > 0 { due } else { line.poll_transmit(now(), &mut out) };
+        parting = parting.or(line.ending().map(|_| now().after(core::time::Duration::from_secs(1))));
     }
-    Ok(line.closed().unwrap_or(Reason::Eof))
+    Ok(line.ending().unwrap_or(Reason::Eof))
 }

@@ -24,7 +24,7 @@ pub(crate) async fn run(
 }
 
 /// Waits by tokio's clock.
-struct Timer;
+pub(crate) struct Timer;
 
 impl DelayNs for Timer {
     async fn delay_ns(&mut self, ns: u32) {
