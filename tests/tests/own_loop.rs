@@ -1,12 +1,13 @@
 //! The example of a loop of one's own: its server and its client with peers on tokio, and with each other.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
 use ropeway_conformance::watchdog::watchdog;
 use ropeway_core::wire::Frame;
+use ropeway_core::{CloseCode, Connection, Event, Instant, Limits, Memory, Reason, Send};
 use ropeway_tests::hand::{PEER, bytes, hello};
 use ropeway_tests::say;
 use ropeway_tokio::{Client, Code, Error, Server};
@@ -17,6 +18,8 @@ mod client;
 mod line;
 #[path = "../../core/examples/own-loop/server.rs"]
 mod server;
+
+use line::Turn;
 
 /// More than there are lanes for at once, and than the server has places.
 const MANY: usize = 300;
@@ -113,6 +116,46 @@ fn its_server_has_a_place_for_the_next_when_a_line_ends() {
         peers.pop();
         next.read_exact(&mut [0]).expect("it has a place");
     });
+}
+
+struct Silent;
+
+impl line::Hear for Silent {
+    fn hear(&mut self, _: &mut line::Machine, _: Instant, _: &Event<&[u8]>) {}
+}
+
+#[test]
+fn a_line_whose_peer_takes_nothing_ends() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let at = |secs: u64| Instant::from_millis(secs * 1000);
+    // One peer has died; the other one goes on talking while this end says goodbye.
+    for (says, begun) in [(vec![], 30), (bytes(&Frame::Ping { id: 7 }), 20)] {
+        let mut peer = connected(listener.local_addr().expect("it listens"));
+        let socket = listener.accept().expect("one comes").0;
+        socket.set_nonblocking(true).expect("it is open");
+        let machine = Connection::server(at(0), line::CONFIG, [7; 32], Memory::EMPTY);
+        let mut line = line::Line::new(mio::net::TcpStream::from_std(socket), machine, Silent);
+        peer.write_all(&hello(true, Limits { window: 1 << 40, ..PEER })).expect("there is room");
+        while line.machine.peer().is_none() {
+            line.turn(at(0));
+        }
+        // Until neither the socket nor the outbox takes more.
+        let message = Send::bytes(say::ACTION, &[7; 1500]);
+        let mut refused = 0;
+        while refused < 100 {
+            refused = if line.machine.notify(at(0), &message).is_ok() { 0 } else { refused + 1 };
+            line.turn(at(0));
+        }
+        if !says.is_empty() {
+            line.machine.close(CloseCode::AWAY, "");
+        }
+        peer.write_all(&says).expect("there is room");
+        let first = line.turn(at(begun));
+        assert_eq!((first, line.deadline()), (Turn::Waits, Some(at(begun + 1))));
+        peer.write_all(&says).expect("there is room");
+        let last = line.turn(at(begun + 1));
+        assert!(matches!(last, Turn::Over(Reason::Dead | Reason::ByUs(CloseCode::AWAY))), "{last:?}");
+    }
 }
 
 /// A peer written by hand. It waits for nothing longer than a minute.

@@ -14,7 +14,7 @@ const OUTBOX: usize = 8192;
 const FRAME: usize = 2048;
 /// Reads in one turn, before others have theirs.
 const TURN: usize = 16;
-/// How long the peer has to take the goodbye, and to go.
+/// How long the peer has to take the goodbye, with what is due before it, and to go.
 const PARTING: Duration = Duration::from_secs(1);
 
 /// Messages go in one frame.
@@ -44,8 +44,10 @@ pub(crate) struct Line<H> {
     output: [u8; FRAME],
     sent: usize,
     due: usize,
-    /// The goodbye is out: until when the peer may go.
+    /// The line ends: until when the peer may take what is due, and go.
     parting: Option<Instant>,
+    /// All is said.
+    said: bool,
 }
 
 /// Where a line stands after its turn.
@@ -62,7 +64,7 @@ pub(crate) enum Turn {
 impl<H: Hear> Line<H> {
     pub(crate) fn new(socket: TcpStream, machine: Machine, app: H) -> Line<H> {
         let (input, output) = ([0; FRAME], [0; FRAME]);
-        Line { socket, machine, app, input, held: 0, output, sent: 0, due: 0, parting: None }
+        Line { socket, machine, app, input, held: 0, output, sent: 0, due: 0, parting: None, said: false }
     }
 
     /// When the next turn is due, whatever the socket does.
@@ -83,10 +85,10 @@ impl<H: Hear> Line<H> {
                 Ok(0) => self.end(now),
                 Ok(len) => self.take(now, len),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if would_block(&error) => return self.rest(now),
+                Err(error) if would_block(&error) => return self.over(now).map_or(Turn::Waits, Turn::Over),
                 Err(_) => self.end(now),
             }
-            if let Some(reason) = self.machine.closed().filter(|_| self.parting.is_some_and(|until| until <= now)) {
+            if let Some(reason) = self.over(now) {
                 return Turn::Over(reason);
             }
         }
@@ -130,9 +132,12 @@ impl<H: Hear> Line<H> {
                 Err(error) => return Err(error),
             }
         }
-        if self.machine.closed().is_some() && self.sent == self.due && self.parting.is_none() {
+        if self.machine.ending().is_some() {
+            self.parting.get_or_insert(now.after(PARTING));
+        }
+        if self.machine.closed().is_some() && self.sent == self.due && !self.said {
             // Closed with octets unread, a socket would take the goodbye back. So the peer goes first.
-            self.parting = Some(now.after(PARTING));
+            self.said = true;
             self.socket.shutdown(Shutdown::Write)?;
         }
         Ok(())
@@ -147,12 +152,9 @@ impl<H: Hear> Line<H> {
         self.parting = Some(now);
     }
 
-    /// The socket has nothing to read.
-    fn rest(&self, now: Instant) -> Turn {
-        match self.machine.closed() {
-            Some(reason) if self.parting.is_some_and(|until| until <= now) => Turn::Over(reason),
-            _ => Turn::Waits,
-        }
+    /// Why the line is over, once the peer had its time to part.
+    fn over(&self, now: Instant) -> Option<Reason> {
+        self.machine.ending().filter(|_| self.parting.is_some_and(|until| until <= now))
     }
 }
 

@@ -97,7 +97,7 @@ impl Server {
             }
             // Also those that found no place before: of them the poll does not tell again.
             if !stopped {
-                self.accept(now)?;
+                self.accept(now);
             }
         }
         Ok(())
@@ -117,24 +117,27 @@ impl Server {
     }
 
     /// Takes connections as long as there is memory for them.
-    fn accept(&mut self, now: Instant) -> io::Result<()> {
+    fn accept(&mut self, now: Instant) {
         while let Some(&number) = self.free.last() {
             let mut socket = match self.listener.accept() {
                 Ok((socket, _)) => socket,
                 Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::ConnectionAborted) => continue,
                 // Nobody waits, or the system is short of something: then it is tried again when anything happens.
-                Err(_) => return Ok(()),
+                Err(_) => return,
             };
             let _ = socket.set_nodelay(true);
             let mut entropy = [0; 32];
-            getrandom::fill(&mut entropy)?;
-            self.poll.registry().register(&mut socket, Token(number), Interest::READABLE | Interest::WRITABLE)?;
+            let both = Interest::READABLE | Interest::WRITABLE;
+            let registered = self.poll.registry().register(&mut socket, Token(number), both);
+            // What this one can't have, others need not pay for.
+            if registered.is_err() || getrandom::fill(&mut entropy).is_err() {
+                continue;
+            }
             let machine = Connection::server(now, CONFIG, entropy, Memory::EMPTY);
             self.lines[number] = Some(Line::new(socket, machine, Echo { action: None }));
             self.free.pop();
             self.turn(number, now);
         }
-        Ok(())
     }
 
     /// One turn of a line, if it still is.
