@@ -1,0 +1,109 @@
+//! The turn that `docs/EMBEDDING.md` shows, with ports that do as they like.
+
+use ropeway_core::wire::Frame;
+use ropeway_core::{Code, Config, PeerError};
+use ropeway_tests::hand::{PEER, bytes, frames, hello};
+use ropeway_tests::storage::arrays;
+
+include!("embedding/turn.rs");
+
+#[test]
+fn the_turn_is_the_one_that_is_shown() {
+    let shown = format!("```rust\n{}```\n", include_str!("embedding/turn.rs"));
+    assert!(include_str!("../../docs/EMBEDDING.md").contains(&shown));
+}
+
+/// What a port has to give, for ever again from `again` on if that is somewhere; and what it was given, `room` octets
+/// and an interruption at a time.
+struct Port {
+    said: Vec<u8>,
+    at: usize,
+    again: Option<usize>,
+    heard: Vec<u8>,
+    room: usize,
+    calls: usize,
+}
+
+impl Port {
+    fn new(said: Vec<u8>, again: Option<usize>, room: usize) -> Port {
+        Port { said, at: 0, again, heard: Vec::new(), room, calls: 0 }
+    }
+
+    /// Each third call is interrupted.
+    fn call(&mut self) -> io::Result<()> {
+        self.calls += 1;
+        assert!(self.calls < 100_000, "a turn has no end");
+        if self.calls.is_multiple_of(3) { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
+}
+
+impl Read for Port {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.call()?;
+        if self.at == self.said.len() {
+            self.at = self.again.ok_or(ErrorKind::WouldBlock)?;
+        }
+        let len = (&self.said[self.at..]).read(out)?;
+        self.at += len;
+        Ok(len)
+    }
+}
+
+impl Write for Port {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.call()?;
+        let len = octets.len().min(self.room);
+        self.room -= len;
+        self.heard.extend_from_slice(&octets[..len]);
+        if len == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(len) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Some turns of a client: how the last one ended, and the frames that it said behind its hello.
+fn check(mut port: Port, turns: usize, room: usize) -> (Turn, Vec<String>) {
+    let mut line = Connection::client(Instant::ZERO, Config::SMALL, [1; 32], arrays());
+    let (mut input, mut held, mut output, mut unsent) = ([0; 256], 0, [0; 128], 0..0);
+    let mut last = Turn::Wait;
+    for _ in 0..turns {
+        port.room += room;
+        let (input, output) = ((&mut input[..], &mut held), (&mut output[..], &mut unsent));
+        last = turn(&mut line, Instant::ZERO, &mut port, input, output, &mut |_, _, _| Ok(())).expect("it holds");
+        if matches!(last, Turn::Over(_)) {
+            break;
+        }
+    }
+    let hello = 6 + usize::from(port.heard[4]);
+    (last, frames(&port.heard[hello..]).iter().map(|frame| format!("{frame:?}")).collect())
+}
+
+#[test]
+fn a_turn_has_an_end_when_the_peer_has_none() {
+    let greeting = hello(false, PEER);
+    let said = [greeting.clone(), bytes(&Frame::Ping { id: 7 })].concat();
+    let (last, heard) = check(Port::new(said, Some(greeting.len()), 0), 2, 4096);
+    assert_eq!(last, Turn::Again);
+    assert!(heard.contains(&format!("{:?}", Frame::Pong { id: 7 })), "{heard:?}");
+}
+
+#[test]
+fn who_sends_garbage_for_ever_hears_goodbye() {
+    let said = [hello(false, PEER), vec![0; 100]].concat();
+    let again = said.len() - 100;
+    let error = PeerError::UnknownFrame(0);
+    let (last, heard) = check(Port::new(said, Some(again), 0), 2, 4096);
+    assert_eq!(last, Turn::Over(Reason::PeerError(error)));
+    assert!(heard[0].contains(&format!("{:?}", error.code())), "{heard:?}");
+}
+
+#[test]
+fn what_the_port_does_not_take_goes_later() {
+    let pings: Vec<u8> = (0..5).flat_map(|id| bytes(&Frame::Ping { id })).collect();
+    let said = [hello(false, PEER), pings, bytes(&Frame::Code { lane: 0, code: Code::OK })].concat();
+    let (last, heard) = check(Port::new(said.clone(), None, 0), 200, 1);
+    assert!(matches!(last, Turn::Over(Reason::PeerError(PeerError::Unexpected(_)))), "{last:?}");
+    assert!(heard.last().is_some_and(|said| said.starts_with("Close")), "{heard:?}");
+}
