@@ -139,11 +139,15 @@ fn a_line_whose_peer_takes_nothing_ends() {
         while line.machine.peer().is_none() {
             line.turn(at(0));
         }
-        // Until neither the socket nor the outbox takes more.
-        let message = Send::bytes(say::ACTION, &[7; 1500]);
+        // Until neither the socket nor the outbox takes more. Of large ones the outbox would hold but two.
+        let message = Send::bytes(say::ACTION, &[7; 100]);
         let mut refused = 0;
-        while refused < 100 {
+        while refused < 1000 {
             refused = if line.machine.notify(at(0), &message).is_ok() { 0 } else { refused + 1 };
+            // What the peer says tells of room that its socket still had.
+            if refused % 100 == 1 {
+                peer.write_all(&bytes(&Frame::Ping { id: 6 })).expect("there is room");
+            }
             line.turn(at(0));
         }
         if !says.is_empty() {
