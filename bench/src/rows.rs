@@ -47,7 +47,7 @@ const WAKES: &str = "kernel 74 %: four system calls, and waking the other end";
 const HOMES: &str = "as requests-body; running tasks is about 10 % on tokio, 17 % on smol, 15 % on async-std";
 const HOPS: &str = "kernel 74 %: four system calls, and waking the other end; on smol and async-std raw takes longer \
                     too: by strace 4 futex, 4 epoll waits and 10 epoll_ctl a trip, on tokio 0, 2 and 0";
-const SEALS: &str = "kernel 60 %; ciphers 19 % (raw 28 %), moves 9 % (raw 4 %)";
+const SEALS: &str = "kernel 61 % (raw 64 %), ciphers 21 % (raw 24 %), moves 7 % (raw 4 %)";
 const MASKS: &str = "kernel 76 %; moves 12 %, tungstenite 3 %";
 const COPIES: &str = "kernel 77 %: it copies every byte twice on its way";
 const PAGES: &str = "kernel 84 %: new pages for each body, and wakes between pieces of 64 KiB";

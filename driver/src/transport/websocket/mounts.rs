@@ -40,11 +40,12 @@ use crate::transport::Channel;
 ///
 /// A line counts from its request on, and its hello must come in time from then on, as of those that are accepted. It is the
 /// server's, not the HTTP server's: it ends with the former and outlives the latter. What a client showed over TLS is known to
-/// the HTTP server alone. How sockets are set up is for the HTTP
-/// server to say; it should set `TCP_NODELAY`. One that listens for nothing else is bound to `mem://`, where nobody comes.
+/// the HTTP server alone. How sockets are set up is for the HTTP server to say; it should set `TCP_NODELAY`. A server that
+/// listens for nothing else is bound to `mem://`, where nobody comes.
 ///
 /// With axum it is a `fallback_service`, or a `route_service` of the path that it has here. With hyper alone it is the
-/// service of a connection `with_upgrades`. What else is wanted of a request is for a layer around it. Clones are the same servers on the same paths.
+/// service of a connection `with_upgrades`. What else is wanted of a request is for a layer around it. Clones are the same
+/// servers on the same paths.
 ///
 /// # Panics
 /// As a service, outside of the runtime where one is needed to spawn, as with tokio.
