@@ -165,18 +165,12 @@ async fn what_is_pending_when_the_line_dies_fails_at_once(world: World) {
     let (writer, mut reader) = near.open("any", &()).into_stream().await.expect("the line is up");
     let mut second = near.open("any", &()).into_stream().await.expect("the line is up").0;
     second.send(b"some").await.expect("there is credit");
+    let mut asked = near.open("any", &()).send().await.expect("the line is up");
+    let mut streaming = near.open("any", &()).send().await.expect("the line is up");
     let (line, mut sides) = (own(), Vec::new());
     sides.push(world.spawn(async move { line.request::<_, ()>("any", &()).await.expect_err("nobody answers") }));
-    let line = own();
-    sides.push(world.spawn(async move {
-        let mut asked = line.open("any", &()).send().await.expect("the line is up");
-        asked.next().await.expect("it fails").expect_err("nobody answers")
-    }));
-    let line = own();
-    sides.push(world.spawn(async move {
-        let mut asked = line.open("any", &()).send().await.expect("the line is up");
-        asked.stream().await.expect_err("nobody answers")
-    }));
+    sides.push(world.spawn(async move { asked.next().await.expect("it fails").expect_err("nobody answers") }));
+    sides.push(world.spawn(async move { streaming.stream().await.expect_err("nobody answers") }));
     let line = own();
     sides.push(
         world.spawn(async move { line.request::<_, ()>("any", &octets(800_000, 1)).await.expect_err("too much") }),
