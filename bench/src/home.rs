@@ -15,10 +15,8 @@ use ropeway_tokio::{Tokio, TokioIo};
 
 use crate::figure::Figure;
 
-/// Threads that run tasks: one for each end.
-pub(crate) const WORKERS: usize = 2;
-/// How those runtimes are told that have one set of threads for the whole of a process.
-pub(crate) const THREADS: [&str; 2] = ["SMOL_THREADS", "ASYNC_STD_THREAD_COUNT"];
+/// How the runtimes are told the number of threads that run their tasks.
+pub(crate) const THREADS: [&str; 3] = ["TOKIO_WORKER_THREADS", "SMOL_THREADS", "ASYNC_STD_THREAD_COUNT"];
 
 /// A runtime, and what the raw transports need of it.
 pub(crate) trait Home: Runtime + Default {
@@ -47,7 +45,7 @@ impl Home for Tokio {
     }
 
     fn run(round: impl Future<Output = io::Result<Figure>> + Send + 'static) -> io::Result<Figure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let figure = runtime.block_on(async { spawn::<Self, _>(round).await });
         runtime.shutdown_timeout(Duration::from_secs(1));
         figure

@@ -1,6 +1,7 @@
 //! Ropeway on each runtime, beside the raw transport on the same one and tarpc: the same shapes, in one run, in turns.
 //!
-//! Both ends of every line are in one process, on a runtime with two threads for its tasks, over 127.0.0.1 without delay.
+//! Both ends of every line are in one process, on a runtime with two threads for its tasks unless told otherwise, over 127.0.0.1
+//! without delay.
 //! A round of one side is followed by a round of the next, each in a process of its own, and a figure is the median of
 //! its rounds: rates drift by more than some sides differ, so only what ran side by side compares. Times are
 //! `median / p99`. A missed target is no failure of the run.
@@ -21,6 +22,7 @@ mod wire;
 mod workdir;
 
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -45,9 +47,11 @@ pub(crate) const SIDES: &[&dyn Side] = &[
     &tarpc::Tarpc,
 ];
 
+/// One for each end.
+const THREADS: NonZero<usize> = NonZero::new(2).expect("it is not zero");
 /// Rather many short rounds than few long ones: where its tasks run is decided once a round.
-const FULL: Plan = Plan { rounds: 11, budget: Duration::from_millis(200) };
-const QUICK: Plan = Plan { rounds: 5, budget: Duration::from_millis(100) };
+const FULL: Plan = Plan { rounds: 11, budget: Duration::from_millis(200), threads: THREADS };
+const QUICK: Plan = Plan { rounds: 5, budget: Duration::from_millis(100), threads: THREADS };
 
 /// No round lasts longer.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -60,7 +64,8 @@ const USAGE: &str = "usage: ropeway-bench [OPTION...] [ROW...]
   --list       name the rows
   --quick      fewer and shorter rounds
   --json       an object a line instead of the table
-  --only SIDE  measure one side, or all of a kind or on a runtime: raw-smol, ropeway, tokio";
+  --only SIDE  measure one side, or all of a kind or on a runtime: raw-smol, ropeway, tokio
+  --threads N  how many run the tasks of a runtime, instead of 2";
 
 fn main() -> ExitCode {
     let args = match Args::parse(std::env::args().skip(1)) {
@@ -88,6 +93,7 @@ struct Args {
     list: bool,
     json: bool,
     quick: bool,
+    threads: Option<NonZero<usize>>,
     /// How a run asks a process of its own for one round, of the first row and side: a count and two paths.
     apart: Option<(u64, Files)>,
 }
@@ -101,6 +107,9 @@ impl Args {
                 "--list" => args.list = true,
                 "--json" => args.json = true,
                 "--quick" => args.quick = true,
+                "--threads" => {
+                    args.threads = Some(value()?.parse().map_err(|_| "--threads needs a number above 0")?);
+                }
                 "--apart" => {
                     let count = value()?.parse().map_err(|_| "no count")?;
                     let (source, target) = (value()?.into(), value()?.into());
@@ -144,12 +153,13 @@ fn measure(args: &Args) -> io::Result<()> {
     let base = memory.unwrap_or_else(std::env::temp_dir);
     let mut workdir = Workdir::new(base, FILE_SIZE);
     remove_on_interrupt(workdir.path().to_owned());
-    let plan = if args.quick { &QUICK } else { &FULL };
+    let mut plan = if args.quick { QUICK } else { FULL };
+    plan.threads = args.threads.unwrap_or(plan.threads);
     if !args.json {
-        report::print_head();
+        report::print_head(plan.threads);
     }
     for rows in args.rows.chunk_by(|one, next| one.family() == next.family()) {
-        let cells = run::run(rows, &args.sides, plan, &mut workdir)?;
+        let cells = run::run(rows, &args.sides, &plan, &mut workdir)?;
         if args.json {
             report::print_json(&cells);
         } else {

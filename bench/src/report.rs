@@ -1,7 +1,8 @@
 //! The figures as a table to read, or as objects for machines.
 
+use std::num::NonZero;
+
 use crate::figure::{Figure, short};
-use crate::home::WORKERS;
 use crate::rows::Row;
 use crate::run::Cell;
 use crate::target::Beside;
@@ -10,8 +11,8 @@ use crate::target::Beside;
 const HOMES: [&str; 3] = ["tokio", "smol", "async-std"];
 
 /// Prints what holds for all rows, and the names of the columns.
-pub(crate) fn print_head() {
-    println!("{WORKERS} threads run the tasks of each runtime, both ends; medians of rounds in turns\n");
+pub(crate) fn print_head(threads: NonZero<usize>) {
+    println!("threads that run the tasks of a runtime, for both ends: {threads}; medians of rounds in turns\n");
     print("row", "of", "unit", HOMES.map(|home| Some(home.into())));
 }
 

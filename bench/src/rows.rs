@@ -44,10 +44,11 @@ pub(crate) const ROWS: &[Row] = &[
 const EACH: &str = "ours 86 %: a lock, the machine at both ends, two moves; kernel 14 %";
 const TASKS: &str = "ours 78 %: three locks, two wake-ups, a handler each; kernel 22 %";
 const WAKES: &str = "kernel 74 %: four system calls, and waking the other end";
-const HOMES: &str = "as requests-body; running tasks is about 10 % on tokio, 17 % on smol, 15 % on async-std";
+const HOMES: &str = "as requests-body; smol and async-std keep the tasks of all threads in one queue, so those of a line run on \
+                     both at once, which gains them 1.3 where tokio gains 1.7: with --threads 1 all three are even";
 const HOPS: &str = "kernel 74 %: four system calls, and waking the other end; on smol and async-std raw takes longer \
                     too: by strace 4 futex, 4 epoll waits and 10 epoll_ctl a trip, on tokio 0, 2 and 0";
-const SEALS: &str = "kernel 61 % (raw 64 %), ciphers 21 % (raw 24 %), moves 7 % (raw 4 %)";
+const SEALS: &str = "kernel 45 % (raw 51 %), ciphers 31 % (raw 36 %), moves 14 % (raw 7 %)";
 const MASKS: &str = "kernel 76 %; moves 12 %, tungstenite 3 %";
 const COPIES: &str = "kernel 77 %: it copies every byte twice on its way";
 const PAGES: &str = "kernel 84 %: new pages for each body, and wakes between pieces of 64 KiB";

@@ -4,11 +4,12 @@
 //! that never ends; and memory that earlier rounds left would serve idle lines unseen.
 
 use std::io;
+use std::num::NonZero;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::figure::Figure;
-use crate::home::{THREADS, WORKERS};
+use crate::home::THREADS;
 use crate::rows::Row;
 use crate::side::{Files, Round, Shape, Side};
 use crate::workdir::Workdir;
@@ -27,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// What a round should take.
     pub(crate) budget: Duration,
+    /// On each runtime, for both ends.
+    pub(crate) threads: NonZero<usize>,
 }
 
 /// A row of one side, and what came of it.
@@ -47,7 +50,7 @@ pub(crate) fn run(
     let pairs = rows.iter().flat_map(|&row| sides.iter().map(move |&side| (row, side)));
     let mut cells: Vec<Cell> = pairs.filter_map(|(row, side)| Cell::new(row, side)).collect();
     for cell in &mut cells {
-        cell.warm_up(plan.budget, workdir)?;
+        cell.warm_up(plan, workdir)?;
     }
     for turn in 0..plan.rounds {
         // Who always came behind the same one would always find the machine as that one left it.
@@ -55,7 +58,7 @@ pub(crate) fn run(
         let (first, last) = cells.split_at_mut(begin);
         for cell in last.iter_mut().chain(first) {
             if turn < FEW_ROUNDS || !matches!(cell.row.shape, Shape::Idle | Shape::File { .. }) {
-                cell.rounds.push(cell.round(workdir)?.0);
+                cell.rounds.push(cell.round(plan, workdir)?.0);
             }
         }
     }
@@ -77,32 +80,32 @@ impl Cell {
         Some(Self { row, side, rounds, count })
     }
 
-    /// Grows the count until a round takes a good part of `budget`, then sets it to take it all.
-    fn warm_up(&mut self, budget: Duration, workdir: &mut Workdir) -> io::Result<()> {
+    /// Grows the count until a round takes a good part of the budget, then sets it to take it all.
+    fn warm_up(&mut self, plan: &Plan, workdir: &mut Workdir) -> io::Result<()> {
         let mut elapsed = Duration::ZERO;
         let fixed = matches!(self.row.shape, Shape::Idle | Shape::File { .. });
-        while !fixed && elapsed * GROWTH < budget {
-            let (figure, took) = self.round(workdir)?;
+        while !fixed && elapsed * GROWTH < plan.budget {
+            let (figure, took) = self.round(plan, workdir)?;
             // To open exchanges takes longer than what is measured while they are.
             elapsed = match self.row.shape {
                 Shape::Lanes(_) => Duration::from_secs_f64(figure.value * 1e-9 * self.count as f64),
                 _ => took,
             };
             let most = (self.count * u64::from(GROWTH)) as f64;
-            let whole = self.count as f64 * budget.div_duration_f64(elapsed);
+            let whole = self.count as f64 * plan.budget.div_duration_f64(elapsed);
             self.count = (whole.min(most) as u64).max(FIRST_COUNT);
         }
         Ok(())
     }
 
-    fn round(&self, workdir: &mut Workdir) -> io::Result<(Figure, Duration)> {
+    fn round(&self, plan: &Plan, workdir: &mut Workdir) -> io::Result<(Figure, Duration)> {
         let Self { row, side, count, .. } = *self;
         let figure = match row.shape {
             Shape::File { .. } => workdir.prepare().and_then(|files| {
-                let figure = apart(row, side, count, &files)?;
+                let figure = apart(row, side, count, &files, plan.threads)?;
                 workdir.check(&files.target).and(Ok(figure))
             }),
-            _ => apart(row, side, count, &Files::default()),
+            _ => apart(row, side, count, &Files::default(), plan.threads),
         };
         let named = |error| io::Error::other(format!("{} of {}: {error}", row.name, side.name()));
         figure.map_err(named)
@@ -110,11 +113,17 @@ impl Cell {
 }
 
 /// One round in a new process.
-fn apart(row: &Row, side: &dyn Side, count: u64, files: &Files) -> io::Result<(Figure, Duration)> {
+fn apart(
+    row: &Row,
+    side: &dyn Side,
+    count: u64,
+    files: &Files,
+    threads: NonZero<usize>,
+) -> io::Result<(Figure, Duration)> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args([row.name, "--only", &side.name(), "--apart", &count.to_string()]);
     command.arg(&files.source).arg(&files.target);
-    command.envs(THREADS.map(|name| (name, WORKERS.to_string())));
+    command.envs(THREADS.map(|name| (name, threads.to_string())));
     let output = command.output()?;
     let told = String::from_utf8_lossy(&output.stdout);
     let heard = told

@@ -1,7 +1,7 @@
 //! Runtimes over async-io, the reactor of smol and async-std, for writers of bindings.
 
 use std::future::Future;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -167,6 +167,17 @@ where
         let Io { socket, writing, .. } = self.get_mut();
         let mut system = socket.get_ref();
         unless_blocked(writing, octets.len(), || socket.poll_writable(cx), || system.write(octets))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Io { socket, writing, .. } = self.get_mut();
+        let mut system = socket.get_ref();
+        let whole = pieces.iter().map(|piece| piece.len()).sum();
+        unless_blocked(writing, whole, || socket.poll_writable(cx), || system.write_vectored(pieces))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

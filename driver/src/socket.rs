@@ -6,7 +6,7 @@ mod tcp;
 #[cfg(unix)]
 mod unix;
 
-use std::io;
+use std::io::{self, IoSlice};
 #[cfg(unix)]
 pub(crate) use std::os::fd::AsFd as AsSystem;
 #[cfg(windows)]
@@ -83,6 +83,17 @@ impl<T: AsyncWrite + Unpin, U: AsyncWrite + Unpin> AsyncWrite for Socket<T, U> {
         match self.get_mut() {
             Socket::Tcp(socket) => Pin::new(socket).poll_write(cx, octets),
             Socket::Unix(socket) => Pin::new(socket).poll_write(cx, octets),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Socket::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, pieces),
+            Socket::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, pieces),
         }
     }
 

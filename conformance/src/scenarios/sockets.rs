@@ -1,12 +1,16 @@
 //! Addresses, and what is known of the two ends.
 
+use std::future::poll_fn;
+use std::io::IoSlice;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::pin::Pin;
 use std::time::Duration;
 
+use futures_io::AsyncWrite;
 use ropeway_driver::{Address, AddressError, Endpoint, Error, Runtime, SocketOptions};
 
-use super::by_hand::{echo, pass_until, queue, still_works, until};
+use super::by_hand::{echo, pass_until, queue, read_to_end, still_works, until};
 use super::{Scenario, scenarios};
 use crate::transport::Transport;
 use crate::world::{World, patient};
@@ -18,6 +22,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     only_addresses_that_the_local_one_can_reach_are_tried if |transport| transport == Transport::Tcp,
     connecting_to_who_does_not_answer_is_given_up
         if |transport| cfg!(target_os = "linux") && transport == Transport::Tcp,
+    several_pieces_go_in_one_call if |transport| matches!(transport, Transport::Tcp | Transport::Unix),
     delay_is_switchable if |transport| transport == Transport::Tcp,
     a_path_is_known_and_removed_in_the_end if |transport| transport == Transport::Unix,
     a_path_that_became_anothers_stays if |transport| transport == Transport::Unix,
@@ -97,6 +102,18 @@ async fn connecting_to_who_does_not_answer_is_given_up(world: World) {
         other => panic!("{other:?}"),
     }
     drop(listener);
+}
+
+/// TLS hands over a record at a time: a call each would cost more than the ciphers.
+async fn several_pieces_go_in_one_call(world: World) {
+    let (listener, address) = world.listen().await;
+    let (mut near, _) = world.connect(&address).await;
+    let (mut far, _) = world.accept(&listener).await;
+    let pieces = [IoSlice::new(b"by "), IoSlice::new(b""), IoSlice::new(b"cable")];
+    let taken = poll_fn(|cx| Pin::new(&mut near).poll_write_vectored(cx, &pieces)).await;
+    assert_eq!(taken.expect("the peer is there"), 8);
+    drop(near);
+    assert_eq!(read_to_end(&mut far).await, b"by cable");
 }
 
 async fn delay_is_switchable(world: World) {

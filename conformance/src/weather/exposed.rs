@@ -1,6 +1,6 @@
 //! A stream out in the weather.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -20,7 +20,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outdoors for S {}
 
 /// The stream `S` under the weather `W`.
 ///
-/// A vectored call moves of its first slice with bytes in it only, as any stream may.
+/// A vectored write goes through as one where the weather lets all of it pass; otherwise it moves of its first slice with
+/// bytes in it only, as any stream may. So does a vectored read.
 #[derive(Debug)]
 pub struct Exposed<S, W> {
     inner: S,
@@ -76,6 +77,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin, W: Weather> AsyncWrite for Exposed<S, W>
         self.get_mut().call(cx, Op::Write, buf.len(), |inner, cx, most, bits| match buf.first() {
             Some(first) if bits != 0 => inner.poll_write(cx, &[first ^ bits]),
             _ => inner.poll_write(cx, &buf[..most]),
+        })
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let whole = pieces.iter().map(|piece| piece.len()).sum();
+        let first = pieces.iter().find(|piece| !piece.is_empty()).map_or(&[][..], |piece| piece);
+        self.get_mut().call(cx, Op::Write, whole, |inner, cx, most, bits| match first.first() {
+            Some(octet) if bits != 0 => inner.poll_write(cx, &[octet ^ bits]),
+            _ if most == whole => inner.poll_write_vectored(cx, pieces),
+            _ => inner.poll_write(cx, &first[..most.min(first.len())]),
         })
     }
 
