@@ -215,6 +215,26 @@ async fn a_device_ends_when_its_peer_goes_before_all_is_said() {
     }
 }
 
+#[tokio::test]
+async fn a_goodbye_reaches_a_peer_that_says_no_more() {
+    // The pipe holds little, so what is said last has not gone when the device learns that nothing more comes.
+    for buffered in [false, true] {
+        let (near, mut far) = duplex(16);
+        let peer = async {
+            far.write_all(&[hello(false, PEER), bytes(&data(b"nobody asked"))].concat()).await.expect("it reads");
+            far.shutdown().await.expect("it is open");
+            tokio::task::yield_now().await;
+            heard(far).await
+        };
+        let device = async { if buffered { run(near).await.0 } else { bare(near).await.expect("the pipe holds") } };
+        let (heard, ended) = tokio::join!(peer, device);
+        let error = PeerError::Unexpected(13);
+        assert_eq!(ended, Reason::PeerError(error));
+        let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
+        assert_eq!(heard.last(), Some(&goodbye), "{buffered}");
+    }
+}
+
 /// Why the line of a device ended whose port has no buffer.
 async fn bare(port: DuplexStream) -> io::Result<Reason> {
     watchdog("a device", Duration::from_secs(60), host::run(port, |_, _| Ok(()))).await

@@ -15,7 +15,7 @@ pub(crate) async fn run<E>(
 ) -> Result<Reason, E> {
     let mut line = Connection::client(now(), Config::SMALL, entropy, Memory::<[Lane; 1], [Flow; 1], [u8; 256]>::EMPTY);
     let (mut input, mut held, mut out, mut sent) = ([0; 256], 0, [0; 128], 0);
-    let (mut due, mut parting) = (line.poll_transmit(now(), &mut out), None);
+    let (mut due, mut parting, mut gone) = (line.poll_transmit(now(), &mut out), None, false);
     while parting.is_none_or(|until| due > 0 && now() < until) {
         let us = parting.or(line.poll_timeout()).map_or(u64::MAX, Instant::as_micros).saturating_sub(now().as_micros());
         let mut write = async || match due {
@@ -23,10 +23,11 @@ pub(crate) async fn run<E>(
             _ if sent == due => to.flush().await.map(|()| (0, 0)),
             _ => to.write(&out[sent..due]).await.map(|len| (sent + len, due)),
         };
-        match select3(write(), from.read(&mut input[held..line.needs().min(256)]), timer.delay_us(us as u32)).await {
+        let mut read = async |into| if gone { core::future::pending().await } else { from.read(into).await };
+        match select3(write(), read(&mut input[held..line.needs().min(256)]), timer.delay_us(us as u32)).await {
             Either3::First(wrote) => (sent, due) = wrote?,
-            Either3::Second(Ok(0)) => break, // Before this, a write that can go has gone.
-            Either3::Second(read) => held += read?,
+            Either3::Second(Ok(0)) if parting.is_none() => break, // Else it may still take the goodbye.
+            Either3::Second(read) => (held, gone) = read.map(|len| (held + len, len == 0))?, // No more than a frame.
             Either3::Third(()) => {} // Early, if it was cut to 32 bits: then nothing is due.
         }
         let step = line.handle_input(now(), &mut input[..held]).unwrap_or(Step { consumed: held, event: None });
@@ -52,8 +53,7 @@ pub(crate) async fn run<E>(
         });
         heard.unwrap_or_else(|_| line.close(CloseCode::INTERNAL, ""));
         event.iter().for_each(|event| line.take(event));
-        held -= step.consumed; // All of it: no more than a frame is read. Behind an error, all is dropped.
-        due = if due > 0 { due } else { line.poll_transmit(now(), &mut out) };
+        (held, due) = (held - step.consumed, if due > 0 { due } else { line.poll_transmit(now(), &mut out) });
         parting = parting.or(line.ending().map(|_| now().after(core::time::Duration::from_secs(1))));
     }
     Ok(line.ending().unwrap_or(Reason::Eof))
