@@ -9,7 +9,7 @@ use embedded_io_adapters::tokio_1::FromTokio;
 use embedded_io_async::ErrorType;
 use ropeway_conformance::watchdog::watchdog;
 use ropeway_core::wire::{self, Frame, Response};
-use ropeway_core::{CloseCode, Code, Config, PeerError, Reason, Table};
+use ropeway_core::{Action, CloseCode, Code, Config, Field, PeerError, Reason, Side, Table};
 use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
 use ropeway_tokio::{Message, Server, TokioIo, Uploading};
@@ -93,49 +93,114 @@ fn check((ended, file): (Reason, Vec<u8>), told: &Receiver<String>) {
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 °C"]);
 }
 
-/// More than it announced, or what is no protocol: the frames, and what the device finds.
-fn offences() -> Vec<(Vec<Vec<u8>>, PeerError)> {
-    let (frame, message) = (Config::SMALL.max_frame, Config::SMALL.max_message);
-    let octets = |frames: &[Frame<'_>]| frames.iter().map(bytes).collect::<Vec<_>>();
-    let name = "x".repeat(usize::from(Config::SMALL.max_name) + 1);
-    let defined = |name| Frame::Define(wire::Define { table: Table::Actions, index: 0, fingerprint: None, name });
+/// What makes the device accept the file that it asks for, whose size that is.
+fn file(size: u64) -> Vec<u8> {
+    let response = Response { lane: 0, code: Code::OK, body: body(b""), more: false, size: None, attached: 1 };
+    let frames = [say::response(b"yes", None, false), Frame::Response(response), say::offer(OPENED, false, Some(size))];
+    frames.iter().flat_map(bytes).collect()
+}
+
+/// More than it announced, or what is no protocol: the octets behind a hello, and what the device finds.
+fn offences() -> Vec<(Vec<u8>, PeerError)> {
+    let config = Config::SMALL;
+    let (frame, message) = (config.max_frame, config.max_message);
+    let octets = |frames: &[Frame<'_>]| frames.iter().flat_map(bytes).collect::<Vec<_>>();
+    let behind = |begun: Vec<u8>, frames: &[Frame<'_>]| [begun, octets(frames)].concat();
+    let defined = |index, name| Frame::Define(wire::Define { table: Table::Actions, index, fingerprint: None, name });
+    let name = "x".repeat(usize::from(config.max_name) + 1);
+    let named = wire::Offer { flow: 0, side: Side::Us, lane: 0, push: false, size: None, media: "", name: &name };
+    let unknown = Frame::Notice(wire::Notice { action: Action::Name(0), body: body(b"") });
+    let second_flow = Frame::Offer(wire::Offer { flow: 1, name: "f", ..named });
+    let (large, piece_of_large) = ([7; 200], |bytes| piece(ACCEPTED, bytes));
+    let definitions: Vec<_> = (0..=config.max_definitions).map(|index| defined(index, "x")).collect();
     vec![
         (octets(&[notice(&[0; 300])]), PeerError::FrameTooLarge { size: 304, limit: frame }),
         (octets(&[request(0, Some(message + 1), 0)]), PeerError::MessageTooLarge { size: message + 1, limit: message }),
+        (
+            octets(&[say::response(b"1", Some(message + 1), false)]),
+            PeerError::MessageTooLarge { size: message + 1, limit: message },
+        ),
         (octets(&[request(1, None, 0)]), PeerError::LaneLimit(1)),
         (octets(&[request(0, Some(9), 0), request(0, None, 0)]), PeerError::LaneInUse(0)),
+        // Each counts for 32 more than it has.
+        (octets(&[notice(&large); 3]), PeerError::Window),
+        (octets(&[request(0, Some(message), 0), piece_of_large(&large), piece_of_large(&large)]), PeerError::Credit),
+        (behind(file(FILE as u64), &[say::begin(0), data(&large), data(&large), data(&large)]), PeerError::Credit),
+        (behind(file(9), &[say::begin(0), data(b"0123456789")]), PeerError::Range),
+        (behind(file(9), &[say::begin(0), data(b"01234567"), say::FINISH]), PeerError::Range),
+        (behind(file(9), &[say::begin(1), data(b"9")]), PeerError::Range),
         (octets(&[request(0, None, 3)]), PeerError::FlowLimit(3)),
-        (octets(&[defined(&name)]), PeerError::BadName),
+        (octets(&[request(0, None, 2), second_flow]), PeerError::FlowLimit(1)),
+        (
+            octets(&[request(0, None, 2), say::offer(ACCEPTED, true, None), say::offer(ACCEPTED, true, None)]),
+            PeerError::FlowInUse(0),
+        ),
+        (octets(&[request(0, None, 0), say::offer(ACCEPTED, true, None)]), PeerError::FlowInUse(0)),
+        (octets(&[defined(0, &name)]), PeerError::BadName),
+        (octets(&[request(0, None, 1), Frame::Offer(named)]), PeerError::BadName),
+        (
+            octets(&[request(0, None, 1), Frame::Offer(wire::Offer { name: "", media: &name, ..named })]),
+            PeerError::BadName,
+        ),
+        (octets(&definitions), PeerError::Definition(config.max_definitions)),
+        (octets(&[unknown]), PeerError::Definition(0)),
+        (octets(&[Frame::Ack { count: 1000 }]), PeerError::BadAck),
+        (octets(&[Frame::Window { limit: 1 << 62 }]), PeerError::CreditOverflow),
         (octets(&[request(0, Some(4), 0)]), PeerError::BodyOverrun),
         (octets(&[request(0, Some(6), 0), piece(ACCEPTED, b"123")]), PeerError::BodyOverrun),
         (octets(&[data(b"nobody asked")]), PeerError::Unexpected(13)),
         (octets(&[Frame::End { lane: 0 }]), PeerError::Unexpected(9)),
-        (vec![b"\xf2RWY again".to_vec()], PeerError::SecondHello),
-        (vec![b"\0garbage".to_vec()], PeerError::UnknownFrame(0)),
-        (vec![vec![2 << 3, 0x80, 0]], PeerError::BadVarint),
+        (b"\xf2RWY again".to_vec(), PeerError::SecondHello),
+        (b"\0garbage".to_vec(), PeerError::UnknownFrame(0)),
+        (vec![2 << 3, 0x80, 0], PeerError::BadVarint),
     ]
+}
+
+/// The last that the device says when it is sent this, which has to be that error's code, and that the next line is fine.
+async fn offended(said: Vec<u8>, error: PeerError) {
+    // The pipe holds little and the peer reads once all that it says has gone: nothing that the device may give back,
+    // window or credit, makes up for what is too much.
+    let (near, mut far) = duplex(16);
+    let peer = async {
+        far.write_all(&said).await.expect("it reads");
+        // What counts for nothing.
+        let _ = far.write_all(&[7; 1000]).await;
+        heard(far).await
+    };
+    let (heard, (ended, _)) = tokio::join!(peer, run(near));
+    assert_eq!(ended, Reason::PeerError(error));
+    let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
+    assert_eq!(heard.last(), Some(&goodbye), "{said:02x?}");
+
+    let (server, told) = serve("mem://", FILE).await;
+    let (near, far) = duplex(4096);
+    server.serve_stream(TokioIo(far)).await;
+    check(run(near).await, &told);
 }
 
 #[tokio::test]
 async fn a_device_that_is_sent_too_much_says_the_code_and_opens_the_next_line() {
     for (offence, error) in offences() {
-        let (near, mut far) = duplex(4096);
-        let peer = async {
-            far.write_all(&hello(false, PEER)).await.expect("it reads");
-            far.write_all(&offence.concat()).await.expect("it reads");
-            // What counts for nothing.
-            let _ = far.write_all(&[7; 1000]).await;
-            heard(far).await
-        };
-        let (heard, (ended, file)) = tokio::join!(peer, run(near));
-        assert_eq!((ended, file), (Reason::PeerError(error), vec![]));
-        let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
-        assert_eq!(heard.last(), Some(&goodbye), "{offence:02x?}");
+        offended([hello(false, PEER), offence].concat(), error).await;
+    }
+}
 
-        let (server, told) = serve("mem://", FILE).await;
-        let (near, far) = duplex(4096);
-        server.serve_stream(TokioIo(far)).await;
-        check(run(near).await, &told);
+#[tokio::test]
+async fn a_device_that_is_greeted_wrongly_says_the_code_and_opens_the_next_line() {
+    let changed = |at: usize, octets: &[u8]| {
+        let mut hello = hello(false, PEER);
+        hello[at..at + octets.len()].copy_from_slice(octets);
+        hello
+    };
+    for (said, error) in [
+        (changed(4, &[1, 4]), PeerError::BadHello(Field::Length)),
+        (changed(6, &[0]), PeerError::BadHello(Field::Versions)),
+        (changed(6, &[2, 3]), PeerError::Version { oldest: 2, newest: 3 }),
+        (changed(8, &[0; 16]), PeerError::BadHello(Field::Session)),
+        // A frame of one octet.
+        (changed(24, &[0x81, 0]), PeerError::BadHello(Field::Frame)),
+    ] {
+        offended(said, error).await;
     }
 }
 
@@ -161,16 +226,10 @@ async fn a_file_that_is_too_large_is_declined_and_the_line_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn a_device_waits_for_nobody_longer_than_it_may() {
     let greeting = hello(false, PEER);
-    let file = Response { lane: 0, code: Code::OK, body: body(b""), more: false, size: None, attached: 1 };
-    let flow = [
-        bytes(&say::response(b"yes", None, false)),
-        bytes(&Frame::Response(file)),
-        bytes(&say::offer(OPENED, false, Some(9))),
-    ];
     for (said, seconds, reason) in [
         (vec![], 3, Reason::HelloTimeout),
         (greeting.clone(), 5, Reason::ByUs(CloseCode::INTERNAL)),
-        ([greeting, flow.concat()].concat(), 30, Reason::Dead),
+        ([greeting, file(9)].concat(), 30, Reason::Dead),
     ] {
         let (near, mut far) = duplex(4096);
         far.write_all(&said).await.expect("there is room");
@@ -233,6 +292,35 @@ async fn a_goodbye_reaches_a_peer_that_says_no_more() {
         let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
         assert_eq!(heard.last(), Some(&goodbye), "{buffered}");
     }
+}
+
+#[tokio::test]
+async fn a_device_ends_wherever_its_transport_does() {
+    let frames = [say::begin(0), data(b"12345678"), request(0, None, 0), notice(b"of no interest")];
+    let said = [hello(false, PEER), file(9), frames.iter().flat_map(bytes).collect()].concat();
+    for len in 0..=said.len() {
+        // It says no more, or it goes.
+        for goes in [false, true] {
+            let (near, mut far) = duplex(4096);
+            far.write_all(&said[..len]).await.expect("there is room");
+            far.shutdown().await.expect("it is open");
+            let far = Some(far).filter(|_| !goes);
+            let ended = bare(near).await.map_err(|error| error.kind());
+            let expected = if far.is_some() { Ok(Reason::Eof) } else { Err(io::ErrorKind::BrokenPipe) };
+            assert_eq!(ended, expected, "{len} octets");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_ends_when_a_hello_is_longer_than_it_has_room_for() {
+    // What it does not understand of a hello it may be told; it is an extension of a later version.
+    let mut said = [hello(false, PEER), vec![2, 0x80, 2], vec![0; 256]].concat();
+    let len = u16::try_from(said.len() - 6).expect("it is short");
+    said[4..6].copy_from_slice(&len.to_le_bytes());
+    let (near, mut far) = duplex(4096);
+    far.write_all(&said).await.expect("there is room");
+    assert_eq!(bare(near).await.expect("the pipe holds"), Reason::Eof);
 }
 
 /// Why the line of a device ended whose port has no buffer.
@@ -331,6 +419,12 @@ async fn a_device_answers_pings_and_takes_what_it_has_no_use_for() {
     let (near, mut far) = duplex(4096);
     let said = [
         hello(false, PEER),
+        // A request that is given up, which is the peer's own affair.
+        bytes(&request(0, Some(6), 1)),
+        bytes(&say::abort(ACCEPTED, Code::CANCELLED)),
+        bytes(&request(0, None, 1)),
+        bytes(&say::offer(ACCEPTED, false, None)),
+        bytes(&say::CANCEL),
         bytes(&Frame::Ping { id: 77 }),
         bytes(&notice(b"of no interest")),
         bytes(&say::large_notice(6)),

@@ -1,16 +1,15 @@
 //! A line on arrays alone, over any port of `embedded_io_async`: it reports, asks, answers, and fetches a file.
 
 use embassy_futures::select::{Either3, select3};
-use embedded_hal_async::delay::DelayNs;
 use embedded_io_async::{Read, Write};
 use ropeway_core::{Accept, Action, Answer, CloseCode, Code, Config, Connection, Event, Flow, Instant, Lane, Memory};
-use ropeway_core::{Message, Reason, Refused, Respond, Send, Step, Table};
+use ropeway_core::{Message, Reason, Refused, Respond, Send, Side, Step, Table};
 
 /// Why the line ended: by this end with [`CloseCode::DONE`] once `keep` was given the file, each piece with its offset. A
 /// read, write, flush or delay that is dropped must have done nothing. The peer has a second to take the goodbye.
 pub(crate) async fn run<E>(
     (mut from, mut to): (impl Read<Error = E>, impl Write<Error = E>),
-    (now, mut timer): (impl Fn() -> Instant, impl DelayNs),
+    (now, mut timer): (impl Fn() -> Instant, impl embedded_hal_async::delay::DelayNs),
     (entropy, mut keep): ([u8; 32], impl FnMut(u64, &[u8]) -> Result<(), Code>),
 ) -> Result<Reason, E> {
     let mut line = Connection::client(now(), Config::SMALL, entropy, Memory::<[Lane; 1], [Flow; 1], [u8; 256]>::EMPTY);
@@ -48,6 +47,7 @@ pub(crate) async fn run<E>(
                 line.respond(lane, &Respond::text("21.5 °C")).map(drop).or_else(|_| line.respond_code(lane, Code::BUSY))
             }
             Event::Response(_) | Event::Code { .. } | Event::Expired { .. } => Err(Refused::WrongState),
+            Event::Aborted { lane, .. } if lane.opened_by() == Side::Them => Ok(()),
             Event::Aborted { .. } | Event::Cancelled { .. } => Err(Refused::WrongState),
             _ => Ok(()),
         });
