@@ -13,7 +13,7 @@ use ropeway_core::{Action, CloseCode, Code, Config, Field, PeerError, Reason, Si
 use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
 use ropeway_tokio::{Message, Server, TokioIo, Uploading};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 
 #[path = "../../core/examples/device/device.rs"]
@@ -299,17 +299,47 @@ async fn a_device_ends_wherever_its_transport_does() {
     let frames = [say::begin(0), data(b"12345678"), request(0, None, 0), notice(b"of no interest")];
     let said = [hello(false, PEER), file(9), frames.iter().flat_map(bytes).collect()].concat();
     for len in 0..=said.len() {
-        // It says no more, or it goes.
-        for goes in [false, true] {
+        // It says no more, or it goes, which a port without a buffer tells when it is written to, and others when flushed.
+        for (goes, buffered) in [(false, false), (true, false), (true, true)] {
             let (near, mut far) = duplex(4096);
             far.write_all(&said[..len]).await.expect("there is room");
             far.shutdown().await.expect("it is open");
             let far = Some(far).filter(|_| !goes);
-            let ended = bare(near).await.map_err(|error| error.kind());
+            let ended = if buffered { bare(BufWriter::new(near)).await } else { bare(near).await };
+            let ended = ended.map_err(|error| error.kind());
             let expected = if far.is_some() { Ok(Reason::Eof) } else { Err(io::ErrorKind::BrokenPipe) };
             assert_eq!(ended, expected, "{len} octets");
         }
     }
+}
+
+/// A port that gives these octets and then, once, the end.
+struct Short<'a>(Option<&'a [u8]>);
+
+impl ErrorType for Short<'_> {
+    type Error = io::Error;
+}
+
+impl embedded_io_async::Read for Short<'_> {
+    async fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let said = self.0.as_mut().expect("who has ended is not asked again");
+        let len = io::Read::read(said, out)?;
+        self.0 = self.0.filter(|_| len > 0);
+        Ok(len)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_does_not_read_behind_the_end() {
+    let said = [hello(false, PEER), bytes(&data(b"nobody asked"))].concat();
+    // As much as the pipe takes, so that the goodbye waits.
+    let (mut near, _far) = duplex(4096);
+    near.write_all(&[0; 4096]).await.expect("there is room");
+    let begun = Instant::now();
+    let now = || ropeway_core::Instant::from_millis(begun.elapsed().as_millis() as u64);
+    let port = (Short(Some(&said)), FromTokio::new(near));
+    let ended = device::run(port, (now, host::Timer), ([0; 32], |_, _| Ok(()))).await.expect("the pipe holds");
+    assert_eq!((ended, begun.elapsed().as_secs()), (Reason::PeerError(PeerError::Unexpected(13)), 1));
 }
 
 #[tokio::test]
@@ -323,8 +353,8 @@ async fn a_device_ends_when_a_hello_is_longer_than_it_has_room_for() {
     assert_eq!(bare(near).await.expect("the pipe holds"), Reason::Eof);
 }
 
-/// Why the line of a device ended whose port has no buffer.
-async fn bare(port: DuplexStream) -> io::Result<Reason> {
+/// Why the line of a device ended on that port as it is.
+async fn bare(port: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Reason> {
     watchdog("a device", Duration::from_secs(60), host::run(port, |_, _| Ok(()))).await
 }
 
