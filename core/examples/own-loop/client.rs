@@ -6,9 +6,10 @@ use std::time;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
-use ropeway_core::{Action, CloseCode, Connection, Event, Instant, Memory, Reason, Send, Table};
+use ropeway_core::{Action, CloseCode, Code, Connection, Event, Instant, LaneId};
+use ropeway_core::{Memory, Reason, Refused, Send, Table};
 
-use crate::line::{CONFIG, Hear, Line, Machine, Turn};
+use crate::line::{CONFIG, Hear, LANES, Line, Machine, Turn, fits};
 
 /// The answers to some texts, in the order in which they came.
 pub(crate) fn ask(address: SocketAddr, texts: &[String]) -> io::Result<Vec<String>> {
@@ -16,24 +17,21 @@ pub(crate) fn ask(address: SocketAddr, texts: &[String]) -> io::Result<Vec<Strin
     let now = || Instant::from_micros(epoch.elapsed().as_micros() as u64);
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)?;
-
     let mut poll = Poll::new()?;
     let mut events = Events::with_capacity(16);
     let mut socket = TcpStream::connect(address)?;
     poll.registry().register(&mut socket, Token(0), Interest::READABLE | Interest::WRITABLE)?;
     let machine = Connection::client(now(), CONFIG, entropy, Memory::EMPTY);
-    let mut line = Line::new(socket, machine, Asking { texts, echo: 0, answers: Vec::new() });
+    let mut line = Line::new(socket, machine, Asking { texts, ..Asking::default() });
     let mut again = false;
     loop {
-        let wait = line.deadline().map(|at| at.since(now())).filter(|_| !again);
-        match poll.poll(&mut events, if again { Some(time::Duration::ZERO) } else { wait }) {
+        let wait = if again { Some(time::Duration::ZERO) } else { line.deadline().map(|at| at.since(now())) };
+        match poll.poll(&mut events, wait) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         // Before it is connected, there is nothing to read or write.
-        if let Some(error) = line.socket.take_error()? {
-            return Err(error);
-        }
+        line.socket.take_error()?.map_or(Ok(()), Err)?;
         match line.turn(now()) {
             Turn::Over(Reason::ByUs(CloseCode::DONE)) => return Ok(line.app.answers),
             Turn::Over(reason) => return Err(io::Error::other(reason.to_string())),
@@ -43,42 +41,58 @@ pub(crate) fn ask(address: SocketAddr, texts: &[String]) -> io::Result<Vec<Strin
 }
 
 /// What is still to be asked, and what was answered.
-struct Asking<'a> {
-    texts: &'a [String],
+#[derive(Default)]
+pub(crate) struct Asking<'a> {
+    pub(crate) texts: &'a [String],
     /// The index of the action.
     echo: u16,
-    answers: Vec<String>,
+    pub(crate) answers: Vec<String>,
+    /// Of each lane, the answer that is coming in pieces.
+    parts: [Vec<u8>; LANES],
 }
 
 impl Asking<'_> {
-    /// Asks as much as there are lanes and room for. What is refused now is asked when an answer has come.
-    fn ask(&mut self, machine: &mut Machine, now: Instant) {
-        while let [text, rest @ ..] = self.texts {
-            match machine.request(now, &Send::text(Action::Name(self.echo), text)) {
-                Ok(_) => self.texts = rest,
-                Err(ropeway_core::Refused::Later(_)) => return,
-                Err(refused) => return machine.close(CloseCode::INTERNAL, &refused.to_string()),
-            }
+    fn part(&mut self, lane: LaneId, bytes: &[u8], is_last: bool) {
+        let part = &mut self.parts[usize::from(lane.number())];
+        part.extend_from_slice(bytes);
+        if is_last {
+            self.answers.push(String::from_utf8_lossy(&std::mem::take(part)).into_owned());
         }
-        if machine.lanes().0 == 0 {
-            machine.close(CloseCode::DONE, "");
-        }
+    }
+
+    fn end(&mut self, lane: LaneId, why: String) {
+        self.parts[usize::from(lane.number())].clear();
+        self.answers.push(why);
     }
 }
 
 impl Hear for Asking<'_> {
-    fn hear(&mut self, machine: &mut Machine, now: Instant, event: &Event<&[u8]>) {
+    fn hear(&mut self, machine: &mut Machine, _: Instant, event: &Event<&[u8]>) {
         match event {
-            Event::Ready(_) => match machine.define(Table::Actions, "echo", None) {
-                Ok(index) => self.echo = index,
-                Err(refused) => machine.close(CloseCode::INTERNAL, &refused.to_string()),
-            },
-            Event::Response(answer) => self.answers.push(String::from_utf8_lossy(answer.body.bytes).into_owned()),
-            Event::Code { code, .. } | Event::Aborted { code, .. } => self.answers.push(code.to_string()),
-            Event::Expired { .. } => self.answers.push("no answer in time".into()),
-            Event::Room(_) => {}
-            _ => return,
+            // Without a name, to ask will be refused.
+            Event::Ready(_) => self.echo = machine.define(Table::Actions, "echo", None).unwrap_or_default(),
+            Event::Response(said) => self.part(said.lane, said.body.bytes, said.body.bytes.len() as u64 == said.size),
+            Event::Piece { lane, bytes, last } => self.part(*lane, bytes, *last),
+            Event::Code { lane, code } | Event::Aborted { lane, code } => self.end(*lane, code.to_string()),
+            Event::Expired { lane } => self.end(*lane, "no answer in time".into()),
+            _ => {}
         }
-        self.ask(machine, now);
+    }
+
+    /// Asks as much as there are lanes and room for.
+    fn say(&mut self, machine: &mut Machine, now: Instant) {
+        while let [text, rest @ ..] = self.texts {
+            let request = Send::text(Action::Name(self.echo), text);
+            match fits(machine, text.as_bytes()).then(|| machine.request(now, &request)) {
+                Some(Ok(_)) => {}
+                None | Some(Err(Refused::TooLarge(_))) => self.answers.push(Code::TOO_LARGE.to_string()),
+                Some(Err(Refused::Later(_))) => return,
+                Some(Err(refused)) => return machine.close(CloseCode::INTERNAL, &refused.to_string()),
+            }
+            self.texts = rest;
+        }
+        if machine.lanes().0 == 0 {
+            machine.close(CloseCode::DONE, "");
+        }
     }
 }

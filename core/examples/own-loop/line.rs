@@ -8,9 +8,12 @@ use mio::net::TcpStream;
 use ropeway_core::{Config, Connection, Event, Flow, Instant, Lane, Memory, Reason};
 
 /// The machine of a line, in arrays: 4 requests at once each way, no flows, and an outbox that takes an answer to each.
-pub(crate) type Machine = Connection<Memory<[Lane; 4], [Flow; 0], [u8; OUTBOX]>>;
+pub(crate) type Machine = Connection<Memory<[Lane; LANES], [Flow; 0], [u8; OUTBOX]>>;
 
+pub(crate) const LANES: usize = 4;
 const OUTBOX: usize = 8192;
+/// The most octets of a message's head, or an answer's.
+const HEAD: usize = 40;
 const FRAME: usize = 2048;
 /// Reads in one turn, before others have theirs.
 const TURN: usize = 16;
@@ -30,6 +33,9 @@ pub(crate) const CONFIG: Config = Config {
 /// What the program does about what happens on a line.
 pub(crate) trait Hear {
     fn hear(&mut self, machine: &mut Machine, now: Instant, event: &Event<&[u8]>);
+
+    /// What it says of its own accord: asked while the line is up, whenever that may have changed.
+    fn say(&mut self, _: &mut Machine, _: Instant) {}
 }
 
 /// One line: what it holds is all that it ever takes.
@@ -78,10 +84,17 @@ impl<H: Hear> Line<H> {
             self.app.hear(&mut self.machine, now, &event);
         }
         for _ in 0..TURN {
+            if self.machine.is_ready() {
+                self.app.say(&mut self.machine, now);
+            }
             let wrote = self.write(now);
             // A socket that fails is an end of the transport like any other.
             let read = wrote.and_then(|()| self.socket.read(&mut self.input[self.held..]));
             match read {
+                // Who says no more may still take the goodbye.
+                Ok(0) if self.parting.is_some() && self.sent < self.due => {
+                    return self.over(now).map_or(Turn::Waits, Turn::Over);
+                }
                 Ok(0) => self.end(now),
                 Ok(len) => self.take(now, len),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -156,6 +169,11 @@ impl<H: Hear> Line<H> {
     fn over(&self, now: Instant) -> Option<Reason> {
         self.machine.ending().filter(|_| self.parting.is_some_and(|until| until <= now))
     }
+}
+
+/// Whether a body goes in one frame. Of one that does not, the rest would have to be kept until it is said.
+pub(crate) fn fits(machine: &Machine, body: &[u8]) -> bool {
+    body.len() + HEAD <= machine.largest()
 }
 
 /// Not now: nothing has come, there is no room, or it is still being connected.

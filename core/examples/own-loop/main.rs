@@ -10,7 +10,7 @@ mod line;
 mod server;
 
 use std::error::Error;
-use std::io::stdin;
+use std::io::{Write, stdin, stdout};
 use std::net::SocketAddr;
 use std::thread;
 
@@ -23,14 +23,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     match verb.as_deref() {
         Some("serve") => {
             let (server, stop) = Server::bind(address)?;
-            println!("listening on {}; Enter ends it", server.address());
-            thread::spawn(move || stdin().read_line(&mut String::new()).and_then(|_| stop.stop()));
-            server.run()?;
+            writeln!(stdout(), "listening on {}; Enter ends it", server.address())?;
+            thread::spawn(move || stdin().read_line(&mut String::new()).and_then(|_| stop()));
+            server.run(stdout())?;
         }
         Some("ask") => {
             let texts: Vec<String> = args.collect();
             for answer in client::ask(address, &texts)? {
-                println!("{answer}");
+                writeln!(stdout(), "{answer}")?;
             }
         }
         _ => return Err("serve ADDRESS, or ask ADDRESS TEXT...".into()),

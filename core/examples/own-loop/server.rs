@@ -1,7 +1,7 @@
 //! Answers echoes on many lines, whose memory comes from a pool of a fixed size.
 
 use std::collections::BTreeSet;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 use ropeway_core::{Action, CloseCode, Code, Connection, Event, Instant, Kind, Memory, Respond, Table};
 
-use crate::line::{CONFIG, Hear, Line, Machine, Turn};
+use crate::line::{CONFIG, Hear, Line, Machine, Turn, fits};
 
 /// Lines at once. Further ones wait in the system's queue until one of these ends.
 const LINES: usize = 256;
@@ -34,24 +34,14 @@ pub(crate) struct Server {
     again: BTreeSet<usize>,
 }
 
-/// Ends a server from another thread.
-pub(crate) struct Stop(Waker, Arc<AtomicBool>);
-
-impl Stop {
-    /// Says goodbye on all lines.
-    pub(crate) fn stop(&self) -> io::Result<()> {
-        self.1.store(true, Ordering::Release);
-        self.0.wake()
-    }
-}
-
 impl Server {
-    pub(crate) fn bind(address: SocketAddr) -> io::Result<(Server, Stop)> {
+    /// And what ends it from another thread, with a goodbye on all lines.
+    pub(crate) fn bind(address: SocketAddr) -> io::Result<(Server, impl Fn() -> io::Result<()> + Send)> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::bind(address)?;
         poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopper = Stop(Waker::new(poll.registry(), STOP)?, stop.clone());
+        let (stop, waker) = (Arc::new(AtomicBool::new(false)), Waker::new(poll.registry(), STOP)?);
+        let stopped = stop.clone();
         let server = Server {
             poll,
             listener,
@@ -63,15 +53,19 @@ impl Server {
             due: vec![None; LINES].into(),
             again: BTreeSet::new(),
         };
-        Ok((server, stopper))
+        let stop = move || {
+            stopped.store(true, Ordering::Release);
+            waker.wake()
+        };
+        Ok((server, stop))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap_or_else(|_| ([0, 0, 0, 0], 0).into())
     }
 
-    /// Serves until it is stopped, and every line has gone.
-    pub(crate) fn run(mut self) -> io::Result<()> {
+    /// Serves until it is stopped, and every line has gone. Of each that ends `log` has a line, if it takes it.
+    pub(crate) fn run(mut self, mut log: impl Write) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         let mut stopped = false;
         while !stopped || self.free.len() < LINES {
@@ -93,11 +87,11 @@ impl Server {
                 }
             }
             for number in turns {
-                self.turn(number, now);
+                self.turn(number, now, &mut log);
             }
             // Also those that found no place before: of them the poll does not tell again.
             if !stopped {
-                self.accept(now);
+                self.accept(now, &mut log);
             }
         }
         Ok(())
@@ -109,15 +103,12 @@ impl Server {
 
     /// How long there is nothing to do, if no socket has anything.
     fn wait(&self) -> Option<time::Duration> {
-        if !self.again.is_empty() {
-            return Some(time::Duration::ZERO);
-        }
-        // A poll that rounds down would spin until the time has come.
-        self.deadlines.first().map(|(at, _)| at.since(self.now()) + time::Duration::from_millis(1))
+        let due = self.deadlines.first().map(|(at, _)| at.since(self.now()));
+        if self.again.is_empty() { due } else { Some(time::Duration::ZERO) }
     }
 
     /// Takes connections as long as there is memory for them.
-    fn accept(&mut self, now: Instant) {
+    fn accept(&mut self, now: Instant, log: &mut impl Write) {
         while let Some(&number) = self.free.last() {
             let mut socket = match self.listener.accept() {
                 Ok((socket, _)) => socket,
@@ -134,14 +125,14 @@ impl Server {
                 continue;
             }
             let machine = Connection::server(now, CONFIG, entropy, Memory::EMPTY);
-            self.lines[number] = Some(Line::new(socket, machine, Echo { action: None }));
+            self.lines[number] = Some(Line::new(socket, machine, Echo(None)));
             self.free.pop();
-            self.turn(number, now);
+            self.turn(number, now, log);
         }
     }
 
     /// One turn of a line, if it still is.
-    fn turn(&mut self, number: usize, now: Instant) {
+    fn turn(&mut self, number: usize, now: Instant, log: &mut impl Write) {
         let Some(line) = &mut self.lines[number] else { return };
         let turn = line.turn(now);
         let deadline = line.deadline().filter(|_| !matches!(turn, Turn::Over(_)));
@@ -153,7 +144,7 @@ impl Server {
             Turn::Waits => {}
             Turn::Again => _ = self.again.insert(number),
             Turn::Over(reason) => {
-                println!("line {number}: {reason}");
+                let _ = writeln!(log, "line {number}: {reason}");
                 self.lines[number] = None;
                 self.free.push(number);
             }
@@ -162,21 +153,20 @@ impl Server {
 }
 
 /// What a line knows of its peer: under which index it asks for an echo.
-struct Echo {
-    action: Option<u16>,
-}
+struct Echo(Option<u16>);
 
 impl Hear for Echo {
     fn hear(&mut self, machine: &mut Machine, _: Instant, event: &Event<&[u8]>) {
         match event {
-            Event::Defined { table: Table::Actions, index, name: b"echo", .. } => self.action = Some(*index),
+            Event::Defined { table: Table::Actions, index, name: b"echo", .. } => self.0 = Some(*index),
             Event::Message(message) => {
                 let Some(lane) = message.lane.filter(|_| message.wants_answer) else { return };
                 let code = match message.body.kind {
-                    _ if Some(message.action) != self.action.map(Action::Name) => Code::NOT_IMPLEMENTED,
+                    _ if Some(message.action) != self.0.map(Action::Name) => Code::NOT_IMPLEMENTED,
                     Kind::Typed(_) => Code::WRONG_TYPE,
                     // All of a body that is in more than one piece would have to be kept.
                     _ if message.size > message.body.bytes.len() as u64 => Code::TOO_LARGE,
+                    _ if !fits(machine, message.body.bytes) => Code::TOO_LARGE,
                     kind => match machine.respond(lane, &Respond::new(kind, message.body.bytes)) {
                         Ok(_) => return,
                         Err(_) => Code::BUSY,
