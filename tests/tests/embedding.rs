@@ -1,7 +1,8 @@
 //! The turn that `docs/EMBEDDING.md` shows, with ports that do as they like.
 
 use ropeway_core::wire::Frame;
-use ropeway_core::{Code, Config, PeerError};
+use ropeway_core::wire::hello::MAX_HELLO;
+use ropeway_core::{Code, Config, Flow, Lane, Limits, Memory, PeerError};
 use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::storage::arrays;
 
@@ -13,12 +14,42 @@ fn the_turn_is_the_one_that_is_shown() {
     assert!(include_str!("../../docs/EMBEDDING.md").contains(&shown));
 }
 
+#[test]
+fn the_sizes_are_the_ones_that_are_told() {
+    let shown = include_str!("../../docs/EMBEDDING.md");
+    let least = Limits { message: 0, lanes: 0, flows: 0, name: 0, definitions: 0, attached: 0, timeout: 0, ..PEER };
+    let least = Limits { frame: Limits::MIN_FRAME, window: 96, lane_credit: 96, flow_credit: 96, ..least };
+    let credit = Limits::MAX_OCTETS;
+    let most = Limits {
+        frame: Limits::MAX_FRAME,
+        message: credit,
+        lanes: Limits::MAX_LANES,
+        flows: Limits::MAX_FLOWS,
+        window: credit,
+        lane_credit: credit,
+        flow_credit: credit,
+        name: Limits::MAX_NAME,
+        definitions: u16::MAX,
+        attached: Limits::MAX_FLOWS,
+        timeout: u32::MAX,
+    };
+    let [least, most] = [least, most].map(|limits| hello(true, limits).len());
+    assert!(
+        shown.contains(&format!("a hello: {least} to {most} octets, up to {} if", MAX_HELLO + 6)),
+        "{least}, {most}"
+    );
+    let device = size_of::<Connection<Memory<[Lane; 1], [Flow; 1], [u8; 256]>>>();
+    assert!(shown.contains(&format!("takes {:.1} KB.", device as f64 / 1000.0)), "{device}");
+}
+
 /// What a port has to give, for ever again from `again` on if that is somewhere; and what it was given, `room` octets
 /// and an interruption at a time.
 struct Port {
     said: Vec<u8>,
     at: usize,
     again: Option<usize>,
+    /// It ends behind all of that.
+    ends: bool,
     heard: Vec<u8>,
     room: usize,
     calls: usize,
@@ -26,7 +57,7 @@ struct Port {
 
 impl Port {
     fn new(said: Vec<u8>, again: Option<usize>, room: usize) -> Port {
-        Port { said, at: 0, again, heard: Vec::new(), room, calls: 0 }
+        Port { said, at: 0, again, ends: false, heard: Vec::new(), room, calls: 0 }
     }
 
     /// Each third call is interrupted.
@@ -40,7 +71,7 @@ impl Port {
 impl Read for Port {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         self.call()?;
-        if self.at == self.said.len() {
+        if self.at == self.said.len() && !self.ends {
             self.at = self.again.ok_or(ErrorKind::WouldBlock)?;
         }
         let len = (&self.said[self.at..]).read(out)?;
@@ -104,6 +135,14 @@ fn what_the_port_does_not_take_goes_later() {
     let pings: Vec<u8> = (0..5).flat_map(|id| bytes(&Frame::Ping { id })).collect();
     let said = [hello(false, PEER), pings, bytes(&Frame::Code { lane: 0, code: Code::OK })].concat();
     let (last, heard) = check(Port::new(said.clone(), None, 0), 200, 1);
+    assert!(matches!(last, Turn::Over(Reason::PeerError(PeerError::Unexpected(_)))), "{last:?}");
+    assert!(heard.last().is_some_and(|said| said.starts_with("Close")), "{heard:?}");
+}
+
+#[test]
+fn who_says_no_more_hears_goodbye() {
+    let said = [hello(false, PEER), bytes(&Frame::Code { lane: 0, code: Code::OK })].concat();
+    let (last, heard) = check(Port { ends: true, ..Port::new(said, None, 0) }, 200, 1);
     assert!(matches!(last, Turn::Over(Reason::PeerError(PeerError::Unexpected(_)))), "{last:?}");
     assert!(heard.last().is_some_and(|said| said.starts_with("Close")), "{heard:?}");
 }

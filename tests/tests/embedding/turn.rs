@@ -51,6 +51,8 @@ fn turn<S: Storage>(
         // 3. What comes in, a frame at a time. No more is read than is needed, so nothing is left to be moved.
         let want = line.needs().min(input.len());
         match port.read(&mut input[*held..want]) {
+            // Who says no more may still take the goodbye.
+            Ok(0) if line.ending().is_some() && !Range::is_empty(unsent) => return Ok(Turn::Wait),
             Ok(0) => {
                 line.handle_eof();
                 return Ok(line.closed().map_or(Turn::Again, Turn::Over));
