@@ -145,7 +145,7 @@ fn what_is_wrong_with_a_trace_is_told_with_its_place() {
     let said = format!("{cut}: it ends too early, at offset {offset}");
     for command in ["show", "replay"] {
         assert_eq!(ropeway(["trace", command, &cut]).failed(5), said);
-        assert_eq!(ropeway(["trace", command, "Cargo.toml"]).failed(5), "Cargo.toml: not a trace");
+        assert_eq!(ropeway(["trace", command, "Cargo.toml"]).failed(5), "Cargo.toml: not a trace, at offset 0");
     }
     // What is right is told, and the exit code is the first that is wrong.
     let all = ropeway(["trace", "replay", &differs, &file, &cut]);

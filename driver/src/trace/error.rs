@@ -10,9 +10,14 @@ use super::difference::Difference;
 #[non_exhaustive]
 pub enum TraceError {
     /// It does not begin as a trace does.
-    Foreign,
+    Foreign {
+        /// The first octet that differs.
+        offset: u64,
+    },
     /// It is in a version of the format that is not read here.
     Version {
+        /// Where it says so.
+        offset: u64,
         /// Its version.
         found: u8,
     },
@@ -78,11 +83,12 @@ pub enum TraceError {
 }
 
 impl TraceError {
-    /// Where it is; `None` if it is all of it.
-    pub fn offset(&self) -> Option<u64> {
+    /// Where it is.
+    pub fn offset(&self) -> u64 {
         match self {
-            TraceError::Foreign | TraceError::Version { .. } => None,
-            TraceError::Truncated { offset }
+            TraceError::Foreign { offset }
+            | TraceError::Version { offset, .. }
+            | TraceError::Truncated { offset }
             | TraceError::TooLarge { offset, .. }
             | TraceError::Check { offset }
             | TraceError::UnknownKind { offset, .. }
@@ -90,8 +96,8 @@ impl TraceError {
             | TraceError::Time { offset }
             | TraceError::Missing { offset, .. }
             | TraceError::Trailing { offset }
-            | TraceError::Io { offset, .. } => Some(*offset),
-            TraceError::Difference(difference) => Some(difference.offset),
+            | TraceError::Io { offset, .. } => *offset,
+            TraceError::Difference(difference) => difference.offset,
         }
     }
 }
@@ -99,9 +105,10 @@ impl TraceError {
 impl fmt::Display for TraceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            TraceError::Foreign => f.write_str("not a trace"),
-            TraceError::Version { found } => {
-                write!(f, "a trace of version {found}, of which only {} is known", super::header::VERSION)
+            TraceError::Foreign { offset } => write!(f, "not a trace, at offset {offset}"),
+            TraceError::Version { offset, found } => {
+                let known = super::header::VERSION;
+                write!(f, "a trace of version {found} at offset {offset}, of which only {known} is known")
             }
             TraceError::Truncated { offset } => write!(f, "it ends too early, at offset {offset}"),
             TraceError::TooLarge { offset, size, limit } => {

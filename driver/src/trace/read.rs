@@ -53,12 +53,13 @@ impl<R: Read> Trace<R> {
             // What differs is no trace, however short it is.
             magic[at] = octet(&mut from, &mut offset)?.ok_or(TraceError::Truncated { offset })?;
             if magic[at] != MAGIC[at] {
-                return Err(TraceError::Foreign);
+                return Err(TraceError::Foreign { offset: at as u64 });
             }
         }
+        let version = offset;
         match octet(&mut from, &mut offset)?.ok_or(TraceError::Truncated { offset })? {
             VERSION => {}
-            found => return Err(TraceError::Version { found }),
+            found => return Err(TraceError::Version { offset: version, found }),
         }
         let (mut block, mut check) = (Vec::new(), Check::default());
         check.push(&MAGIC);

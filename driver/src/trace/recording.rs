@@ -1,7 +1,7 @@
 //! Where the records of a line go: to a writer, off the threads that run tasks, as fast as that is.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::future::poll_fn;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -42,7 +42,8 @@ enum Sink {
 }
 
 impl Recording {
-    /// Into a file, which is created, or replaced. On Unix a file that is created is for its owner alone.
+    /// Into a file, which is created, or replaced: a line that is recorded into it still goes on with the old one, which has no
+    /// name any more. On Unix a file that is created is for its owner alone.
     pub fn to_file(path: impl Into<PathBuf>) -> Recording {
         Recording::of(Sink::File { path: path.into(), new: false })
     }
@@ -137,11 +138,18 @@ impl Sink {
 
 /// Creates a file that its owner alone may read: all that was said is in it. Blocking.
 pub(super) fn create(path: &Path, new: bool) -> io::Result<File> {
+    // Emptied, it would still be read by whom it was for before, and written by a line that is recorded into it.
+    let is_file = !new && fs::symlink_metadata(path).is_ok_and(|found| found.is_file());
+    let is_gone = is_file && fs::remove_file(path).is_ok();
     let mut options = OpenOptions::new();
-    options.write(true).create_new(new).create(!new).truncate(!new);
+    options.write(true).create_new(new || is_gone).create(!new).truncate(!new);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    match options.open(path) {
+        // Another was faster.
+        Err(error) if is_gone && error.kind() == io::ErrorKind::AlreadyExists => create(path, new),
+        opened => opened,
+    }
 }
 
 /// Takes records and writes them.

@@ -305,12 +305,12 @@ fn what_is_no_trace_is_told_with_its_offset() {
     let config = [0x80, 0x10, 0x80, 0x80, 0x80, 0x08, 0x80, 0x20];
     let window = near.windows(config.len()).position(|part| part == config).expect("in the header") + 6;
     for (trace, expected) in [
-        (b"GET / HTTP/1.1\r\n".to_vec(), "not a trace".into()),
-        (b"\xf2RWY".to_vec(), "not a trace".into()),
+        (b"GET / HTTP/1.1\r\n".to_vec(), "not a trace, at offset 0".into()),
+        (b"\xf2RWY".to_vec(), "not a trace, at offset 3".into()),
         (Vec::new(), "it ends too early, at offset 0".into()),
         (near[..3].to_vec(), "it ends too early, at offset 3".into()),
         (near[..20].to_vec(), "it ends too early, at offset 20".into()),
-        (with(4, &[2]), "a trace of version 2, of which only 1 is known".into()),
+        (with(4, &[2]), "a trace of version 2 at offset 4, of which only 1 is known".into()),
         (with(5, &[0x80, 0x80, 0x40]), "a record of 1048576 octets at offset 5, the limit is 4096".into()),
         (checked_anew(&with(6, &[3])), "bad value of role at offset 6".into()),
         (near[..first].to_vec(), format!("it ends too early, at offset {offset}")),
@@ -412,11 +412,36 @@ fn a_new_file_replaces_none() {
     assert_eq!(fs::read(&path).expect("it is there"), first);
 }
 
+/// Neither line harms the trace of the other, though one of them is replaced.
+#[test]
+fn two_lines_recorded_into_one_file_leave_a_whole_trace() {
+    let place = tempfile::tempdir().expect("a folder");
+    let path = place.path().join("line.trace");
+    assert_eq!(recorded([Recording::to_file(&path), Recording::to_file(&path)]), [Ok(()); 2]);
+    Trace::open(&path).and_then(Trace::replay).expect("it replays");
+    assert_eq!(fs::read_dir(place.path()).expect("it is there").count(), 1);
+}
+
+/// A pipe, say, or a link to where there is more room.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_written_to_and_stays() {
+    let place = tempfile::tempdir().expect("a folder");
+    let [link, far] = ["line.trace", "far.trace"].map(|name| place.path().join(name));
+    fs::write(&far, "before").expect("written");
+    std::os::unix::fs::symlink(&far, &link).expect("linked");
+    assert_eq!(recorded([Recording::to_file(&link), Recording::to_file("/dev/null")]), [Ok(()); 2]);
+    assert!(fs::symlink_metadata(&link).expect("it is there").is_symlink());
+    Trace::open(&far).and_then(Trace::replay).expect("it replays");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_trace_is_for_its_owner_alone() {
     let place = tempfile::tempdir().expect("a folder");
     let [one, other, third] = ["one.trace", "other.trace", "1.trace"].map(|name| place.path().join(name));
+    // That everybody could read what it replaces makes no difference.
+    fs::write(&one, "for all").expect("written");
     let folder = Folder::open(place.path()).expect("it is there");
     for recordings in
         [[Recording::to_file(&one), Recording::to_new_file(&other)], [folder.recording(), Recording::to(io::sink())]]
