@@ -14,7 +14,7 @@ use super::record::{Held, KIND, MOST_RECORD, Record};
 use super::replay::{Replay, Replayed};
 
 /// The most octets of a header behind its length.
-const MOST_HEADER: usize = 4096;
+pub(super) const MOST_HEADER: usize = 4096;
 
 /// A recording of one line's machine. It holds no more than one record at a time.
 #[derive(Debug)]

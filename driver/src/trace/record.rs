@@ -9,7 +9,7 @@ use super::outcome::Outcome;
 /// The most octets of a record behind its length: what is sent at once, and what else is said of it.
 pub(super) const MOST_RECORD: usize = MOST_OUTPUT + 4096;
 /// The kind of the last record.
-const END: u8 = 127;
+pub(super) const END: u8 = 127;
 
 /// What a machine was told, when, and what came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

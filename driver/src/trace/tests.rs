@@ -1,3 +1,4 @@
+mod document;
 mod line;
 
 use std::fs;
