@@ -30,15 +30,31 @@ fn a_line_is_recorded_and_shown() {
         " ms > HELLO oldest=1 newest=1 ",
         " ms < HELLO oldest=1 newest=1 ",
         " ms * Ready version=1 ",
-        " ms . request action=#0 timeout_micros=5000000 given=9 body=\"two words\": sent ",
+        " ms . request action=#0(\"echo\") timeout_micros=5000000 given=9 body=\"two words\": sent ",
         " ms > DEFINE table=actions index=0 name=\"echo\"",
-        " ms > OPEN lane=0 action=#0 wants_answer=yes body=\"two words\"",
+        " ms > OPEN lane=0 action=#0(\"echo\") wants_answer=yes body=\"two words\"",
         " ms < RESPONSE lane=0 code=0(ok) body=\"two words\"",
         " ms * Response id=",
         " ms > CLOSE code=0 reason=\"\"",
         "the end",
     ] {
         assert!(left.any(|line| line.contains(wanted)), "{wanted} in {}", shown.text());
+    }
+}
+
+/// Of either end: what is called so by one may not be by the other.
+#[test]
+fn what_was_defined_is_shown_by_its_name() {
+    for (end, lines) in [
+        ("client", [" ms > OPEN lane=0 action=#1(\"no\") ", " ms < RESPONSE lane=0 code=1(rejected) "]),
+        ("server", [" ms < OPEN lane=0 action=#1(\"no\") ", " ms * Message id="]),
+    ] {
+        let shown = ropeway(["trace", "show", &format!("../conformance/traces/request.{end}.trace")]);
+        for wanted in lines {
+            assert!(shown.fine().lines().any(|line| line.contains(wanted)), "{wanted} in {}", shown.text());
+        }
+        let typed = shown.fine().lines().filter(|line| line.contains(" type=#0(\""));
+        assert!(typed.count() >= 2, "{}", shown.text());
     }
 }
 
@@ -54,6 +70,7 @@ fn a_trace_is_shown_to_machines() {
     assert!(records.iter().enumerate().all(|(at, record)| record["number"] == at + 1), "{records:?}");
     let request = records.iter().find(|record| record["call"]["what"] == "request").expect("one");
     assert_eq!((&request["call"]["body"], &request["outcome"]["taken"]), (&"two words".into(), &9.into()));
+    assert_eq!(request["call"]["action"], serde_json::json!({ "index": 0, "name": "echo" }));
     let frames: Vec<_> = records.iter().filter_map(|record| record["frames"].as_array()).flatten().collect();
     assert!(frames.iter().any(|frame| frame["what"] == "RESPONSE" && frame["code"] == 0), "{frames:?}");
 }

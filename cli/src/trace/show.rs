@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use ropeway_tokio::Role;
-use ropeway_tokio::protocol::Instant;
-use ropeway_tokio::trace::{Call, Described, Frames, Header, Outcome, Record, Trace, Value};
+use ropeway_tokio::protocol::{Instant, Side};
+use ropeway_tokio::trace::{Call, Described, Frames, Header, Names, Outcome, Record, Trace, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -21,18 +21,21 @@ pub(super) fn run(file: &Path, out: &Output) -> Result<(), Failed> {
     let mut trace = Trace::open(file).map_err(about)?;
     let header = *trace.header();
     out.result("trace", &Head::of(&header))?;
-    let (mut sent, mut received) = (Frames::default(), Frames::default());
+    let (mut sent, mut received, mut names) = (Frames::default(), Frames::default(), Names::default());
     while let Some(record) = trace.next_record().map_err(about)? {
-        let mut entry = Entry::of(&record, header.start);
+        let mut entry = Entry::of(&record, header.start, &names);
         match (record.call, record.outcome) {
-            (Call::Input { octets }, _) => received.push(octets, |frame, _| entry.frame('<', &frame)),
+            (Call::Input { octets }, _) => {
+                received.push(octets, |frame, _| entry.frame('<', names.put(Side::Them, frame)));
+            }
             (Call::Transmit { .. }, Outcome::Output(octets)) => {
-                sent.push(octets, |frame, _| entry.frame('>', &frame));
+                sent.push(octets, |frame, _| entry.frame('>', names.put(Side::Us, frame)));
                 entry.rest = sent.begun().min(octets.len());
             }
             _ => {}
         }
         out.result("record", &entry)?;
+        names.learn(&record);
     }
     out.result("end", &End { missing: trace.missing().unwrap_or(0) })
 }
@@ -78,8 +81,9 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn of(record: &Record<'a>, start: Instant) -> Entry<'a> {
-        let (call, outcome) = (Described::from(&record.call), Described::from(&record.outcome));
+    fn of(record: &Record<'a>, start: Instant, names: &'a Names) -> Entry<'a> {
+        let call = names.put(Side::Us, Described::from(&record.call));
+        let outcome = names.put(Side::Them, Described::from(&record.outcome));
         let mut lines = Vec::new();
         match record.call {
             // Said by their frames.
@@ -99,10 +103,10 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn frame(&mut self, way: char, frame: &Described<'_>) {
+    fn frame(&mut self, way: char, frame: Described<'_>) {
         self.lines.push(format!("{way} {frame}"));
         // It borrows from what is gone by the time this is shown.
-        self.frames.extend(serde_json::to_value(Json(frame.clone())));
+        self.frames.extend(serde_json::to_value(Json(frame)));
     }
 }
 
@@ -151,7 +155,8 @@ impl fmt::Display for Head {
     }
 }
 
-/// What is described, as an object: `what` it is, and its fields. Octets that are no text are an object with `hex`.
+/// What is described, as an object: `what` it is, and its fields. Octets that are no text are an object with `hex`, the numbers
+/// that names were given one with `index` and `name`.
 struct Json<'a>(Described<'a>);
 
 impl Serialize for Json<'_> {
@@ -163,6 +168,9 @@ impl Serialize for Json<'_> {
                 Value::Number(number) => object.serialize_entry(name, number)?,
                 Value::Flag(on) => object.serialize_entry(name, on)?,
                 Value::Code(code, _) => object.serialize_entry(name, code)?,
+                Value::Name(_, index, called) => {
+                    object.serialize_entry(name, &Name { index: *index, name: *called })?
+                }
                 Value::Word(word) => object.serialize_entry(name, word)?,
                 Value::Text(text) => object.serialize_entry(name, text)?,
                 Value::Octets(octets) => object.serialize_entry(name, &Hex { hex: hex(octets) })?,
@@ -172,6 +180,13 @@ impl Serialize for Json<'_> {
         }
         object.end()
     }
+}
+
+#[derive(Serialize)]
+struct Name<'a> {
+    index: u16,
+    /// Nothing if it was never defined.
+    name: Option<&'a str>,
 }
 
 #[derive(Serialize)]

@@ -37,6 +37,8 @@ pub enum Value<'a> {
     Flag(bool),
     /// A code, and what it means if that is known.
     Code(u16, Option<&'static str>),
+    /// The index of an action or a type, and its name if that is known.
+    Name(Table, u16, Option<&'a str>),
     /// A word of the protocol's, or a few.
     Word(Cow<'static, str>),
     /// A text that somebody wrote.
@@ -85,7 +87,7 @@ impl<'a> Described<'a> {
         };
         match kind {
             Kind::None => self,
-            Kind::Typed(index) => value(self.with("type", index), octets),
+            Kind::Typed(index) => value(self.with("type", Value::Name(Table::Types, index, None)), octets),
             _ => value(self, octets),
         }
     }
@@ -358,6 +360,8 @@ impl fmt::Display for Value<'_> {
             Value::Flag(on) => f.write_str(if *on { "yes" } else { "no" }),
             Value::Code(code, Some(meaning)) => write!(f, "{code}({meaning})"),
             Value::Code(code, None) => code.fmt(f),
+            Value::Name(_, index, Some(name)) => write!(f, "#{index}({})", Value::Text(name)),
+            Value::Name(_, index, None) => write!(f, "#{index}"),
             Value::Word(word) if word.contains(' ') => write!(f, "({word})"),
             Value::Word(word) => f.write_str(word),
             Value::Text(text) if text.len() <= SHOWN => write!(f, "{:?}", printable(text).to_string()),
@@ -464,7 +468,7 @@ impl From<Action> for Value<'_> {
     fn from(action: Action) -> Self {
         match action {
             Action::Number(number) => number.into(),
-            Action::Name(index) => said(format_args!("#{index}")),
+            Action::Name(index) => Value::Name(Table::Actions, index, None),
         }
     }
 }

@@ -6,11 +6,12 @@ use std::future::Future;
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use quickcheck::{QuickCheck, TestResult};
 use ropeway_core::wire::hello::Hello;
 use ropeway_core::wire::{self, Frame};
-use ropeway_core::{CloseCode, Connection, Instant, Reason};
+use ropeway_core::{Action, Body, CloseCode, Connection, Instant, Kind, Reason, Side};
 
 use self::check::Checker;
 use self::field::Fields;
@@ -243,6 +244,27 @@ fn what_broke_the_protocol_holds_nothing_that_was_said() {
     }
 }
 
+#[test]
+fn what_was_defined_is_shown_by_its_name() {
+    for (trace, what) in talked(|recording| recording).iter().zip(["request ", "Message "]) {
+        let (mut trace, mut names, mut shown) =
+            (Trace::new(&trace[..]).expect("a trace"), Names::default(), Vec::new());
+        while let Some(record) = trace.next_record().expect("whole") {
+            shown.push(names.put(Side::Us, Described::from(&record.call)).to_string());
+            shown.push(names.put(Side::Them, Described::from(&record.outcome)).to_string());
+            names.learn(&record);
+        }
+        let first =
+            shown.iter().find(|shown| shown.starts_with(what) && shown.contains(" type=")).expect("it is there");
+        assert!(first.contains(" action=#0(\"echo\") ") && first.contains(" type=#0(\"Entry\") "), "{first}");
+        // The same number of the other end is not called so.
+        let other = if what == "request " { Side::Them } else { Side::Us };
+        let body = Body { kind: Kind::None, bytes: &b""[..] };
+        let frame = Frame::Notice(wire::Notice { action: Action::Name(0), body });
+        assert_eq!(names.put(other, Described::from(&frame)).to_string(), "NOTICE action=#0");
+    }
+}
+
 /// A machine that is told otherwise, or is expected to do otherwise, is found out at the record that was changed, or at the
 /// first that depends on it.
 #[test]
@@ -462,6 +484,31 @@ fn a_check_is_fnv_1a() {
         let mut check = check::Check::default();
         check.push(octets);
         assert_eq!(check.octets(), expected.to_le_bytes());
+    }
+}
+
+/// Whatever a header says: no more memory is taken than is used, and no time is too long.
+#[test]
+fn no_settings_do_harm() {
+    for trace in talked(|recording| recording) {
+        let (header, records) = (*Trace::new(&trace[..]).expect("a trace").header(), header::len(&trace) + check::LEN);
+        for time in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
+            for most in [0, u64::MAX] {
+                let mut header = Header { outbox: most, lanes: most as u16, flows: most as u16, ..header };
+                let protocol = &mut header.config;
+                (protocol.timeout, protocol.hello_timeout, protocol.heartbeat) = (time, time, time);
+                (protocol.misses, protocol.max_aborts) = (most as u32, most as u32);
+                protocol.max_definitions = most as u16;
+                let mut changed = Vec::new();
+                header.encode(&mut changed);
+                changed.extend_from_slice(&[0; check::LEN]);
+                changed.extend_from_slice(&trace[records..]);
+                let changed = checked_anew(&changed);
+                assert_eq!(*Trace::new(&changed[..]).expect("a trace").header(), header);
+                let came = replay(&changed);
+                assert!(matches!(came, Ok(_) | Err(TraceError::Difference(_))), "{time:?} {most}: {came:?}");
+            }
+        }
     }
 }
 
