@@ -14,6 +14,7 @@ use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
 use ropeway_tokio::{Message, Server, TokioIo, Uploading};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, duplex};
+use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 
 #[path = "../../core/examples/device/device.rs"]
@@ -477,19 +478,33 @@ async fn a_device_answers_pings_and_takes_what_it_has_no_use_for() {
     assert_eq!(ended, Reason::ByPeer(CloseCode::DONE));
 }
 
-/// What the image takes beyond the code: octets of stack at the deepest, as it says at its end.
+/// First with a peer that sends too much, then with one that keeps to the rules. It prints what the image takes beyond the
+/// code: octets of stack at the deepest, as that says at its end.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs qemu-system-arm and the image, in FIRMWARE"]
 async fn the_firmware_talks_over_its_serial_line() {
     let image = std::env::var_os("FIRMWARE").expect("the path of the image");
-    let (server, told) = serve("tcp://127.0.0.1:0", FILE).await;
-    let address = server.address().to_string();
-    let port = address.strip_prefix("tcp://").expect("it is of TCP");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+    let address = listener.local_addr().expect("it listens");
     let mut machine = tokio::process::Command::new("qemu-system-arm");
     machine.args(["-machine", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none"]);
-    machine.args(["-semihosting-config", "enable=on,target=native", "-serial", &format!("tcp:{port},nodelay=on")]);
-    let output = machine.arg("-kernel").arg(image).kill_on_drop(true).output();
-    let output = timeout(Duration::from_secs(120), output).await.expect("it ends").expect("it runs");
+    machine.args(["-semihosting-config", "enable=on,target=native", "-serial", &format!("tcp:{address},nodelay=on")]);
+    let output = tokio::spawn(machine.arg("-kernel").arg(image).kill_on_drop(true).output());
+    let talk = async {
+        let (mut port, _) = listener.accept().await.expect("it connects");
+        let (offence, error) = offences().swap_remove(0);
+        port.write_all(&[hello(false, PEER), offence].concat()).await.expect("it reads");
+        let goodbye = bytes(&Frame::Close(wire::Close { code: error.code(), reason: "" }));
+        let mut heard = Vec::new();
+        while !heard.ends_with(&goodbye) {
+            heard.push(port.read_u8().await.expect("it goes on"));
+        }
+        let (server, told) = serve("mem://", FILE).await;
+        server.serve_stream(TokioIo(port)).await;
+        let output = output.await.expect("it does not panic").expect("it runs");
+        (server, told, output)
+    };
+    let (_server, told, output) = timeout(Duration::from_secs(120), talk).await.expect("it ends");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 °C"]);
     println!("{}", String::from_utf8_lossy(&output.stdout));

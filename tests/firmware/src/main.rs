@@ -1,6 +1,7 @@
 //! The example of a device on a microcontroller: a Cortex-M4 with one serial port, and nothing else.
 //!
-//! It exits, by semihosting, once it has the file and the file is right. Whatever else ends a line, it opens the next.
+//! It exits, by semihosting, once it has the file and the file is right. Whatever else ends a line, it opens the next when the
+//! port is silent.
 
 #![no_std]
 #![no_main]
@@ -15,11 +16,16 @@ use core::pin::pin;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::debug::{EXIT_FAILURE, EXIT_SUCCESS, exit};
 use cortex_m_semihosting::hio;
+use embassy_futures::select::{Either, select};
+use embedded_hal_async::delay::DelayNs;
+use embedded_io_async::Read;
 use ropeway_core::{CloseCode, Reason};
 
 use crate::executor::block_on;
 use crate::hardware::{Receiver, Timer, Transmitter, now};
 
+/// Longer than a peer pauses within what it says.
+const SILENCE_MILLIS: u32 = 100;
 /// Octets of the file.
 const SIZE: u64 = 64 * 1024;
 
@@ -45,7 +51,13 @@ fn main() -> ! {
             report(hardware::stack());
             exit(EXIT_SUCCESS);
         }
+        block_on(pin!(silence()));
     }
+}
+
+/// Until nothing comes any more: what does is of the line that has ended, for a serial port has no end to tell.
+async fn silence() {
+    while let Either::First(_) = select(Receiver.read(&mut [0; 16]), Timer.delay_ms(SILENCE_MILLIS)).await {}
 }
 
 /// Prints the octets of stack, without the kilobytes that formatting takes.
