@@ -26,6 +26,8 @@ struct Book {
 struct Entry {
     /// At which move it was last looked at.
     seen: u64,
+    /// The move until which somebody waits that it is looked at.
+    awaited: u64,
     /// The last look read the time, rather than waited for one.
     read: bool,
     sleeper: Option<(Duration, Waker)>,
@@ -69,6 +71,9 @@ impl Time {
                 .iter()
                 .filter_map(|(id, entry)| Some((*id, entry.sleeper.as_ref().filter(|(at, _)| woken(*at))?.1.clone())))
                 .collect();
+            for (id, _) in &sleepers {
+                book.clocks.entry(*id).or_default().awaited = moved;
+            }
             (sleepers, moved)
         };
         let ids: Vec<_> = sleepers.iter().map(|(id, _)| *id).collect();
@@ -108,7 +113,6 @@ impl Clock {
         let mut book = self.time.book();
         let (now, moves) = (book.now, book.moves);
         let entry = book.clocks.entry(self.id).or_default();
-        let output = look(now, entry);
         // A driver reads the time, works, and then waits: that it waits does not mean that it knows of the move.
         let knows = reads || !entry.read;
         entry.read = reads;
@@ -116,6 +120,7 @@ impl Clock {
         if knows {
             entry.seen = moves;
         }
+        let output = look(now, entry);
         let mover = if is_news { book.mover.take() } else { None };
         drop(book);
         mover.into_iter().for_each(Waker::wake);
@@ -129,14 +134,19 @@ impl ropeway_driver::Clock for Clock {
     }
 
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
-        self.look(false, |now, entry| {
+        let (poll, is_late) = self.look(false, |now, entry| {
             if at <= now {
                 entry.sleeper = None;
-                return Poll::Ready(());
+                return (Poll::Ready(()), false);
             }
             entry.sleeper = Some((at, cx.waker().clone()));
-            Poll::Pending
-        })
+            (Poll::Pending, entry.seen < entry.awaited)
+        });
+        if is_late {
+            // Who slept here before was woken for the move, and may be another: this one is to look again.
+            cx.waker().wake_by_ref();
+        }
+        poll
     }
 }
 
@@ -148,5 +158,48 @@ impl Drop for Clock {
             book.mover.take()
         };
         mover.into_iter().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use ropeway_driver::Clock as _;
+
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn who_took_a_clock_over_while_time_moved_looks_again() {
+        let time = Time::default();
+        let mut clock = time.clock();
+        let mut there = Context::from_waker(Waker::noop());
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(woken.clone());
+        let mut here = Context::from_waker(&waker);
+        assert!(clock.poll_until(&mut there, HOUR).is_pending());
+        clock.now();
+        let mut passing = pin!(time.pass(Duration::from_secs(1)));
+        assert!(passing.as_mut().poll(&mut there).is_pending(), "nobody has looked since");
+        assert!(clock.poll_until(&mut here, HOUR).is_pending());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert_eq!(clock.now(), Duration::from_secs(1));
+        assert!(passing.poll(&mut there).is_ready());
+        assert!(clock.poll_until(&mut here, HOUR).is_pending());
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "it has looked");
     }
 }
