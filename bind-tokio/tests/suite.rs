@@ -21,4 +21,4 @@ impl Binding for OnTokio {
     }
 }
 
-suite!(OnTokio, recorded);
+suite!(OnTokio);

@@ -10,7 +10,7 @@ use ropeway_driver::Runtime;
 
 use crate::scenarios::{FAMILIES, Scenario};
 use crate::tapes::replay;
-use crate::transport::{Sky, Transport};
+use crate::transport::Transport;
 use crate::watchdog::{PATIENCE, watchdog};
 use crate::world::World;
 
@@ -26,39 +26,27 @@ pub trait Binding: 'static {
     fn block_on(scenario: impl Future<Output = ()> + Send + 'static);
 }
 
-/// The whole suite as the `main` of a test target: every scenario over every transport that it concerns.
+/// The whole suite as the `main` of a test target: every scenario over every transport that it concerns, and once more over the
+/// first of them with both ends of its lines recorded, and all recordings replayed.
 ///
 /// The target has `harness = false`; `cargo test NAME` selects by family, scenario or transport. A machine on which 20 s are
 /// not enough for a scenario says so by [`watchdog::PATIENCE`](crate::watchdog::PATIENCE).
-///
-/// With `recorded` behind the binding there is more: every scenario over a pipe with both ends of its lines recorded, and all
-/// recordings replayed.
 #[macro_export]
 macro_rules! suite {
-    (@) => {
-        false
-    };
-    (@ recorded) => {
-        true
-    };
-    ($binding:ty $(, $recorded:ident)?) => {
+    ($binding:ty) => {
         fn main() -> ::std::process::ExitCode {
-            $crate::run::<$binding>($crate::suite!(@ $($recorded)?))
+            $crate::run::<$binding>()
         }
     };
 }
 
-/// Runs the suite as the arguments of the process say, with recordings of what goes over a pipe or without.
-pub fn run<B: Binding>(recorded: bool) -> ExitCode {
+/// Runs the suite as the arguments of the process say.
+pub fn run<B: Binding>() -> ExitCode {
     let mut trials = Vec::new();
     for (family, scenarios) in FAMILIES {
         for scenario in *scenarios {
-            for transport in Transport::ALL.iter().copied().filter(|transport| scenario.concerns(*transport)) {
-                trials.push(trial::<B>(family, scenario, transport, false));
-                if recorded && transport == Transport::Pipe(Sky::Fair) {
-                    trials.push(trial::<B>(family, scenario, transport, true));
-                }
-            }
+            trials.extend(scenario.transports().map(|transport| trial::<B>(family, scenario, transport, false)));
+            trials.extend(scenario.transports().take(1).map(|transport| trial::<B>(family, scenario, transport, true)));
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -83,11 +71,12 @@ fn trial<B: Binding>(family: &str, scenario: &'static Scenario, transport: Trans
     })
 }
 
-/// The traces of a scenario's lines over a pipe, in the order of their making: the end that connects goes first.
+/// The traces of a scenario's lines, in the order of their making: the end that connects goes first.
 pub fn record<B: Binding>(scenario: &'static Scenario) -> Vec<Vec<u8>> {
     let (to, traces) = mpsc::channel();
     B::block_on(async move {
-        let world = World::recorded(B::Runtime::default(), Transport::Pipe(Sky::Fair));
+        let transport = scenario.transports().next().expect("it concerns a transport");
+        let world = World::recorded(B::Runtime::default(), transport);
         watchdog(scenario.name, limit(), world.unharmed(scenario.run(world.clone()))).await;
         let _ = to.send(world.traces().await);
     });

@@ -60,8 +60,9 @@ pub enum Sky {
 }
 
 impl Transport {
-    /// All there are.
+    /// All there are. Over the first of those that a scenario concerns, it is recorded.
     pub const ALL: &[Transport] = &[
+        Transport::Pipe(Sky::Fair),
         Transport::Tcp,
         #[cfg(unix)]
         Transport::Unix,
@@ -69,7 +70,6 @@ impl Transport {
         Transport::Ws,
         Transport::Wss,
         Transport::Mem,
-        Transport::Pipe(Sky::Fair),
         Transport::Pipe(Sky::OneByte),
         Transport::Pipe(Sky::Chop),
         Transport::Pipe(Sky::Stall),

@@ -92,8 +92,8 @@ impl Scenario {
         Scenario { concerns, ..self }
     }
 
-    pub(crate) fn concerns(&self, transport: Transport) -> bool {
-        (self.concerns)(transport)
+    pub(crate) fn transports(&self) -> impl Iterator<Item = Transport> {
+        Transport::ALL.iter().copied().filter(|transport| (self.concerns)(*transport))
     }
 
     pub(crate) fn run(&self, world: World) -> Run {

@@ -281,4 +281,37 @@ pub(crate) const FAULTS: &[Fault] = &[
         bad: "false",
         caught_by: "transports::an_upgrade_that_may_not_be_is_refused_with_its_status::pipe",
     },
+    // ---- recordings
+    Fault {
+        name: "what_is_taken_of_a_flow_passes_by_the_tap",
+        file: "driver/src/machine.rs",
+        good: "self.verb(None, |connection| connection.take_flow(flow, len), || Call::TakeFlow { flow, len });",
+        then: "",
+        bad: "self.connection.take_flow(flow, len);",
+        caught_by: "backpressure::a_slow_reader_stops_its_writer_and_no_other_lane::pipe::recorded",
+    },
+    Fault {
+        name: "names_pass_by_the_tap",
+        file: "driver/src/machine.rs",
+        good: "self.note(None, || Call::Define { table, name, fingerprint }, defined);",
+        then: "",
+        bad: "",
+        caught_by: "sockets::a_client_binds_where_it_is_told::tcp::recorded",
+    },
+    Fault {
+        name: "a_tap_does_not_know_how_late_it_is",
+        file: "driver/src/trace/tap.rs",
+        good: "self.at = at;",
+        then: "",
+        bad: "",
+        caught_by: "deadlines::a_request_without_a_sign_of_life_times_out::pipe::recorded",
+    },
+    Fault {
+        name: "a_replay_does_not_ping",
+        file: "driver/src/trace/call.rs",
+        good: "machine.ping().into()",
+        then: "",
+        bad: "Outcome::Done",
+        caught_by: "heartbeat::a_ping_comes_back::pipe::recorded",
+    },
 ];
