@@ -1,5 +1,7 @@
 //! Servers on paths of HTTP servers: axum's, and hyper alone.
 
+mod mirror;
+
 use std::convert::Infallible;
 use std::future::pending;
 use std::net::SocketAddr;
@@ -12,11 +14,13 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use ropeway_conformance::watchdog::watchdog;
 use ropeway_tokio::{
-    Client, CloseCode, Config, Endpoint, Endpoints, Error, Line, Message, MountError, Mounts, Reason, Server,
-    ServerBuilder, Tokio, WebSocketError,
+    Client, CloseCode, Config, Endpoint, Endpoints, Error, Line, MountError, Mounts, Reason, Server, ServerBuilder,
+    Tokio, WebSocketError,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::mirror::{comes_back, mirror};
 
 const UPGRADE: &str = "Host: localhost\r\nConnection: keep-alive, Upgrade\r\nUpgrade: websocket\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
@@ -37,13 +41,6 @@ fn whole() -> String {
 /// Listens nowhere, and says its name.
 fn named(name: &'static str) -> ServerBuilder<Tokio> {
     Server::bind("mem://").on("name", move |()| async move { Ok(name.to_owned()) }).on_message("mirror", mirror)
-}
-
-async fn mirror(mut message: Message) -> Result<(), ropeway_tokio::Failure> {
-    let mut reader = message.stream().await?;
-    let mut writer = message.respond(&()).stream().await?;
-    tokio::io::copy(&mut reader, &mut writer).await?;
-    Ok(writer.shutdown().await?)
 }
 
 async fn name(line: &Line) -> String {
@@ -125,17 +122,7 @@ async fn a_page_and_a_line_share_a_port() {
     assert_eq!(name(&client).await, "it");
     page_is_served(address).await;
 
-    let (mut writer, mut reader) = client.open("mirror", &()).into_stream().await.expect("the line is up");
-    let content: Vec<u8> = (0..1_000_000u32).map(|n| n as u8).collect();
-    let sent = content.clone();
-    let writing = tokio::spawn(async move {
-        writer.write_all(&sent).await?;
-        writer.shutdown().await
-    });
-    let mut mirrored = Vec::new();
-    reader.read_to_end(&mut mirrored).await.expect("it is complete");
-    assert!(mirrored == content);
-    writing.await.expect("it does not panic").expect("it is read");
+    comes_back(&client).await;
 
     let echo = Server::bind("mem://").on("echo", |text: String| async move { Ok(text) });
     let echo = echo.serve().await.expect("nobody has its name");

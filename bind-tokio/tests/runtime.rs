@@ -1,5 +1,7 @@
 //! What is tokio's own: its sockets, its clock, its I/O traits.
 
+mod mirror;
+
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::task::Poll;
@@ -9,7 +11,9 @@ use ropeway_conformance::scenarios::small_segments_go_at_once_unless_told;
 use ropeway_tokio::{
     Client, CloseCode, Code, Config, Error, Line, Message, Reason, Server, Socket, Tokio, TokioIo, Uploading,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
+
+use crate::mirror::{comes_back, mirror};
 
 #[tokio::test]
 async fn sockets_send_small_segments_at_once_unless_told() {
@@ -115,29 +119,13 @@ async fn the_clock_follows_paused_time() {
 
 #[tokio::test]
 async fn streams_are_tokios_readers_and_writers() {
-    let server = Server::bind("tcp://127.0.0.1:0").on_message("mirror", |mut message: Message| async move {
-        let mut reader = message.stream().await?;
-        let mut writer = message.respond(&()).stream().await?;
-        tokio::io::copy(&mut reader, &mut writer).await?;
-        writer.shutdown().await?;
-        Ok(())
-    });
+    let server = Server::bind("tcp://127.0.0.1:0").on_message("mirror", mirror);
     let server = server.serve().await.expect("a port is free");
     let client = Client::connect(server.address()).await.expect("it listens");
-    let (mut writer, mut reader) = client.open("mirror", &()).into_stream().await.expect("the line is up");
-    let content = vec![7; 300_000];
-    let sent = content.clone();
-    let writing = tokio::spawn(async move {
-        writer.write_all(&sent).await?;
-        writer.shutdown().await
-    });
-    let mut mirrored = Vec::new();
-    reader.read_to_end(&mut mirrored).await.expect("it is complete");
-    assert!(mirrored == content);
-    writing.await.expect("it does not panic").expect("it is read");
+    comes_back(&client).await;
     // A refusal is an error of reading.
     let (_writer, mut reader) = client.open("nobody", &()).into_stream().await.expect("the line is up");
-    let error = reader.read_to_end(&mut mirrored).await.expect_err("nobody handles it");
+    let error = reader.read_to_end(&mut Vec::new()).await.expect_err("nobody handles it");
     let error = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     assert!(matches!(error, Some(Error::Answered(Code::NOT_IMPLEMENTED, _))), "{error:?}");
 }

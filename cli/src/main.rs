@@ -21,6 +21,7 @@ mod request;
 mod send;
 mod serve;
 mod signal;
+mod talk;
 mod trace;
 mod transfer;
 
@@ -32,6 +33,7 @@ use clap::{Parser, Subcommand};
 
 use crate::exit::Failed;
 use crate::output::Output;
+use crate::talk::Talk;
 
 /// How long work that blocks, such as a write to a slow disk, may hold up the end of the program.
 const LAST_WORK: Duration = Duration::from_secs(2);
@@ -57,12 +59,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Args),
-    Serve(serve::Args),
-    Send(send::Args),
-    Fetch(fetch::Args),
-    Request(request::Args),
-    Notify(notify::Args),
-    Ping(ping::Args),
+    #[command(flatten)]
+    Talk(Talk),
     #[command(subcommand)]
     Trace(trace::Command),
 }
@@ -80,12 +78,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match command.unwrap_or_else(|| Command::Demo(demo::Args::default())) {
             Command::Demo(args) => demo::run(args, &out).await,
-            Command::Serve(args) => serve::run(args, &out).await,
-            Command::Send(args) => send::run(args, &out).await,
-            Command::Fetch(args) => fetch::run(args, &out).await,
-            Command::Request(args) => request::run(args, &out).await,
-            Command::Notify(args) => notify::run(args, &out).await,
-            Command::Ping(args) => ping::run(args, &out).await,
+            Command::Talk(talk) => talk.run(&out).await,
             Command::Trace(command) => trace::run(command, &out).await,
         }
     });

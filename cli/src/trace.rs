@@ -11,7 +11,7 @@ use ropeway_tokio::trace::{Folder, Recording};
 use crate::disk::{blocking, check_folder, shown};
 use crate::exit::{Exit, Failed};
 use crate::output::Output;
-use crate::{fetch, notify, ping, request, send, serve};
+use crate::talk::Talk;
 
 /// Record lines, show recordings, and replay them
 #[derive(clap::Subcommand, Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum Command {
         /// The file to record into, which must not be there yet; of serve, the folder for a file a line
         file: PathBuf,
         #[command(subcommand)]
-        command: Box<Recorded>,
+        command: Box<Talk>,
     },
     /// Show a trace as a timeline
     ///
@@ -42,17 +42,6 @@ pub(crate) enum Command {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
-}
-
-/// What can be recorded.
-#[derive(clap::Subcommand, Debug)]
-pub(crate) enum Recorded {
-    Serve(serve::Args),
-    Send(send::Args),
-    Fetch(fetch::Args),
-    Request(request::Args),
-    Notify(notify::Args),
-    Ping(ping::Args),
 }
 
 /// Where a line is recorded.
@@ -94,36 +83,11 @@ pub(crate) async fn run(command: Command, out: &Output) -> Result<(), Failed> {
     }
 }
 
-async fn record(tape: Tape, command: Recorded, out: &Output) -> Result<(), Failed> {
-    let (file, serves) = (tape.file.clone(), matches!(command, Recorded::Serve(_)));
+async fn record(tape: Tape, mut command: Talk, out: &Output) -> Result<(), Failed> {
+    let (file, serves) = (tape.file.clone(), matches!(command, Talk::Serve(_)));
     blocking(move || if serves { check_folder(&file) } else { check_vacant(&file) }).await?;
-    let trace = Some(tape);
-    match command {
-        Recorded::Serve(mut args) => {
-            args.trace = trace;
-            serve::run(args, out).await
-        }
-        Recorded::Send(mut args) => {
-            args.peer.trace = trace;
-            send::run(args, out).await
-        }
-        Recorded::Fetch(mut args) => {
-            args.peer.trace = trace;
-            fetch::run(args, out).await
-        }
-        Recorded::Request(mut args) => {
-            args.told.peer.trace = trace;
-            request::run(args, out).await
-        }
-        Recorded::Notify(mut args) => {
-            args.told.peer.trace = trace;
-            notify::run(args, out).await
-        }
-        Recorded::Ping(mut args) => {
-            args.peer.trace = trace;
-            ping::run(args, out).await
-        }
-    }
+    *command.trace() = Some(tape);
+    command.run(out).await
 }
 
 /// What can't be recorded into is told before anything is done. A file that is there stays: it may be what the command is to

@@ -1,5 +1,7 @@
 //! One machine whose peer is written by hand, frame by frame.
 
+use std::time::Duration;
+
 use ropeway_core::wire::Frame;
 use ropeway_core::wire::hello::Hello;
 use ropeway_core::{Config, Connection, Event, Instant, Limits, PeerError, Send, Storage, VERSION};
@@ -23,6 +25,20 @@ pub const PEER: Limits = Limits {
     definitions: 16,
     attached: 16,
     timeout: 5000,
+};
+
+/// Settings that ask for all there is, and more.
+pub const HUGE: Config = Config {
+    max_frame: u32::MAX,
+    max_message: u64::MAX,
+    window: u64::MAX,
+    lane_credit: u64::MAX,
+    flow_credit: u64::MAX,
+    max_name: u16::MAX,
+    max_definitions: u16::MAX,
+    max_attached: u16::MAX,
+    timeout: Duration::MAX,
+    ..Config::DEFAULT
 };
 
 /// A machine, and the time.

@@ -7,7 +7,7 @@ use ropeway_core::wire::{Close, Frame};
 use ropeway_core::{
     Action, CHARGE, CloseCode, Config, Event, Field, Foreign, Limits, PeerError, Reason, Refused, Send, VERSION,
 };
-use ropeway_tests::hand::{Hand, PEER, frames, hello};
+use ropeway_tests::hand::{HUGE, Hand, PEER, frames, hello};
 
 type Heard = Result<Option<Event<Vec<u8>>>, PeerError>;
 
@@ -236,19 +236,7 @@ fn a_server_that_closes_at_once_says_hello_first() {
 #[test]
 fn what_a_config_asks_for_is_always_a_right_hello() {
     let small = Config { max_frame: 1, window: 0, lane_credit: 0, flow_credit: 0, ..Config::SMALL };
-    let huge = Config {
-        max_frame: u32::MAX,
-        max_message: u64::MAX,
-        window: u64::MAX,
-        lane_credit: u64::MAX,
-        flow_credit: u64::MAX,
-        max_name: u16::MAX,
-        max_definitions: u16::MAX,
-        max_attached: u16::MAX,
-        timeout: Duration::MAX,
-        ..Config::DEFAULT
-    };
-    for config in [Config::DEFAULT, Config::SMALL, small, huge] {
+    for config in [Config::DEFAULT, Config::SMALL, small, HUGE] {
         let hand = Hand::new(config, true);
         assert_eq!(hand.line.limits().fault(), None, "{config:?}");
     }

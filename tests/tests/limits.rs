@@ -5,7 +5,7 @@ use ropeway_core::{
     Accept, Action, Body, CHARGE, Code, Config, Connection, Event, Field, Instant, Kind, LaneId, Limit, Limits, Offer,
     PeerError, Reason, Refused, Respond, Send, Side, Table, Until,
 };
-use ropeway_tests::hand::{Hand, PEER, bytes, frames, hello};
+use ropeway_tests::hand::{HUGE, Hand, PEER, bytes, frames, hello};
 use ropeway_tests::say::{
     self, ACCEPTED, ACTION, IN, OPENED, abort, accept, begin, body, data, lane_credit, notice, piece, request, update,
 };
@@ -448,19 +448,7 @@ fn octets_are_the_same_however_few_are_asked_for() {
 
 #[test]
 fn a_hello_fits_128_octets_whatever_it_says() {
-    let huge = Config {
-        max_frame: u32::MAX,
-        max_message: u64::MAX,
-        window: u64::MAX,
-        lane_credit: u64::MAX,
-        flow_credit: u64::MAX,
-        max_name: u16::MAX,
-        max_definitions: u16::MAX,
-        max_attached: u16::MAX,
-        timeout: std::time::Duration::MAX,
-        ..Config::DEFAULT
-    };
-    let mut line = Connection::client(Instant::ZERO, huge, [1; 32], boxes(4096, 4096, 128));
+    let mut line = Connection::client(Instant::ZERO, HUGE, [1; 32], boxes(4096, 4096, 128));
     assert!(line.poll_transmit(Instant::ZERO, &mut [0; 128]) > 0);
 }
 

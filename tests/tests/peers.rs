@@ -1,9 +1,9 @@
 //! A peer of each binding talks to a peer of every other: messages, requests both ways, a stream, a file.
 
+mod bindings;
+
 use std::fs;
-use std::future::Future;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,6 +13,8 @@ use std::time::Duration;
 use ropeway_conformance::certificates;
 use ropeway_conformance::watchdog::watchdog;
 use ropeway_driver::{Address, Client, CloseCode, Message, Runtime, Server};
+
+use crate::bindings::{Job, Part, sides};
 
 /// Octets of a stream and of a file: more than any window.
 const MUCH: usize = 3 * 1024 * 1024;
@@ -50,8 +52,8 @@ fn peers_of_all_bindings_talk_within_a_process() {
 }
 
 fn check(address: fn(&Path) -> Address) {
-    for server in &SIDES {
-        for client in &SIDES {
+    for server in sides::<Ends>() {
+        for client in sides::<Ends>() {
             let folder = tempfile::tempdir().expect("there is room");
             let folder = folder.path();
             let name = format!("a client on {} and a server on {}", client.name, server.name);
@@ -59,9 +61,9 @@ fn check(address: fn(&Path) -> Address) {
             thread::scope(|scope| {
                 // If the client fails, the server hears of it.
                 let done = done;
-                scope.spawn(|| (server.block_on)((server.serve)(serving)));
+                scope.spawn(|| (server.block_on)((server.part.serve)(serving)));
                 let address = listens.recv().expect("it listens");
-                let asking = (client.ask)(address, folder.to_owned());
+                let asking = (client.part.ask)(address, folder.to_owned());
                 (client.block_on)(Box::pin(watchdog(&name, Duration::from_secs(60), asking)));
                 done.send(()).expect("it waits for that");
             });
@@ -69,31 +71,18 @@ fn check(address: fn(&Path) -> Address) {
     }
 }
 
-/// A binding, how its futures are run, and what they are.
-struct Side {
-    name: &'static str,
-    block_on: fn(Job),
+/// What a binding does at either end.
+struct Ends {
     serve: fn(Serving) -> Job,
     ask: fn(Address, PathBuf) -> Job,
 }
 
-type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-const SIDES: [Side; 3] = [
-    side::<ropeway_tokio::Tokio>("tokio", |job| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.expect("the system has threads to spare").block_on(job);
-    }),
-    side::<ropeway_async_std::AsyncStd>("async-std", async_std::task::block_on),
-    side::<ropeway_smol::Smol>("smol", smol::block_on),
-];
-
-const fn side<R: Runtime + Default>(name: &'static str, block_on: fn(Job)) -> Side {
-    Side {
-        name,
-        block_on,
-        serve: |serving| Box::pin(serve::<R>(serving)),
-        ask: |address, folder| Box::pin(ask::<R>(address, folder)),
+impl Part for Ends {
+    fn on<R: Runtime + Default>() -> Ends {
+        Ends {
+            serve: |serving| Box::pin(serve::<R>(serving)),
+            ask: |address, folder| Box::pin(ask::<R>(address, folder)),
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 //! In the end every counter of each end is what the other's is, what was said was heard, and nothing is kept.
 //! `ROPEWAY_SOAK_SECONDS` says how long it lasts, `ROPEWAY_SEED` what is said.
 
+mod bindings;
+
 use std::env;
 use std::fmt::Display;
 use std::fs;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::process;
 use std::str::FromStr;
 use std::sync::mpsc::{self, Receiver};
@@ -22,6 +23,8 @@ use ropeway_conformance::watchdog::watchdog;
 use ropeway_conformance::weather::Dice;
 use ropeway_conformance::{certificates, heap, ledger, patient};
 use ropeway_driver::{Address, Client, Clock, Config, Line, Message, Runtime, Server};
+
+use crate::bindings::{Job, Part, SIDES, sides};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting::new();
@@ -39,11 +42,11 @@ fn two_hundred_lines_say_all_there_is_and_nothing_is_lost_or_kept() {
     let soak = Soak::new(folder.path());
     let limit = soak.lasts + Duration::from_secs(240);
     thread::scope(|scope| {
-        for (number, side) in SIDES.iter().enumerate() {
+        for (number, side) in sides::<Run>().into_iter().enumerate() {
             let soak = &soak;
             scope.spawn(move || {
                 let _fails = Fails;
-                let work = (side.soak)(soak.clone(), number);
+                let work = side.part.0(soak.clone(), number);
                 (side.block_on)(Box::pin(watchdog(side.name, limit, work)));
             });
         }
@@ -64,26 +67,13 @@ impl Drop for Fails {
     }
 }
 
-/// A binding, how its futures are run, and its part.
-struct Side {
-    name: &'static str,
-    block_on: fn(Job),
-    soak: fn(Soak, usize) -> Job,
-}
+/// What a binding does, which is the side of this number.
+struct Run(fn(Soak, usize) -> Job);
 
-type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-const SIDES: [Side; 3] = [
-    side::<ropeway_tokio::Tokio>("tokio", |job| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        runtime.expect("the system has threads to spare").block_on(job);
-    }),
-    side::<ropeway_async_std::AsyncStd>("async-std", async_std::task::block_on),
-    side::<ropeway_smol::Smol>("smol", smol::block_on),
-];
-
-const fn side<R: Runtime + Default>(name: &'static str, block_on: fn(Job)) -> Side {
-    Side { name, block_on, soak: |soak, number| Box::pin(run::<R>(soak, number)) }
+impl Part for Run {
+    fn on<R: Runtime + Default>() -> Run {
+        Run(|soak, number| Box::pin(run::<R>(soak, number)))
+    }
 }
 
 /// What all sides share.
@@ -125,25 +115,25 @@ impl Soak {
             seed: asked("ROPEWAY_SEED", 1),
             lasts: Duration::from_secs(asked("ROPEWAY_SOAK_SECONDS", 30)),
             clients: books(0, LINES, &|_| None),
-            servers: books(LINES, SIDES.len() * per_side, &keeps),
-            wanted: (0..SIDES.len()).flat_map(|side| addresses(folder, side)).collect(),
-            listening: (0..SIDES.len() * per_side).map(|_| Mutex::default()).collect(),
+            servers: books(LINES, SIDES * per_side, &keeps),
+            wanted: (0..SIDES).flat_map(|side| addresses(folder, side)).collect(),
+            listening: (0..SIDES * per_side).map(|_| Mutex::default()).collect(),
             far: (0..LINES).map(|_| Mutex::default()).collect(),
             octets: Arc::default(),
-            together: Arc::new(Barrier::new(SIDES.len())),
+            together: Arc::new(Barrier::new(SIDES)),
             idle: Arc::default(),
         }
     }
 
     fn servers_of(&self, side: usize) -> impl Iterator<Item = usize> + use<> {
-        let per_side = self.wanted.len() / SIDES.len();
+        let per_side = self.wanted.len() / SIDES;
         side * per_side..(side + 1) * per_side
     }
 
     /// The server of a line, so that all pairs of bindings meet over all transports.
     fn server_of(&self, line: usize) -> usize {
-        let per_side = self.wanted.len() / SIDES.len();
-        line / SIDES.len() % SIDES.len() * per_side + line / SIDES.len().pow(2) % per_side
+        let per_side = self.wanted.len() / SIDES;
+        line / SIDES % SIDES * per_side + line / SIDES.pow(2) % per_side
     }
 
     /// The servers' end of a line.
@@ -229,7 +219,7 @@ async fn run<R: Runtime + Default>(soak: Soak, side: usize) {
         servers.push(server);
     }
     soak.meet();
-    let own: Vec<_> = (0..LINES).filter(|line| line % SIDES.len() == side).collect();
+    let own: Vec<_> = (0..LINES).filter(|line| line % SIDES == side).collect();
     let mut lines = Vec::new();
     for line in &own {
         let address = lock(&soak.listening[soak.server_of(*line)]).clone().expect("it listens");

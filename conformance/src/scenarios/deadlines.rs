@@ -1,5 +1,6 @@
 //! How long a request waits.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use ropeway_driver::{Code, Error, Router, Uploading};
@@ -8,7 +9,7 @@ use super::by_hand::{echo, octets, still_works, turn, until};
 use super::files_by_hand::offered;
 use super::{Scenario, scenarios};
 use crate::weather::Way;
-use crate::world::{World, patient, tight};
+use crate::world::{Side, World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_request_without_a_sign_of_life_times_out,
@@ -29,6 +30,15 @@ pub(super) const LIST: &[Scenario] = scenarios![
 const SECOND: Duration = Duration::from_secs(1);
 const MOMENT: Duration = Duration::from_millis(1);
 
+/// Who asks waits so long, and not a moment less.
+async fn times_out_after<T: Debug>(world: &World, wait: Duration, asker: Side<Result<T, Error>>) {
+    world.time().pass(wait - MOMENT).await;
+    assert!(!asker.is_done());
+    world.time().pass(MOMENT).await;
+    let answer = asker.await;
+    assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+}
+
 async fn a_request_without_a_sign_of_life_times_out(world: World) {
     let mut config = patient();
     config.protocol.timeout = 5 * SECOND;
@@ -39,11 +49,7 @@ async fn a_request_without_a_sign_of_life_times_out(world: World) {
         let asker = world.spawn(async move { line.request::<_, ()>("any", &()).await });
         let mut message = messages.next().await.expect("it comes");
         assert_eq!(message.timeout(), Some(5 * SECOND), "its deadline travels with it");
-        world.time().pass(5 * SECOND - MOMENT).await;
-        assert!(!asker.is_done());
-        world.time().pass(MOMENT).await;
-        let answer = asker.await;
-        assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+        times_out_after(&world, 5 * SECOND, asker).await;
         assert_eq!(message.aborted().await, Code::TIMEOUT, "whoever works on it is told");
     }
     assert_eq!(near.stats().expired, 3);
@@ -59,12 +65,8 @@ async fn a_request_has_a_timeout_of_its_own(world: World) {
     let mut asked = near.open("any", &()).timeout(2 * SECOND).send().await.expect("the line is up");
     let message = messages.next().await.expect("it comes");
     assert_eq!(message.timeout(), Some(2 * SECOND));
-    let asker = world.spawn(async move { asked.next().await });
-    world.time().pass(2 * SECOND - MOMENT).await;
-    assert!(!asker.is_done());
-    world.time().pass(MOMENT).await;
-    let answer = asker.await;
-    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    let asker = world.spawn(async move { asked.next().await.expect("it is waited for") });
+    times_out_after(&world, 2 * SECOND, asker).await;
     drop(message);
     world.part(near, far).await;
 }
@@ -78,11 +80,7 @@ async fn a_request_has_all_its_time_however_long_nothing_happened(world: World) 
         let asker =
             world.spawn(async move { line.open("any", &()).timeout(5 * SECOND).send().await?.answer::<()>().await });
         let message = far.messages().next().await.expect("it comes");
-        world.time().pass(5 * SECOND - MOMENT).await;
-        assert!(!asker.is_done());
-        world.time().pass(MOMENT).await;
-        let answer = asker.await;
-        assert!(matches!(answer, Err(Error::TimedOut)), "{answer:?}");
+        times_out_after(&world, 5 * SECOND, asker).await;
         drop(message);
     }
     world.part(near, far).await;
@@ -99,12 +97,8 @@ async fn an_update_prolongs_it(world: World) {
         let update = asked.next().await.expect("it comes").expect("it is not late");
         assert!(update.is_update());
     }
-    let asker = world.spawn(async move { asked.next().await });
-    world.time().pass(5 * SECOND - MOMENT).await;
-    assert!(!asker.is_done());
-    world.time().pass(MOMENT).await;
-    let answer = asker.await;
-    assert!(matches!(answer, Some(Err(Error::TimedOut))), "{answer:?}");
+    let asker = world.spawn(async move { asked.next().await.expect("it is waited for") });
+    times_out_after(&world, 5 * SECOND, asker).await;
     drop(message);
     world.part(near, far).await;
 }

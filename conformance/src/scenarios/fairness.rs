@@ -4,11 +4,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_io::AsyncRead;
 use ropeway_driver::protocol::wire::Frame;
-use ropeway_driver::{Code, Config, Failure, Router, Uploading};
+use ropeway_driver::{Code, Config, Failure, Message, Router, Uploading};
 
 use super::by_hand::{Together, echo, octets, polled, queue, read_stream, still_works, turn, until, write_stream};
 use super::files_by_hand::{offered, read_file};
@@ -267,15 +267,17 @@ async fn a_file_lets_others_through(world: World) {
     answered.await;
 }
 
+/// A handler that reads a stream to its end.
+async fn drain(mut message: Message) -> Result<(), Failure> {
+    let mut stream = message.stream().await?;
+    while stream.chunk().await?.is_some() {}
+    Ok(message.answer(&()).await?)
+}
+
 async fn pings_pass_a_flood(world: World) {
     let (near, far) = world.pair().await;
     let (back, pinged) = queue();
-    let router = Router::new().on_message("drain", |mut message| async move {
-        let mut stream = message.stream().await?;
-        while stream.chunk().await?.is_some() {}
-        Ok(message.answer(&()).await?)
-    });
-    world.serve(&far, router);
+    world.serve(&far, Router::new().on_message("drain", drain));
     let (writer, reader) = near.open("drain", &()).into_stream().await.expect("the line is up");
     let (mut writer, much) = (writer, world.much(1_000_000));
     let flood = world.spawn(async move {
@@ -331,13 +333,7 @@ async fn each_of_many_that_wait_for_room_gets_its_turn(world: World) {
     let gate = world.gate_near();
     let (near, far) = world.pair_with(config, patient()).await;
     let router = Router::new().on("echo", echo).on("size", |body: Vec<u8>| async move { Ok(body.len() as u64) });
-    world.serve(
-        &far,
-        router.on_message("drain", |mut message| async move {
-            let all = read_stream(&mut message.stream().await?).await?;
-            Ok(message.answer(&(all.len() as u64)).await?)
-        }),
-    );
+    world.serve(&far, router.on_message("drain", drain));
     gate.shut(Way::Write);
     let mut sides = Vec::new();
     for number in 0..10usize {
