@@ -5,11 +5,13 @@
 mod support;
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::thread;
 
 use ropeway_tokio::futures_io::AsyncRead;
 use ropeway_tokio::{Client, Message, Server, Uploading};
@@ -51,7 +53,7 @@ fn a_server_on_a_unix_socket_removes_it() {
 
 #[test]
 fn a_client_that_waits_ends_at_once() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("tcp://{}", listener.local_addr().expect("it has one"));
     let running = Running::start(["request", &address, "echo", "x"], ".".as_ref(), b"");
     // Connected, and waiting for a hello that never comes.
@@ -71,14 +73,19 @@ fn a_client_between_two_pings_ends_at_once() {
     assert!(ended.text().lines().last().is_some_and(|line| line.starts_with("1 ping, min/avg/max ")), "{ended:?}");
 }
 
-/// So many octets, and then none for ever.
-struct Stalling(usize);
+/// These octets, and then none for ever.
+struct Stalling(io::Cursor<Vec<u8>>);
+
+impl Stalling {
+    fn behind(octets: Vec<u8>) -> Stalling {
+        Stalling(io::Cursor::new(octets))
+    }
+}
 
 impl AsyncRead for Stalling {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        let len = out.len().min(self.0);
-        self.0 -= len;
-        if len == 0 { Poll::Pending } else { Poll::Ready(Ok(len)) }
+        let read = self.0.read(out);
+        if matches!(read, Ok(0)) { Poll::Pending } else { Poll::Ready(read) }
     }
 }
 
@@ -90,7 +97,7 @@ fn check_stalled(grace: &str, promise: impl FnOnce(Running)) -> tempfile::TempDi
     let address = running.line().replace("listening on ", "");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let line = runtime.block_on(Client::connect(address.as_str())).expect("a line");
-    let source = Uploading::from_reader("large.bin", Stalling(LENGTH));
+    let source = Uploading::from_reader("large.bin", Stalling::behind(vec![0; LENGTH]));
     let upload = runtime.block_on(line.send_file(source)).expect("offered");
     let mut progress = upload.progress();
     while runtime.block_on(progress.next()).is_some_and(|progress| progress.done < LENGTH as u64) {}
@@ -142,30 +149,44 @@ fn folders() -> (tempfile::TempDir, tempfile::TempDir) {
     (from, to)
 }
 
+/// Where to connect to be connected with a server, which gets no more than so many octets.
+fn passes_on(server: String, most: u64) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("tcp://{}", listener.local_addr().expect("it has one"));
+    thread::spawn(move || {
+        let (mut near, mut far) = (listener.accept()?.0, TcpStream::connect(server)?);
+        let (mut back, mut to_near) = (far.try_clone()?, near.try_clone()?);
+        thread::spawn(move || io::copy(&mut back, &mut to_near));
+        io::copy(&mut (&mut near).take(most), &mut far)?;
+        io::copy(&mut near, &mut io::sink())?;
+        far.shutdown(Shutdown::Write)
+    });
+    address
+}
+
 #[test]
 fn a_send_that_is_interrupted_is_continued_by_the_next() {
     let (from, to) = folders();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let (half, mut there) = mpsc::unbounded_channel();
+    let (some, mut there) = mpsc::unbounded_channel();
     let (over, mut ended) = mpsc::unbounded_channel();
     let folder: PathBuf = to.path().into();
-    // Takes some of the file and then no more.
     let stalling = Server::bind("tcp://127.0.0.1:0").on_message("file", move |mut message: Message| {
-        let (half, over, folder) = (half.clone(), over.clone(), folder.clone());
+        let (some, over, folder) = (some.clone(), over.clone(), folder.clone());
         async move {
             let offered = message.file().await?.expect("a file");
             let download = offered.save_in(folder).await?;
             let mut progress = download.progress();
             while progress.next().await.is_some_and(|progress| progress.done < 1_000_000) {}
-            download.pause()?;
-            let _ = half.send(());
+            let _ = some.send(());
             tokio::spawn(async move { over.send(download.finished().await.map(drop)) });
             Ok(())
         }
     });
     let server = runtime.block_on(stalling.serve()).expect("it listens");
-    let running = Running::start(["send", &server.address().to_string(), "large.bin"], from.path(), b"");
-    runtime.block_on(there.recv()).expect("half of it");
+    let address = passes_on(server.address().to_string().replace("tcp://", ""), LENGTH as u64 / 2);
+    let running = Running::start(["send", &address, "large.bin"], from.path(), b"");
+    runtime.block_on(there.recv()).expect("some of it");
     running.interrupt();
     assert_eq!(running.end().failed(130), "interrupted");
     assert!(runtime.block_on(ended.recv()).expect("an end").is_err());
@@ -179,19 +200,20 @@ fn a_send_that_is_interrupted_is_continued_by_the_next() {
     same(&from, &served.folder);
 }
 
-/// Serves the file, half of it and then no more, to a program that is then interrupted.
+/// Serves half of the file to a program that is then interrupted.
 fn interrupt_fetch(from: &tempfile::TempDir, to: &tempfile::TempDir, arguments: &[&str]) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let (half, mut there) = mpsc::unbounded_channel();
     let uploads = Arc::new(Mutex::new(Vec::new()));
-    let file = from.path().join("large.bin");
+    let file = fs::read(from.path().join("large.bin")).expect("read");
     let stalling = Server::bind("tcp://127.0.0.1:0").on_message("files.get", move |mut message: Message| {
         let (half, uploads, file) = (half.clone(), uploads.clone(), file.clone());
         async move {
+            let stalling = Stalling::behind(file[..LENGTH / 2].to_vec());
+            let file = Uploading::from_reader("large.bin", stalling).size(LENGTH as u64);
             for upload in message.respond(&()).file(file).await? {
                 let mut progress = upload.progress();
-                while progress.next().await.is_some_and(|progress| progress.done < LENGTH as u64 / 2) {}
-                upload.pause()?;
+                while progress.next().await.is_some_and(|progress| progress.done < LENGTH as u64 / 2 - 1) {}
                 uploads.lock().expect("not poisoned").push(upload);
                 let _ = half.send(());
             }

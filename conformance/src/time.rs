@@ -54,6 +54,13 @@ impl Time {
         self.shift(by, false).await;
     }
 
+    /// Whether somebody waits for a time that has not come, and is no further away.
+    pub fn is_awaited_within(&self, by: Duration) -> bool {
+        let book = self.book();
+        let (now, last) = (book.now, book.now.saturating_add(by));
+        book.clocks.values().any(|entry| entry.sleeper.as_ref().is_some_and(|(at, _)| now < *at && *at <= last))
+    }
+
     /// Lets time pass, and nobody look at the clock whose time has not come.
     pub async fn pass_unseen(&self, by: Duration) {
         self.shift(by, true).await;

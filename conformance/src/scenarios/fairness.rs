@@ -178,23 +178,31 @@ async fn a_short_file_passes_a_long_one(world: World) {
 async fn a_short_body_passes_a_long_one(world: World) {
     let (config, len) = in_turns(&world);
     let (near, far) = world.pair_with(config.clone(), config).await;
-    let (mut messages, line) = (far.messages(), near.clone());
-    let long = world.spawn(async move { line.notify("long", &octets(6 * len, 1)).await.expect("it is taken") });
-    let mut message = messages.next().await.expect("it comes");
-    let (line, short) = (near.clone(), octets(len / 20, 2));
-    let said = short.clone();
-    let mut saying = Box::pin(async move { line.notify("short", &said).await.expect("it is taken") });
-    assert!(polled(saying.as_mut()).await.is_pending(), "it is larger than a frame");
-    let saying = world.spawn(saying);
+    let (mut messages, mut sides) = (far.messages(), Together::default());
+    let say = |len| {
+        let line = near.clone();
+        let mut saying = Box::pin(async move { line.notify("any", &octets(len, len)).await.expect("it is taken") });
+        let polled = saying.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(polled.is_pending(), "it is larger than a frame");
+        saying
+    };
+    let (give, take) = queue();
+    let hear = move |mut message: Message| {
+        let give = give.clone();
+        async move { give.put(message.decode::<Vec<u8>>().await.expect("it is whole")) }
+    };
     // Nobody has taken any of the long one before the short one is on its way.
-    let taking = world.spawn(async move { message.decode::<Vec<u8>>().await.expect("it is whole").len() });
-    let mut message = messages.next().await.expect("it comes");
-    assert!(message.decode::<Vec<u8>>().await.expect("it is whole") == short);
-    assert!(!taking.is_done(), "a hundred times as much was there first");
-    saying.await;
-    assert_eq!(taking.await, 6 * len);
-    long.await;
-    drop(messages);
+    let saying = say(6 * len);
+    let long = messages.next().await.expect("it comes");
+    sides.add(saying);
+    sides.add(say(len / 20));
+    sides.add(hear(long));
+    let hearing = async move { hear(messages.next().await.expect("it comes")).await };
+    sides.add(hearing);
+    sides.done().await;
+    for len in [len / 20, 6 * len] {
+        assert!(take.next().await == octets(len, len), "a hundred times as much was there first");
+    }
     world.part(near, far).await;
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_io::AsyncRead;
 use ropeway_driver::{Code, Error, Existing, FileError, SafeName, Save, Source, Target, Uploading};
 
-use super::by_hand::octets;
+use super::by_hand::{octets, until};
 use super::files_by_hand::{Folder, Giving, Journal, file_error, follow, offered, read_file, until_done};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
@@ -320,6 +320,7 @@ async fn outlive_their_line_in_part(world: World) {
     gate.allow(Way::Write, len / 2);
     let download = file.save_in(to.path()).await.expect("it is asked for");
     gate.held(Way::Write).await;
+    until(|| far.stats().received.flow_octets > 0).await;
     near.cut();
     for lost in [upload.finished().await.err(), download.finished().await.err()] {
         assert!(matches!(lost, Some(Error::Closed(_))), "{lost:?}");

@@ -51,7 +51,8 @@ async fn a_foreign_server_is_named(world: World) {
         let client = world.client(&address);
         let connecting = world.spawn(async move { client.connect().await });
         let (mut stream, _) = world.accept(&listener).await;
-        write_all(&mut stream, said).await.expect("the client listens");
+        // The client may hang up before all is written.
+        let _ = write_all(&mut stream, said).await;
         match connecting.await {
             Err(Error::Closed(ended)) => {
                 assert_eq!(ended.reason, Reason::PeerError(PeerError::NotRopeway(*foreign)));

@@ -73,6 +73,8 @@ async fn a_peer_that_is_stopped_is_noticed_and_let_go(world: World) {
     write_all(&mut stream, &hello()).await.expect("it listens");
     until(|| server.lines().len() == 1).await;
     for _ in 0..2 {
+        // It may have been seen before it waits for a time.
+        until(|| world.time().is_awaited_within(15 * SECOND)).await;
         world.time().pass(15 * SECOND).await;
     }
     read_to_end(&mut stream).await;
