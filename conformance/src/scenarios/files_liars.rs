@@ -5,14 +5,14 @@ use std::fs;
 use bytes::Bytes;
 use ropeway_driver::protocol::wire::{self, Body, Frame, Kind, Open};
 use ropeway_driver::protocol::{self, PeerError, Side};
-use ropeway_driver::{Code, Error, FileError, Line, Reason, Server, Source, Uploading};
+use ropeway_driver::{Code, Config, Error, FileError, Line, Reason, Server, Source, Uploading};
 
 use super::by_hand::{octets, until};
 use super::files_by_hand::{Folder, file_error, offered, read_file};
 use super::memory::peer::{GREEDY, Peer};
 use super::{Scenario, scenarios};
 use crate::lab::{Duplex, Lab};
-use crate::world::{World, patient};
+use crate::world::{World, patient, tight};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     lies_are_not_published,
@@ -107,13 +107,13 @@ async fn senders_that_break_the_rules_are_gone(world: World) {
         }
     }
     // As much as it likes, of what nobody takes.
-    let (_server, mut peer, line) = stranger(&world).await;
+    let (_server, mut peer, line) = stranger_to(&world, tight()).await;
     offer(&mut peer, None).await;
     let (_message, file) = offered(&line).await;
     let _reader = file.read().await.expect("it is asked for");
     accepted(&mut peer).await;
     peer.say(&begin(0)).await.expect("it reads");
-    for _ in 0..=patient().protocol.flow_credit / 1000 {
+    for _ in 0..=tight().protocol.flow_credit / 1000 {
         if peer.say(&piece(all)).await.is_err() {
             break;
         }
@@ -252,7 +252,12 @@ async fn a_range_is_published_if_it_is_what_its_digest_says(world: World) {
 
 /// A server, a peer that it takes for a client, and the server's line to it.
 async fn stranger(world: &World) -> (Server<Lab>, Peer<Duplex>, Line) {
-    let server = world.server().serve().await.expect("it listens");
+    stranger_to(world, patient()).await
+}
+
+/// The same with a server of these settings.
+async fn stranger_to(world: &World, config: Config) -> (Server<Lab>, Peer<Duplex>, Line) {
+    let server = world.server().config(config).serve().await.expect("it listens");
     let (stream, _) = world.connect(server.address()).await;
     let peer = Peer::greet(stream, GREEDY).await.expect("it is greeted");
     until(|| !server.lines().is_empty()).await;

@@ -215,7 +215,7 @@ async fn write_stream_of(writer: StreamWriter, seed: usize) -> Result<(), Error>
 }
 
 async fn the_reader_can_stop_it_with_a_code(world: World) {
-    let (near, far) = world.pair().await;
+    let (near, far) = world.pair_with(tight(), tight()).await;
     let own = Code::new(100).expect("below 4096");
     let router = Router::new().on("echo", echo).on_message("stop", move |mut message| async move {
         let mut stream = message.stream().await?;
