@@ -170,43 +170,30 @@ impl Drop for Clock {
 
 #[cfg(test)]
 mod tests {
-    use std::future::Future;
     use std::pin::pin;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
 
     use ropeway_driver::Clock as _;
 
     use super::*;
+    use crate::weather::testing::Prober;
 
     const HOUR: Duration = Duration::from_secs(3600);
-
-    #[derive(Default)]
-    struct Woken(AtomicUsize);
-
-    impl Wake for Woken {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     #[test]
     fn who_took_a_clock_over_while_time_moved_looks_again() {
         let time = Time::default();
         let mut clock = time.clock();
-        let mut there = Context::from_waker(Waker::noop());
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
-        let mut here = Context::from_waker(&waker);
-        assert!(clock.poll_until(&mut there, HOUR).is_pending());
+        let (there, here) = (Prober::new(), Prober::new());
+        let look = |clock: &mut Clock, task: &Prober| task.poll(pin!(poll_fn(|cx| clock.poll_until(cx, HOUR))));
+        assert!(look(&mut clock, &there).is_pending());
         clock.now();
         let mut passing = pin!(time.pass(Duration::from_secs(1)));
-        assert!(passing.as_mut().poll(&mut there).is_pending(), "nobody has looked since");
-        assert!(clock.poll_until(&mut here, HOUR).is_pending());
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(there.poll(passing.as_mut()).is_pending(), "nobody has looked since");
+        assert!(look(&mut clock, &here).is_pending());
+        assert_eq!(here.wakes(), 1);
         assert_eq!(clock.now(), Duration::from_secs(1));
-        assert!(passing.poll(&mut there).is_ready());
-        assert!(clock.poll_until(&mut here, HOUR).is_pending());
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "it has looked");
+        assert!(there.poll(passing).is_ready());
+        assert!(look(&mut clock, &here).is_pending());
+        assert_eq!(here.wakes(), 0, "it has looked");
     }
 }

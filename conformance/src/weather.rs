@@ -39,7 +39,7 @@ mod spurious;
 mod stall;
 mod tally;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::io;
 use std::task::{Context, Poll};
