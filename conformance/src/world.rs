@@ -10,8 +10,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_driver::{
-    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, Role, Router, Runtime, Server, ServerBuilder,
-    SocketOptions, Spawn,
+    Address, ClientBuilder, Config, Driver, Endpoints, IntoAddress, Line, LineOptions, Role, Router, Runtime, Server,
+    ServerBuilder, SocketOptions, Spawn,
 };
 
 pub(crate) use self::alarm::Alarm;
@@ -208,7 +208,8 @@ impl World {
         entropy: [u8; 32],
     ) -> (Line, Driver<Duplex, LabClock>) {
         let recording = self.lab.tapes().map(Tapes::recording);
-        Line::recorded(role, stream, self.lab.clock(), self.lab.spawner(), ends, config, entropy, recording)
+        let options = LineOptions::from(config).recording(recording);
+        Line::new(role, stream, self.lab.clock(), self.lab.spawner(), ends, entropy, options)
     }
 
     /// Serves a line with handlers, until it is over.

@@ -17,6 +17,7 @@ use crate::builder::settings;
 use crate::config::Config;
 use crate::error::Error;
 use crate::line::{Line, Role};
+use crate::options::LineOptions;
 use crate::router::Router;
 use crate::runtime::{Clock, Endpoints, Runtime};
 use crate::trace::Traces;
@@ -131,8 +132,8 @@ impl<R: Runtime> ClientBuilder<R> {
         let spawn = runtime.spawner();
         let handlers = config.handlers;
         let (clock, entropy) = (runtime.clock(), crate::entropy()?);
-        let (line, driver) =
-            Line::recorded(Role::Client, stream, clock, spawn.clone(), endpoints, config, entropy, recording);
+        let options = LineOptions::from(config).recording(recording);
+        let (line, driver) = Line::new(Role::Client, stream, clock, spawn.clone(), endpoints, entropy, options);
         spawn.spawn(Box::pin(async move {
             driver.await;
         }));

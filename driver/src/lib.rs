@@ -43,6 +43,7 @@ mod machine;
 mod memory;
 mod message;
 mod messages;
+mod options;
 #[cfg(feature = "async-io")]
 pub mod reactor;
 mod recycled;
@@ -85,6 +86,7 @@ pub use futures_rustls::rustls;
 pub use line::{Line, Role};
 pub use message::{Message, Responding};
 pub use messages::Messages;
+pub use options::LineOptions;
 pub use ropeway_core as protocol;
 pub use ropeway_core::{CloseCode, Code, Limits, MessageId, Reason, Stats};
 pub use router::Router;

@@ -13,13 +13,13 @@ use ropeway_core::{CloseCode, Code, Connection, Instant, Limits, Reason, Stats};
 use crate::action::To;
 use crate::body::{FromBody, ToBody};
 use crate::codec::Content;
-use crate::config::Config;
 use crate::driver::Driver;
 use crate::error::{Ended, Error};
 use crate::exchange::{Answer, Asking, Open};
 use crate::machine::Machine;
 use crate::memory::growing;
 use crate::messages::Messages;
+use crate::options::LineOptions;
 use crate::runtime::{Clock, Endpoints, Spawn};
 use crate::start::{Start, Terms};
 use crate::state::{Guard, Shared, Turn, micros};
@@ -85,39 +85,21 @@ impl Drop for Alive {
 impl Line {
     /// One end of a line over `stream`, and the driver that must be polled for anything to happen.
     ///
-    /// `entropy` must be unpredictable and never used twice.
+    /// `entropy` must be unpredictable and never used twice. The options are a [`Config`](crate::Config), or more than that.
     pub fn new<S, C>(
         role: Role,
         stream: S,
         clock: C,
         spawn: Arc<dyn Spawn>,
         endpoints: Endpoints,
-        config: Config,
         entropy: [u8; 32],
+        options: impl Into<LineOptions>,
     ) -> (Line, Driver<S, C>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
         C: Clock,
     {
-        Line::recorded(role, stream, clock, spawn, endpoints, config, entropy, None)
-    }
-
-    /// As [`Line::new`], and what becomes of it is recorded. Of the entropy the trace has what its peer learns of it.
-    #[expect(clippy::too_many_arguments, reason = "those of new, and one")]
-    pub fn recorded<S, C>(
-        role: Role,
-        stream: S,
-        clock: C,
-        spawn: Arc<dyn Spawn>,
-        endpoints: Endpoints,
-        config: Config,
-        entropy: [u8; 32],
-        recording: Option<Recording>,
-    ) -> (Line, Driver<S, C>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-        C: Clock,
-    {
+        let LineOptions { config, recording } = options.into();
         let now = micros(clock.now());
         let memory = growing(config.lanes, config.flows, config.outbox);
         let machine = match role {

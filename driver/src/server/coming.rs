@@ -7,6 +7,7 @@ use std::task::{Poll, ready};
 use super::{Book, Listening, serve};
 use crate::driver::Driver;
 use crate::line::{Line, Role};
+use crate::options::LineOptions;
 use crate::runtime::{Endpoints, Runtime, Spawn};
 use crate::transport::Channel;
 
@@ -46,10 +47,9 @@ impl<'a, R: Runtime> Coming<'a, R> {
     /// Takes the place that there is. Not before, for its time to say hello begins now.
     pub(super) fn enter(self, book: &mut Book, shared: &Listening) -> Entered<R> {
         let Coming { runtime, spawn, stream, endpoints, entropy } = self;
-        let (clock, config) = (runtime.clock(), shared.config.clone());
         let recording = shared.traces.of_line(book.came + 1);
-        let (line, driver) =
-            Line::recorded(Role::Server, stream, clock, spawn.clone(), endpoints, config, entropy, recording);
+        let (clock, options) = (runtime.clock(), LineOptions::from(shared.config.clone()).recording(recording));
+        let (line, driver) = Line::new(Role::Server, stream, clock, spawn.clone(), endpoints, entropy, options);
         Entered { number: book.enter(&line), line, driver, spawn }
     }
 }

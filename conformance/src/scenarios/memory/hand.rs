@@ -68,7 +68,7 @@ impl Hand {
         let mut entropy = [7; 32];
         entropy[..8].copy_from_slice(&number.to_le_bytes());
         let (line, driver) =
-            Line::new(role, stream, clock, Arc::new(self.clone()), Endpoints::default(), config, entropy);
+            Line::new(role, stream, clock, Arc::new(self.clone()), Endpoints::default(), entropy, config);
         (line, self.start(driver))
     }
 
