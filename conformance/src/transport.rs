@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use ropeway_driver::Address;
+use ropeway_driver::seal::{SecretKey, Suites};
+use ropeway_driver::{Address, Role, Seal};
 
 use crate::lab::Duplex;
 use crate::weather::{Buffered, Chop, OneByte, Outdoors, Spurious, Stall};
@@ -27,6 +28,8 @@ pub enum Transport {
     Pipe(Sky),
     /// TLS or WebSocket over a pipe in memory, which is out in the weather.
     Layered(Layer, Sky),
+    /// A pipe in memory, and lines over it that are sealed.
+    Sealed(Sky),
 }
 
 /// What the driver puts over sockets.
@@ -81,6 +84,10 @@ impl Transport {
         Transport::Layered(Layer::Ws, Sky::OneByte),
         Transport::Layered(Layer::Ws, Sky::Stall),
         Transport::Layered(Layer::Ws, Sky::Spurious),
+        Transport::Sealed(Sky::Fair),
+        Transport::Sealed(Sky::OneByte),
+        Transport::Sealed(Sky::Stall),
+        Transport::Sealed(Sky::Spurious),
     ];
 
     /// Whether it moves little at a time.
@@ -93,10 +100,32 @@ impl Transport {
         self.layer().is_some()
     }
 
+    /// Whether lines over it are sealed unless a scenario says otherwise.
+    pub fn is_sealed(self) -> bool {
+        matches!(self, Transport::Sealed(_))
+    }
+
+    /// How lines over it are sealed at their ends: the one that connects, and the one that accepts. By another suite in each weather.
+    pub(crate) fn seal(self, role: Role) -> Option<Seal> {
+        let Transport::Sealed(sky) = self else { return None };
+        let [client, server] = [SecretKey::new([1; 32]), SecretKey::new([2; 32])];
+        let (own, peer) = match role {
+            Role::Client => (client, server.public()),
+            Role::Server => (server, client.public()),
+        };
+        let suite = match sky {
+            Sky::OneByte | Sky::Chop => "ChaCha20-Poly1305",
+            Sky::Stall => "A256CBC-HS512",
+            Sky::Fair | Sky::Spurious | Sky::Buffered => "AES-256-GCM",
+        };
+        let suites = Suites::default().named([suite]).expect("it is one of them");
+        Some(Seal::with_key(own).trust(peer).suites(suites))
+    }
+
     /// The weather over the pipe beneath it, if it is over a pipe.
     pub(crate) fn sky(self) -> Option<Sky> {
         match self {
-            Transport::Pipe(sky) | Transport::Layered(_, sky) => Some(sky),
+            Transport::Pipe(sky) | Transport::Layered(_, sky) | Transport::Sealed(sky) => Some(sky),
             _ => None,
         }
     }
@@ -150,6 +179,7 @@ impl fmt::Display for Transport {
             Transport::Mem => f.write_str("mem"),
             Transport::Pipe(sky) => sky.fmt(f),
             Transport::Layered(layer, sky) => write!(f, "{layer}_{sky}"),
+            Transport::Sealed(sky) => write!(f, "sealed_{sky}"),
         }
     }
 }

@@ -144,25 +144,34 @@ impl World {
     /// A patient server.
     pub fn server_at(&self, address: impl IntoAddress) -> ServerBuilder<Lab> {
         let server = self.lab.enter(|| Server::<Lab>::bind(address)).config(patient());
-        match self.lab.tapes().cloned() {
+        let server = match self.lab.tapes().cloned() {
             Some(tapes) => server.trace_with(move |_| tapes.recording()),
+            None => server,
+        };
+        match self.transport().seal(Role::Server) {
+            Some(seal) => server.seal(seal),
             None => server,
         }
     }
 
     /// A patient client of a server.
     pub fn client(&self, address: impl IntoAddress) -> ClientBuilder<Lab> {
-        self.taped(self.lab.enter(|| ropeway_driver::Client::<Lab>::to(address)).config(patient()))
+        self.equipped(self.lab.enter(|| ropeway_driver::Client::<Lab>::to(address)).config(patient()))
     }
 
     /// A patient client over a stream that is connected.
     pub fn client_over(&self, stream: Duplex) -> ClientBuilder<Lab> {
-        self.taped(self.lab.enter(|| ropeway_driver::Client::<Lab>::over(stream)).config(patient()))
+        self.equipped(self.lab.enter(|| ropeway_driver::Client::<Lab>::over(stream)).config(patient()))
     }
 
-    fn taped(&self, client: ClientBuilder<Lab>) -> ClientBuilder<Lab> {
-        match self.lab.tapes().cloned() {
+    /// Recorded and sealed, if lines are here.
+    fn equipped(&self, client: ClientBuilder<Lab>) -> ClientBuilder<Lab> {
+        let client = match self.lab.tapes().cloned() {
             Some(tapes) => client.trace_with(move |_| tapes.recording_of_client()),
+            None => client,
+        };
+        match self.transport().seal(Role::Client) {
+            Some(seal) => client.seal(seal),
             None => client,
         }
     }
@@ -207,9 +216,11 @@ impl World {
         config: Config,
         entropy: [u8; 32],
     ) -> (Line, Driver<Duplex, LabClock>) {
-        let recording = self.lab.tapes().map(Tapes::recording);
-        let options = LineOptions::from(config).recording(recording);
-        Line::new(role, stream, self.lab.clock(), self.lab.spawner(), ends, entropy, options)
+        let mut options = LineOptions::from(config);
+        options.recording = self.lab.tapes().map(Tapes::recording);
+        options.seal = self.transport().seal(role);
+        let line = Line::new(role, stream, self.lab.clock(), self.lab.spawner(), ends, entropy, options);
+        line.expect("what seals it is complete, and then it is not recorded")
     }
 
     /// Serves a line with handlers, until it is over.

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::id::Side;
 use crate::wire::hello::Field;
 
 /// What the peer did wrong. The line is over; [`poll_transmit`](crate::Connection::poll_transmit) gives the goodbye that
@@ -76,6 +77,27 @@ pub enum PeerError {
     EmptyFragment,
     /// A hello on an open line: the peer began anew, or something mixed two lines.
     SecondHello,
+    /// The peer must not go on without sealing, and does.
+    NotSealed,
+    /// The peer wants to seal, and this end can't.
+    MustSeal,
+    /// One end must seal what the other must not.
+    SealPolicy,
+    /// The ends do not want the same things proved, or just one has a shared secret.
+    SealPattern,
+    /// The ends have no suite in common.
+    NoSuite,
+    /// A message of the handshake is not what the peer should have sent: its keys or secrets are others, or somebody changed
+    /// what it said.
+    Handshake,
+    /// The peer's key is not trusted.
+    Untrusted,
+    /// A record that the peer did not send like that, or not now.
+    Forged,
+    /// A key was used for longer than any key may be.
+    RekeyOverdue,
+    /// Keys are changed far more often than they are used.
+    RekeyFlood,
 }
 
 /// What seems to be at the other end instead of this protocol.
@@ -122,6 +144,16 @@ impl PeerError {
             PeerError::AbortFlood => 39,
             PeerError::EmptyFragment => 40,
             PeerError::SecondHello => 41,
+            PeerError::NotSealed => 42,
+            PeerError::MustSeal => 43,
+            PeerError::SealPolicy => 44,
+            PeerError::SealPattern => 45,
+            PeerError::NoSuite => 46,
+            PeerError::Handshake => 47,
+            PeerError::Untrusted => 48,
+            PeerError::Forged => 49,
+            PeerError::RekeyOverdue => 50,
+            PeerError::RekeyFlood => 51,
         })
     }
 }
@@ -158,6 +190,20 @@ impl fmt::Display for PeerError {
             PeerError::AbortFlood => f.write_str("too many exchanges aborted"),
             PeerError::EmptyFragment => f.write_str("a fragment without bytes"),
             PeerError::SecondHello => f.write_str("a second hello on an open line"),
+            PeerError::NotSealed => f.write_str("the line is not sealed, and must be"),
+            PeerError::MustSeal => f.write_str("the peer wants to seal the line, and this end has no keys"),
+            PeerError::SealPolicy => f.write_str("one end must seal what the other must not"),
+            PeerError::SealPattern => {
+                f.write_str("the ends differ in what is to be proved, or in whether a secret is shared")
+            }
+            PeerError::NoSuite => f.write_str("the ends have no suite in common"),
+            PeerError::Handshake => {
+                f.write_str("keys could not be agreed on: the peer has other secrets, or somebody interfered")
+            }
+            PeerError::Untrusted => f.write_str("the peer's key is not trusted"),
+            PeerError::Forged => f.write_str("a record was forged, or came at the wrong time"),
+            PeerError::RekeyOverdue => f.write_str("a key was used for too long"),
+            PeerError::RekeyFlood => f.write_str("keys are changed too often"),
         }
     }
 }
@@ -186,6 +232,10 @@ pub enum Refused {
     WrongState,
     /// An argument outside its range.
     BadArgument,
+    /// The line has no keys to seal anything with.
+    NoKeys,
+    /// The policy of both ends fixes whether what this side says is sealed.
+    Policy(Side),
 }
 
 /// What a verb has to wait for.
@@ -230,6 +280,9 @@ impl fmt::Display for Refused {
             Refused::NoFlow => f.write_str("no such flow is open"),
             Refused::WrongState => f.write_str("not possible in this state"),
             Refused::BadArgument => f.write_str("an argument is outside its range"),
+            Refused::NoKeys => f.write_str("the line has no keys"),
+            Refused::Policy(Side::Us) => f.write_str("whether this end seals what it says is fixed"),
+            Refused::Policy(Side::Them) => f.write_str("whether the peer seals what it says is fixed"),
         }
     }
 }
@@ -251,6 +304,10 @@ impl CloseCode {
     pub const INTERNAL: CloseCode = CloseCode(3);
     /// No more lines are taken now.
     pub const BUSY: CloseCode = CloseCode(4);
+    /// The client did not prove in time that it may, or failed to too often.
+    pub const DENIED: CloseCode = CloseCode(5);
+    /// What the client was granted has ended.
+    pub const EXPIRED: CloseCode = CloseCode(6);
     /// The largest code.
     pub const MAX: u16 = 4095;
 
@@ -263,6 +320,11 @@ impl CloseCode {
     pub const fn value(self) -> u16 {
         self.0
     }
+
+    /// Whether it is that of a [`PeerError`].
+    pub const fn is_error(self) -> bool {
+        matches!(self.0, 16..=63)
+    }
 }
 
 impl fmt::Display for CloseCode {
@@ -273,6 +335,18 @@ impl fmt::Display for CloseCode {
             2 => f.write_str("seemed dead (2)"),
             3 => f.write_str("internal error (3)"),
             4 => f.write_str("too many lines (4)"),
+            5 => f.write_str("not authenticated (5)"),
+            6 => f.write_str("authentication expired (6)"),
+            42 => f.write_str("the line must be sealed (42)"),
+            43 => f.write_str("one end has no keys (43)"),
+            44 => f.write_str("one end must seal what the other must not (44)"),
+            45 => f.write_str("the ends want other things proved (45)"),
+            46 => f.write_str("no suite in common (46)"),
+            47 => f.write_str("no keys could be agreed on (47)"),
+            48 => f.write_str("a key is not trusted (48)"),
+            49 => f.write_str("a forged record (49)"),
+            50 => f.write_str("a key was used for too long (50)"),
+            51 => f.write_str("keys changed too often (51)"),
             16..=63 => write!(f, "protocol error ({})", self.0),
             other => write!(f, "code {other}"),
         }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::error::Reason;
-use crate::id::{Action, Code, FlowId, LaneId, MessageId};
+use crate::id::{Action, Code, FlowId, LaneId, MessageId, Side};
 use crate::wire::hello::Limits;
 use crate::wire::{Body, Table};
 
@@ -156,6 +156,35 @@ pub enum Event<P> {
         /// How long it took.
         rtt: Duration,
     },
+    /// A client is to say who it is: [`prove`](crate::Connection::prove). The line is not open before that.
+    Prove,
+    /// The client says who it is. The application decides, in its own time: [`grant`](crate::Connection::grant) or
+    /// [`deny`](crate::Connection::deny). The line may be open already.
+    Claim {
+        /// What the secret is found by, UTF-8; nothing if it is by its key.
+        name: P,
+        /// Whether it has the secret tells [`verify`](crate::Connection::verify); `None` if it is by its key, which it has.
+        proof: Option<[u8; 32]>,
+    },
+    /// The server takes who this end is. If the line was not open it is now: there is no [`Event::Ready`].
+    Granted {
+        /// The name by which the server knows it, UTF-8.
+        name: P,
+        /// How long, if it is to be proved anew before then.
+        lifetime: Option<Duration>,
+    },
+    /// The server does not. On a line that is not open another credential may do; one that is goes on as it was.
+    Denied {
+        /// Why.
+        code: Code,
+    },
+    /// What a side says is sealed from here on, or not any more.
+    Sealed {
+        /// Who says it.
+        by: Side,
+        /// Sealed?
+        on: bool,
+    },
     /// The peer takes no new exchanges.
     Away,
     /// The line is over. Always the last event.
@@ -209,6 +238,8 @@ pub struct Message<P> {
     pub size: u64,
     /// How many flows belong to it. Each comes as an [`Event::Offer`].
     pub attached: u16,
+    /// Whether it came sealed. Then so does all that belongs to it, and what is answered.
+    pub sealed: bool,
 }
 
 /// A response.
@@ -238,9 +269,9 @@ impl<P> Event<P> {
             Event::Defined { table, index, fingerprint, name } => {
                 Event::Defined { table, index, fingerprint, name: f(name) }
             }
-            Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached }) => {
+            Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached, sealed }) => {
                 let body = body.map(f);
-                Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached })
+                Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached, sealed })
             }
             Event::Response(Answer { id, lane, code, body, size, attached, last }) => {
                 Event::Response(Answer { id, lane, code, body: body.map(f), size, attached, last })
@@ -263,6 +294,11 @@ impl<P> Event<P> {
             Event::Paused { flow, on } => Event::Paused { flow, on },
             Event::Room(room) => Event::Room(room),
             Event::Pong { rtt } => Event::Pong { rtt },
+            Event::Prove => Event::Prove,
+            Event::Claim { name, proof } => Event::Claim { name: f(name), proof },
+            Event::Granted { name, lifetime } => Event::Granted { name: f(name), lifetime },
+            Event::Denied { code } => Event::Denied { code },
+            Event::Sealed { by, on } => Event::Sealed { by, on },
             Event::Away => Event::Away,
             Event::Closed { reason, text } => Event::Closed { reason, text: f(text) },
         }

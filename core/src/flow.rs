@@ -19,6 +19,8 @@ pub struct Flow {
     pub(crate) state: State,
     /// The bytes come unasked.
     pub(crate) push: bool,
+    /// What this end says of it is sealed, whatever else is.
+    pub(crate) sealed: bool,
     pub(crate) paused: Paused,
     pub(crate) owes: Owes,
     pub(crate) code: Code,
@@ -76,6 +78,7 @@ impl Flow {
         links: Links::NEW,
         state: State::Offered,
         push: false,
+        sealed: false,
         paused: Paused(0),
         owes: Owes::Nothing,
         code: Code::OK,

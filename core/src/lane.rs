@@ -15,6 +15,8 @@ pub struct Lane {
     links: Links,
     /// An answer is wanted.
     pub(crate) request: bool,
+    /// What this end says on it is sealed, whatever else is.
+    pub(crate) sealed: bool,
     /// What this end says. Once it has aborted, what still comes is dropped.
     pub(crate) out: Half,
     /// What the peer says. Once it has aborted, nothing more comes.
@@ -65,6 +67,7 @@ impl Lane {
     pub const EMPTY: Lane = Lane {
         links: Links::NEW,
         request: false,
+        sealed: false,
         out: Half::NEW,
         input: Half::NEW,
         taken: 0,

@@ -76,12 +76,19 @@
 )]
 #![cfg_attr(
     test,
-    allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::expect_used)
+    allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic
+    )
 )]
 
 #[cfg(test)]
 extern crate std;
 
+mod auth;
 mod config;
 mod connection;
 mod error;
@@ -94,6 +101,9 @@ mod memory;
 mod outbox;
 mod pool;
 mod reassembly;
+#[cfg(feature = "seal")]
+pub mod seal;
+mod sealing;
 mod stats;
 #[cfg(test)]
 mod testing;
@@ -101,6 +111,7 @@ mod time;
 mod window;
 pub mod wire;
 
+pub use auth::{AuthRules, Credential};
 pub use config::Config;
 pub use connection::{Accept, BULK, Connection, Offer, Respond, Send, Sent, Step};
 pub use error::{CloseCode, Foreign, Limit, PeerError, Reason, Refused, Until};
@@ -108,9 +119,11 @@ pub use event::{Answer, Event, Message, Ready, Room};
 pub use flow::Flow;
 pub use id::{Action, Code, FlowId, LaneId, MessageId, Side};
 pub use lane::Lane;
-pub use memory::{Memory, Slots, Space, Storage};
+pub use memory::{Memory, Parts, Sealed, Slots, Space, Storage};
 pub use reassembly::{Gap, Reassembly};
+pub use sealing::Sealing;
 pub use stats::{Dropped, Stats, Traffic};
 pub use time::Instant;
 pub use wire::hello::{CHARGE, Field, Limits, MAGIC, VERSION};
+pub use wire::seal::SEALED_BY;
 pub use wire::{Body, Kind, Table};

@@ -2,6 +2,7 @@
 
 use crate::flow::Flow;
 use crate::lane::Lane;
+use crate::sealing::Sealing;
 
 /// A numbered row of slots: an array, a `heapless::Vec`, a box, or something that grows on demand up to its limit.
 pub trait Slots<T> {
@@ -83,24 +84,56 @@ impl<const LANES: usize, const FLOWS: usize, const OUTBOX: usize> Memory<[Lane; 
     };
 }
 
-/// What a [`Memory`] is made of, so that a connection has one parameter and not three.
-pub trait Storage {
+impl<L, F, O> Memory<L, F, O> {
+    /// The memory of a line that is sealed.
+    pub fn sealed_by<K: Sealing>(self, sealer: K) -> Sealed<Self, K> {
+        Sealed { memory: self, sealer }
+    }
+}
+
+/// The memory of a line, and what it is sealed by.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed<M, K> {
+    memory: M,
+    sealer: K,
+}
+
+/// What a [`Storage`] is made of: memory, and what seals.
+pub type Parts<S> =
+    (Memory<<S as Storage>::Lanes, <S as Storage>::Flows, <S as Storage>::Outbox>, <S as Storage>::Sealer);
+
+/// What the memory of a connection is made of, so that a connection has one parameter and not four.
+pub trait Storage: Sized {
     /// Slots for exchanges.
     type Lanes: Slots<Lane>;
     /// Slots for flows.
     type Flows: Slots<Flow>;
     /// Octets for frames.
     type Outbox: Space;
+    /// What the line is sealed by.
+    type Sealer: Sealing;
     /// The parts.
-    fn into_memory(self) -> Memory<Self::Lanes, Self::Flows, Self::Outbox>;
+    fn into_parts(self) -> Parts<Self>;
 }
 
 impl<L: Slots<Lane>, F: Slots<Flow>, O: Space> Storage for Memory<L, F, O> {
     type Lanes = L;
     type Flows = F;
     type Outbox = O;
+    type Sealer = ();
 
-    fn into_memory(self) -> Memory<L, F, O> {
-        self
+    fn into_parts(self) -> Parts<Self> {
+        (self, ())
+    }
+}
+
+impl<M: Storage, K: Sealing> Storage for Sealed<M, K> {
+    type Lanes = M::Lanes;
+    type Flows = M::Flows;
+    type Outbox = M::Outbox;
+    type Sealer = K;
+
+    fn into_parts(self) -> Parts<Self> {
+        (self.memory.into_parts().0, self.sealer)
     }
 }

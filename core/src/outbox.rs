@@ -9,8 +9,10 @@
 //! ```
 
 use crate::memory::Space;
-use crate::wire::Frame;
+use crate::wire::seal::ENVELOPE;
+use crate::wire::{Frame, Switch};
 
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Outbox<S> {
     space: S,
     /// The oldest octet kept. A line that can't be resumed forgets what it has sent, so this follows `sent`.
@@ -25,6 +27,16 @@ pub(crate) struct Outbox<S> {
     /// Counted frames written since the session began.
     written: u64,
     written_at_rest: u64,
+}
+
+/// A frame that is to be transmitted as a whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Next {
+    pub(crate) len: usize,
+    /// It goes in a record of its own where nothing is sealed.
+    pub(crate) enveloped: bool,
+    /// Behind it this end's direction is sealed, or not.
+    pub(crate) switch: Option<bool>,
 }
 
 /// What does not fit now, or never will.
@@ -77,11 +89,16 @@ impl<S: Space> Outbox<S> {
     /// Encodes a frame behind the others.
     #[inline]
     pub(crate) fn push(&mut self, frame: &Frame<'_>) -> Result<(), NoRoom> {
+        self.push_by(frame.is_counted(), |out| frame.encode_if(false, out))
+    }
+
+    #[inline]
+    fn push_by(&mut self, counted: bool, encode: impl Fn(&mut [u8]) -> Option<usize>) -> Result<(), NoRoom> {
         loop {
             let octets = self.space.octets_mut();
             let end = if self.wrap.is_some() { self.kept } else { octets.len() };
-            if let Some(len) = octets.get_mut(self.tail..end).and_then(|out| frame.encode(out)) {
-                self.wrote(len, frame);
+            if let Some(len) = octets.get_mut(self.tail..end).and_then(&encode) {
+                self.wrote(len, counted);
                 return Ok(());
             }
             if self.wrap.is_some() {
@@ -96,19 +113,57 @@ impl<S: Space> Outbox<S> {
                 }
             }
             let octets = self.space.octets_mut();
-            let len = octets.get_mut(..self.kept).and_then(|out| frame.encode(out)).ok_or(NoRoom)?;
+            let len = octets.get_mut(..self.kept).and_then(&encode).ok_or(NoRoom)?;
             self.wrap = Some(self.tail);
             self.tail = 0;
-            self.wrote(len, frame);
+            self.wrote(len, counted);
             return Ok(());
         }
     }
 
+    /// Encodes a frame that goes in a record of its own where nothing is sealed.
+    pub(crate) fn push_enveloped(&mut self, frame: &Frame<'_>) -> Result<(), NoRoom> {
+        self.push_by(frame.is_counted(), |out| {
+            let (envelope, out) = out.split_first_mut()?;
+            let len = frame.encode(out)?;
+            *envelope = ENVELOPE;
+            len.checked_add(1)
+        })
+    }
+
+    /// The next frame, if there is one: none is cut where whole ones are transmitted.
+    pub(crate) fn next(&self) -> Option<Next> {
+        let end = self.wrap.unwrap_or(self.tail);
+        let octets = self.space.octets().get(self.sent..end)?;
+        let enveloped = *octets.first()? == ENVELOPE;
+        let octets = octets.get(usize::from(enveloped)..)?;
+        let (frame, len) = Frame::read(octets, u32::MAX).ok()?;
+        let switch = match frame {
+            Frame::Switch(Switch { on, ask: false }) => Some(on),
+            _ => None,
+        };
+        Some(Next { len, enveloped, switch })
+    }
+
+    /// Moves it to `out`, which has room for it; how long it is.
+    pub(crate) fn transmit_next(&mut self, next: &Next, out: &mut [u8]) -> usize {
+        if next.enveloped {
+            self.transmit(1, &mut [0]);
+        }
+        self.transmit(next.len, out)
+    }
+
+    /// Nothing of what waits will be transmitted.
+    pub(crate) fn forget(&mut self) {
+        (self.kept, self.sent, self.tail, self.wrap, self.unsent) = (0, 0, 0, None, 0);
+        (self.bulk, self.bulk_end) = (0, 0);
+    }
+
     #[inline]
-    fn wrote(&mut self, len: usize, frame: &Frame<'_>) {
+    fn wrote(&mut self, len: usize, counted: bool) {
         self.tail = self.tail.saturating_add(len);
         self.unsent = self.unsent.saturating_add(len);
-        if frame.is_counted() {
+        if counted {
             self.written = self.written.saturating_add(1);
         }
     }
@@ -147,7 +202,7 @@ impl<S: Space> Outbox<S> {
             self.bulk = 0;
         }
         if self.unsent == 0 {
-            (self.kept, self.sent, self.tail, self.wrap) = (0, 0, 0, None);
+            self.forget();
         }
         done
     }

@@ -32,6 +32,7 @@ pub(crate) trait Slot {
 }
 
 /// A table of slots of one kind.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Pool<T, S> {
     slots: S,
     limit: u16,

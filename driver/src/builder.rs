@@ -3,6 +3,26 @@
 /// Gives a builder with the fields `config`, `options`, `router` and `traces` the methods that set them.
 macro_rules! settings {
     ($builder:ident) => {
+        #[cfg(feature = "seal")]
+        impl<R: $crate::Runtime> $builder<R> {
+            /// Seals each line. A peer that does not is refused, unless the policy says otherwise.
+            pub fn seal(mut self, seal: $crate::seal::Seal) -> Self {
+                self.seal = Some(seal);
+                self
+            }
+
+            /// How lines are sealed, if they can be like that.
+            fn checked_seal(&self, role: $crate::Role) -> Result<Option<$crate::seal::Seal>, $crate::Error> {
+                if let Some(seal) = &self.seal {
+                    seal.check(role)?;
+                    if !self.traces.is_nowhere() {
+                        return Err($crate::seal::SealError::Recorded.into());
+                    }
+                }
+                Ok(self.seal.clone())
+            }
+        }
+
         impl<R: $crate::Runtime> $builder<R> {
             /// Sizes and timeouts of each line.
             pub fn config(mut self, config: $crate::Config) -> Self {

@@ -20,6 +20,8 @@ use crate::line::{Line, Role};
 use crate::options::LineOptions;
 use crate::router::Router;
 use crate::runtime::{Clock, Endpoints, Runtime};
+#[cfg(feature = "seal")]
+use crate::seal::{Credential, Credentials, Seal, prove, renew};
 use crate::trace::Traces;
 #[cfg(feature = "tls")]
 use crate::transport::ClientTls;
@@ -65,6 +67,10 @@ pub struct ClientBuilder<R: Runtime> {
     options: ConnectOptions,
     router: Router,
     traces: Traces,
+    #[cfg(feature = "seal")]
+    seal: Option<Seal>,
+    #[cfg(feature = "seal")]
+    credentials: Option<Credentials>,
 }
 
 /// How the peer is reached.
@@ -83,6 +89,10 @@ impl<R: Runtime + Default> ClientBuilder<R> {
             options,
             router: Router::new(),
             traces: Traces::default(),
+            #[cfg(feature = "seal")]
+            seal: None,
+            #[cfg(feature = "seal")]
+            credentials: None,
         }
     }
 }
@@ -100,6 +110,24 @@ impl<R: Runtime> ClientBuilder<R> {
     }
 }
 
+#[cfg(feature = "seal")]
+impl<R: Runtime> ClientBuilder<R> {
+    /// Says this if the server asks who this end is.
+    pub fn credential(self, credential: Credential) -> Self {
+        self.credentials(move || std::future::ready(credential.clone()))
+    }
+
+    /// Says what this gives, whenever the server asks who this end is: once a line, and in good time before what was granted ends.
+    pub fn credentials<F, Fut>(mut self, credentials: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Credential> + Send + 'static,
+    {
+        self.credentials = Some(Arc::new(move || Box::pin(credentials())));
+        self
+    }
+}
+
 impl<R: Runtime> ClientBuilder<R> {
     /// Opens the line. Without a handler, what the server sends waits for [`Line::messages`].
     ///
@@ -109,7 +137,9 @@ impl<R: Runtime> ClientBuilder<R> {
     /// # Cancel safety
     /// Dropped early, no line is left.
     pub async fn connect(self) -> Result<Line, Error> {
-        let ClientBuilder { runtime, peer, config, options, router, traces } = self;
+        #[cfg(feature = "seal")]
+        let (seal, credentials) = (self.checked_seal(Role::Client)?, self.credentials.clone());
+        let ClientBuilder { runtime, peer, config, options, router, traces, .. } = self;
         router.check()?;
         let (stream, endpoints) = match peer {
             Peer::At(address) => {
@@ -132,11 +162,23 @@ impl<R: Runtime> ClientBuilder<R> {
         let spawn = runtime.spawner();
         let handlers = config.handlers;
         let (clock, entropy) = (runtime.clock(), crate::entropy()?);
-        let options = LineOptions::from(config).recording(recording);
-        let (line, driver) = Line::new(Role::Client, stream, clock, spawn.clone(), endpoints, entropy, options);
+        let options = LineOptions {
+            config,
+            recording,
+            #[cfg(feature = "seal")]
+            seal,
+            #[cfg(feature = "seal")]
+            auth: None,
+        };
+        let (line, driver) = Line::new(Role::Client, stream, clock, spawn.clone(), endpoints, entropy, options)?;
         spawn.spawn(Box::pin(async move {
             driver.await;
         }));
+        #[cfg(feature = "seal")]
+        if let (Some(lifetime), Some(credentials)) = (prove(&line, credentials.as_ref()).await?, credentials) {
+            let renewed = renew(line.downgrade(), credentials, runtime.clock(), lifetime);
+            spawn.spawn(Box::pin(renewed));
+        }
         line.ready().await?;
         if !router.is_empty() {
             spawn.spawn(Box::pin(Arc::new(router).run(line.clone(), handlers, false)));

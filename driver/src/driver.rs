@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use ropeway_core::{Instant, Limits, Reason};
+use ropeway_core::{Instant, Limits, Reason, SEALED_BY};
 
 use crate::config::Config;
 use crate::error::Ended;
@@ -165,7 +165,7 @@ where
             self.own = Vec::new();
         } else if self.kept > self.own.len() {
             // No more than the one frame, or a peer that stops in it would hold memory that others need.
-            let frame = self.config.protocol.max_frame.min(Limits::MAX_FRAME) as usize;
+            let frame = self.config.protocol.max_frame.min(Limits::MAX_FRAME) as usize + SEALED_BY;
             let room = if self.kept > MOVED { self.kept.max(frame) } else { self.kept };
             self.own = vec![0; room];
         }
@@ -215,7 +215,8 @@ where
                     }
                     Err(error) => {
                         tracing::debug!(%error, "the peer broke the protocol");
-                        state.end(Ended { reason: Reason::PeerError(*error), text: "".into() });
+                        let (reason, text) = (Reason::PeerError(*error), state.machine.about(*error).into());
+                        state.end(Ended { reason, text });
                         return input.len();
                     }
                 }

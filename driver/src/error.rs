@@ -10,6 +10,8 @@ use crate::action::{Action, ActionError};
 use crate::address::AddressError;
 use crate::body::Body;
 use crate::file::{FileError, NameError};
+#[cfg(feature = "seal")]
+use crate::seal::SealError;
 #[cfg(feature = "mount")]
 use crate::transport::MountError;
 #[cfg(feature = "tls")]
@@ -60,6 +62,12 @@ pub enum Error {
     /// The peer does not speak WebSocket as is wanted, or has refused to.
     #[cfg(feature = "websocket")]
     WebSocket(Arc<WebSocketError>),
+    /// The server does not take who this end is.
+    #[cfg(feature = "seal")]
+    Denied(Code),
+    /// Lines can't be sealed as was wanted.
+    #[cfg(feature = "seal")]
+    Seal(SealError),
     /// A server can't be on a path of an HTTP server.
     #[cfg(feature = "mount")]
     Mount(MountError),
@@ -74,7 +82,7 @@ pub enum Error {
 pub struct Ended {
     /// Why.
     pub reason: Reason,
-    /// What the peer said about it, for a person. Untrusted; may be empty.
+    /// What the peer said about it, for a person; or the suites of both ends, if they have none in common. Untrusted; may be empty.
     pub text: Arc<str>,
 }
 
@@ -133,6 +141,10 @@ impl fmt::Display for Error {
             Error::Tls(error) => error.fmt(f),
             #[cfg(feature = "websocket")]
             Error::WebSocket(error) => error.fmt(f),
+            #[cfg(feature = "seal")]
+            Error::Denied(code) => write!(f, "the server did not take who this end is: {code}"),
+            #[cfg(feature = "seal")]
+            Error::Seal(error) => error.fmt(f),
             #[cfg(feature = "mount")]
             Error::Mount(error) => error.fmt(f),
             Error::File(error) => error.fmt(f),
@@ -179,6 +191,13 @@ impl From<TlsError> for Error {
 impl From<WebSocketError> for Error {
     fn from(error: WebSocketError) -> Error {
         Error::WebSocket(Arc::new(error))
+    }
+}
+
+#[cfg(feature = "seal")]
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Error {
+        Error::Seal(error)
     }
 }
 

@@ -299,13 +299,14 @@ pub struct Open {
     action: Action,
     content: Result<Owned, Error>,
     timeout: Option<Duration>,
+    pub(crate) sealed: bool,
     files: Vec<Uploading>,
 }
 
 impl Open {
     pub(crate) fn new<B: ToBody + ?Sized>(line: Line, action: Action, body: &B) -> Open {
         let content = body.owned();
-        Open { line, action, content, timeout: None, files: Vec::new() }
+        Open { line, action, content, timeout: None, sealed: false, files: Vec::new() }
     }
 
     /// How long a request waits for a sign of life; zero for ever. Whole milliseconds, from when it is sent: while it waits
@@ -385,13 +386,13 @@ impl Open {
     }
 
     async fn go(self, wants_answer: bool, streams: u16) -> Result<(Exchange, Option<StreamWriter>), Error> {
-        let Open { line, action, content, timeout, mut files } = self;
+        let Open { line, action, content, timeout, sealed, mut files } = self;
         let content = content?;
         for file in &mut files {
             file.prepare(&line).await?;
         }
         let attached = u16::try_from(files.len()).unwrap_or(u16::MAX).saturating_add(streams);
-        let terms = Terms { attached, timeout, wants_answer };
+        let terms = Terms { attached, timeout, wants_answer, sealed };
         let (key, taken) = line.start((&action).into(), &content, terms).await?;
         let Some(key) = key else {
             let exchange = Exchange { asking: Asking::new(line, Key::NONE), action, uploads: VecDeque::new() };

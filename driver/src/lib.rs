@@ -50,6 +50,8 @@ mod recycled;
 mod router;
 mod runtime;
 mod scratch;
+#[cfg(feature = "seal")]
+pub mod seal;
 mod server;
 mod serving;
 mod shape;
@@ -91,6 +93,8 @@ pub use ropeway_core as protocol;
 pub use ropeway_core::{CloseCode, Code, Limits, MessageId, Reason, Stats};
 pub use router::Router;
 pub use runtime::{Clock, Endpoint, Endpoints, Runtime, SocketOptions, Spawn};
+#[cfg(feature = "seal")]
+pub use seal::{Claim, Credential, Grant, Identity, Seal, SealError};
 pub use server::{Server, ServerBuilder, Shutdown};
 pub use stream::{StreamReader, StreamWriter};
 #[cfg(feature = "tokio")]

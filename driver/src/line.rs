@@ -86,6 +86,9 @@ impl Line {
     /// One end of a line over `stream`, and the driver that must be polled for anything to happen.
     ///
     /// `entropy` must be unpredictable and never used twice. The options are a [`Config`](crate::Config), or more than that.
+    ///
+    /// # Errors
+    /// `Error::Seal` if it can't be sealed as the options say. Without sealing there is none.
     pub fn new<S, C>(
         role: Role,
         stream: S,
@@ -94,14 +97,16 @@ impl Line {
         endpoints: Endpoints,
         entropy: [u8; 32],
         options: impl Into<LineOptions>,
-    ) -> (Line, Driver<S, C>)
+    ) -> Result<(Line, Driver<S, C>), Error>
     where
         S: AsyncRead + AsyncWrite + Unpin,
         C: Clock,
     {
-        let LineOptions { config, recording } = options.into();
+        let options = options.into();
+        let sealer = options.sealer(role)?;
+        let LineOptions { config, recording, .. } = options;
         let now = micros(clock.now());
-        let memory = growing(config.lanes, config.flows, config.outbox);
+        let memory = growing(config.lanes, config.flows, config.outbox, sealer);
         let machine = match role {
             Role::Client => Connection::client(now, config.protocol, entropy, memory),
             Role::Server => Connection::server(now, config.protocol, entropy, memory),
@@ -110,7 +115,7 @@ impl Line {
         let (tap, recorder) = recording.map(begin).unzip();
         let machine = Machine::new(machine, tap.map(Box::new));
         let shared = Arc::new(Shared::new(machine, spawn, endpoints, recorder));
-        (Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config))
+        Ok((Line(Arc::new(Alive { shared: shared.clone() })), Driver::new(stream, clock, shared, config)))
     }
 
     // ---- messages

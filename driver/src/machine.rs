@@ -4,6 +4,8 @@
 //! Without one they cost a look whether there is one.
 
 use std::ops::Deref;
+#[cfg(feature = "seal")]
+use std::time::Duration;
 
 use ropeway_core::{
     Accept, Body, CloseCode, Code, Connection, Event, FlowId, Instant, LaneId, Offer, PeerError, Reason, Refused,
@@ -182,6 +184,50 @@ impl Machine {
         defined
     }
 
+    // ---- sealing; lines that are sealed are not recorded
+
+    /// What there is to say of an error of the peer's, besides.
+    #[cfg(feature = "seal")]
+    pub(crate) fn about(&self, error: PeerError) -> String {
+        crate::seal::about(error, self.connection.sealer())
+    }
+
+    /// What there is to say of an error of the peer's, besides.
+    #[cfg(not(feature = "seal"))]
+    pub(crate) fn about(&self, _: PeerError) -> String {
+        String::new()
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn seal(&mut self, on: bool) -> Result<(), Refused> {
+        self.connection.seal(on)
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn ask_to_seal(&mut self, on: bool) -> Result<(), Refused> {
+        self.connection.ask_to_seal(on)
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn rekey(&mut self, afresh: bool) -> Result<(), Refused> {
+        if afresh { self.connection.rekey_afresh() } else { self.connection.rekey() }
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn prove(&mut self, credential: &ropeway_core::Credential<'_>) -> Result<(), Refused> {
+        self.connection.prove(credential)
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn grant(&mut self, now: Instant, name: &str, lifetime: Option<Duration>) -> Result<(), Refused> {
+        self.connection.grant(now, name, lifetime).map(drop)
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn deny(&mut self, now: Instant, code: Code) -> Result<(), Refused> {
+        self.connection.deny(now, code)
+    }
+
     // ---- messages
 
     #[inline]
@@ -209,7 +255,7 @@ impl Machine {
             true => self.connection.request(now, &message),
             false => self.connection.notify(now, &message),
         };
-        let Send { action, body: Body { kind, bytes }, size, attached, timeout } = message;
+        let Send { action, body: Body { kind, bytes }, size, attached, timeout, sealed: _ } = message;
         let given = given(bytes, sent.map(|sent| sent.taken));
         let said = Said { action, kind, size, attached, timeout, given };
         self.note(Some(now), || if wants_answer { Call::Request(said) } else { Call::Notify(said) }, sent);

@@ -1,6 +1,6 @@
 //! Memory for a connection that grows on demand to its limit, and goes when the line is idle.
 
-use ropeway_core::{Flow, Lane, Memory, Slots, Space};
+use ropeway_core::{Flow, Lane, Memory, Sealed, Slots, Space};
 
 /// Slots in a vector.
 #[derive(Debug)]
@@ -73,15 +73,23 @@ impl Space for Octets {
     }
 }
 
-pub(crate) type Grown = Memory<Growing<Lane>, Growing<Flow>, Octets>;
+pub(crate) type Grown = Sealed<Memory<Growing<Lane>, Growing<Flow>, Octets>, LineSealer>;
+
+/// What a line is sealed by, if it is.
+#[cfg(feature = "seal")]
+pub(crate) use crate::seal::LineSealer;
+/// What a line is sealed by: nothing.
+#[cfg(not(feature = "seal"))]
+pub(crate) type LineSealer = ();
 
 /// Memory that holds nothing yet.
-pub(crate) fn growing(lanes: u16, flows: u16, outbox: usize) -> Grown {
-    Memory {
+pub(crate) fn growing(lanes: u16, flows: u16, outbox: usize, sealer: LineSealer) -> Grown {
+    let memory = Memory {
         opened: Growing::new(lanes, Lane::EMPTY),
         accepted: Growing::new(lanes, Lane::EMPTY),
         sending: Growing::new(flows, Flow::EMPTY),
         receiving: Growing::new(flows, Flow::EMPTY),
         outbox: Octets { octets: Vec::new(), limit: outbox },
-    }
+    };
+    memory.sealed_by(sealer)
 }

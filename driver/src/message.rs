@@ -29,6 +29,8 @@ pub struct Message {
     wants_answer: bool,
     timeout: Option<Duration>,
     attached: u16,
+    #[cfg_attr(not(feature = "seal"), expect(dead_code, reason = "asked for where lines may be sealed"))]
+    sealed: bool,
     size: u64,
     body: Body,
     /// `body` is all of it, not just what came with the first frame.
@@ -38,7 +40,7 @@ pub struct Message {
 
 impl Message {
     pub(crate) fn new(line: Line, raw: Raw, names: &Names) -> Message {
-        let Raw { id, action, kind, octets, size, wants_answer, timeout, attached, charged, lane } = raw;
+        let Raw { id, action, kind, octets, size, wants_answer, timeout, attached, charged, lane, sealed } = raw;
         let whole = size == charged as u64;
         Message {
             id,
@@ -46,6 +48,7 @@ impl Message {
             wants_answer,
             timeout,
             attached,
+            sealed,
             size,
             body: state::body(kind, octets, names),
             whole,
@@ -76,6 +79,12 @@ impl Message {
     /// How many streams and files it brings.
     pub fn attached(&self) -> u16 {
         self.attached
+    }
+
+    /// Whether it came sealed. Then so does all that belongs to it, and what is answered.
+    #[cfg(feature = "seal")]
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
     }
 
     /// The size of its body in octets, known before all of it has come.

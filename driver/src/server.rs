@@ -14,6 +14,8 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use futures_io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "seal")]
+use ropeway_core::AuthRules;
 use ropeway_core::CloseCode;
 
 use self::coming::start;
@@ -24,10 +26,14 @@ use crate::blocking::blocking;
 use crate::builder::settings;
 use crate::client::within;
 use crate::config::Config;
-use crate::error::{Error, Failure};
+use crate::error::{Ended, Error, Failure};
 use crate::line::Line;
+#[cfg(feature = "seal")]
+use crate::line::Role;
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime};
+#[cfg(feature = "seal")]
+use crate::seal::{Claim, Decide, Grant, Seal, SealError};
 use crate::trace::Traces;
 #[cfg(feature = "tls")]
 use crate::transport::ServerTls;
@@ -53,7 +59,12 @@ struct Listening {
     book: Mutex<Book>,
     router: Arc<Router>,
     on_line: Option<OnLine>,
+    on_unopened: Option<OnUnopened>,
     config: Config,
+    #[cfg(feature = "seal")]
+    seal: Option<Seal>,
+    #[cfg(feature = "seal")]
+    auth: Option<(AuthRules, Decide)>,
     max_lines: usize,
     traces: Traces,
 }
@@ -79,6 +90,7 @@ enum NoPlace {
 }
 
 type OnLine = Arc<dyn Fn(Line) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send + Sync>;
+type OnUnopened = Arc<dyn Fn(&Endpoints, &Ended) + Send + Sync>;
 
 /// Settings and handlers of a server.
 #[must_use = "nothing happens before serve"]
@@ -86,9 +98,14 @@ pub struct ServerBuilder<R> {
     runtime: R,
     address: Result<Address, AddressError>,
     config: Config,
+    #[cfg(feature = "seal")]
+    seal: Option<Seal>,
+    #[cfg(feature = "seal")]
+    auth: Option<(AuthRules, Decide)>,
     options: ListenOptions,
     router: Router,
     on_line: Option<OnLine>,
+    on_unopened: Option<OnUnopened>,
     max_lines: usize,
     traces: Traces,
 }
@@ -111,9 +128,14 @@ impl<R: Runtime + Default> Server<R> {
             runtime: R::default(),
             address: address.into_address(),
             config: Config::DEFAULT,
+            #[cfg(feature = "seal")]
+            seal: None,
+            #[cfg(feature = "seal")]
+            auth: None,
             options: ListenOptions::default(),
             router: Router::new(),
             on_line: None,
+            on_unopened: None,
             max_lines: usize::MAX,
             traces: Traces::default(),
         }
@@ -121,6 +143,30 @@ impl<R: Runtime + Default> Server<R> {
 }
 
 settings!(ServerBuilder);
+
+#[cfg(feature = "seal")]
+impl<R: Runtime> ServerBuilder<R> {
+    /// Has each client say who it is before its line opens, and this decide: a name and more for who may come in, a code for who
+    /// may not. It may take its time; [`auth_rules`](ServerBuilder::auth_rules) say how much. Lines must be sealed.
+    pub fn authenticate<F, Fut>(mut self, decide: F) -> Self
+    where
+        F: Fn(Claim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Grant, ropeway_core::Code>> + Send + 'static,
+    {
+        let rules = self.auth.take().map_or(AuthRules::DEFAULT, |(rules, _)| rules);
+        self.auth = Some((rules, Arc::new(move |claim| Box::pin(decide(claim)))));
+        self
+    }
+
+    /// How patient the server is with clients that are to say who they are. Set before or behind
+    /// [`authenticate`](ServerBuilder::authenticate), without which nobody is taken.
+    pub fn auth_rules(mut self, rules: AuthRules) -> Self {
+        let decide = self.auth.take().map(|(_, decide)| decide);
+        let nobody: Decide = Arc::new(|_| Box::pin(std::future::ready(Err(ropeway_core::Code::UNAUTHORISED))));
+        self.auth = Some((rules, decide.unwrap_or(nobody)));
+        self
+    }
+}
 
 #[cfg(feature = "websocket")]
 impl<R: Runtime> ServerBuilder<R> {
@@ -159,6 +205,12 @@ impl<R: Runtime> ServerBuilder<R> {
         self
     }
 
+    /// Runs for each line that ends before its handshake is done: who refused whom, and why. It must not block.
+    pub fn on_unopened(mut self, hook: impl Fn(&Endpoints, &Ended) + Send + Sync + 'static) -> Self {
+        self.on_unopened = Some(Arc::new(hook));
+        self
+    }
+
     /// Listens. Without a handler, what a line sends waits for [`Line::messages`] in an [`on_line`](Self::on_line).
     ///
     /// # Errors
@@ -168,7 +220,15 @@ impl<R: Runtime> ServerBuilder<R> {
     /// # Cancel safety
     /// Dropped early, nothing listens.
     pub async fn serve(self) -> Result<Server<R>, Error> {
-        let ServerBuilder { runtime, address, config, options, router, on_line, max_lines, traces } = self;
+        #[cfg(feature = "seal")]
+        let (seal, auth) = (self.checked_seal(Role::Server)?, self.auth.clone());
+        #[cfg(feature = "seal")]
+        if auth.is_some() && seal.is_none() {
+            return Err(SealError::Unsealed.into());
+        }
+        let ServerBuilder {
+            runtime, address, config, options, router, on_line, on_unopened, max_lines, traces, ..
+        } = self;
         let address = address?;
         router.check()?;
         #[cfg(feature = "mount")]
@@ -180,7 +240,19 @@ impl<R: Runtime> ServerBuilder<R> {
         let listening = transport::listen(&runtime, &address, options).await;
         let (listener, address) = listening.map_err(|error| error.about(format_args!("can't listen on {address}")))?;
         let book = Mutex::new(Book { listening: true, ..Book::default() });
-        let shared = Arc::new(Listening { book, router: Arc::new(router), on_line, config, max_lines, traces });
+        let shared = Arc::new(Listening {
+            book,
+            router: Arc::new(router),
+            on_line,
+            on_unopened,
+            config,
+            max_lines,
+            traces,
+            #[cfg(feature = "seal")]
+            seal,
+            #[cfg(feature = "seal")]
+            auth,
+        });
         runtime.spawner().spawn(Box::pin(accept(runtime.clone(), listener, shared.clone())));
         tracing::debug!(%address, "listening");
         Ok(Server {
@@ -416,6 +488,10 @@ fn is_peers(error: &io::Error) -> bool {
 
 async fn serve(line: Line, number: u64, shared: Arc<Listening>) {
     if line.ready().await.is_err() {
+        if let Some(hook) = &shared.on_unopened {
+            let ended = line.ended().await;
+            unwind::call(|| hook(line.endpoints(), &ended));
+        }
         return;
     }
     if !shared.greet(number) {
@@ -446,6 +522,8 @@ async fn serve(line: Line, number: u64, shared: Arc<Listening>) {
         return;
     }
     let most = shared.config.handlers;
+    #[cfg(feature = "seal")]
+    let most = line.identity().and_then(|identity| identity.handlers).unwrap_or(most);
     shared.router.clone().run(line, most, true).await;
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Terms {
     pub(crate) attached: u16,
     pub(crate) timeout: Option<Duration>,
     pub(crate) wants_answer: bool,
+    /// It is sealed even on a line that is not.
+    pub(crate) sealed: bool,
 }
 
 /// Sends the first frame of a message: its exchange, if it has one, and how much of the body went with it.
@@ -54,7 +56,7 @@ impl Future for Start<'_> {
             // What is refused for good is told at once.
             let checked = content.said(0, |octets| {
                 let send = Send::new(Action::Number(0), Kind::Bytes, octets);
-                state.machine.check(&Send { attached: terms.attached, ..send })
+                state.machine.check(&Send { attached: terms.attached, sealed: terms.sealed, ..send })
             });
             return match checked {
                 Ok(_) => Poll::Pending,
@@ -63,7 +65,8 @@ impl Future for Start<'_> {
         }
         let started = state.named(*to, *content).and_then(|(action, kind)| {
             let sent = content.said(0, |octets| {
-                let send = Send { attached: terms.attached, timeout: terms.timeout, ..Send::new(action, kind, octets) };
+                let Terms { attached, timeout, sealed, .. } = *terms;
+                let send = Send { attached, timeout, sealed, ..Send::new(action, kind, octets) };
                 match terms.wants_answer {
                     true => state.machine.request(now, &send),
                     false => state.machine.notify(now, &send),

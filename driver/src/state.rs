@@ -90,6 +90,11 @@ pub(crate) struct State {
     pub(crate) flow_waiters: Waiters,
     /// Who waits for the handshake, or for the end.
     pub(crate) phase_waiters: Waiters,
+    /// Who the client is.
+    #[cfg(feature = "seal")]
+    pub(crate) auth: crate::seal::AuthState,
+    /// How often it changed whether an end's words are sealed.
+    pub(crate) switches: u32,
     /// Pongs so far, and how long the latest took.
     pub(crate) pongs: (u64, Duration),
     /// Who runs handlers of requests, and stops them when nobody waits for the answer any more.
@@ -221,6 +226,9 @@ impl State {
             bulk_waiters: Waiters::default(),
             flow_waiters: Waiters::default(),
             phase_waiters: Waiters::default(),
+            #[cfg(feature = "seal")]
+            auth: Default::default(),
+            switches: 0,
             pongs: (0, Duration::ZERO),
             watchers: Slab::new(),
             unfinished: 0,

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ropeway_core::seal::{Anyone, ChaCha20Poly1305, Identity, Pattern, Policy, RekeyAfter, Rule, Sealer};
 use ropeway_core::wire::{self, Close, Define, Frame, Notice, Open, Pause, Piece, Response, Update};
 use ropeway_core::{
     Accept, Action, Body, CloseCode, Code, Config, Connection, Event, FlowId, Instant, Kind, LaneId, Limits, Offer,
@@ -12,13 +13,13 @@ use ropeway_core::{
 use crate::dice::Dice;
 use crate::hand::{PEER, SESSION, hello};
 use crate::life::Life;
-use crate::storage::{Arrays, FLOWS, LANES, OUTBOX, arrays};
+use crate::storage::{FLOWS, LANES, OUTBOX, arrays};
 
 /// A peer that says anything, to an application that does anything: no panic, nothing unbounded, every error said.
 pub fn survives(choices: &[u8]) {
     let mut dice = Dice::bytes(choices);
     let is_server = dice.once_in(2);
-    let mut end = End::new(is_server);
+    let mut end = End::new(is_server, arrays());
     if !dice.once_in(8) {
         end.hear(&hello(is_server, PEER));
     }
@@ -49,12 +50,30 @@ pub fn survives(choices: &[u8]) {
 /// Two machines whose applications do anything at any time: neither ever says what the other refuses, and when all is
 /// given up nothing is left behind.
 pub fn get_along(choices: &[u8]) {
+    along(choices, End::new(false, arrays()), End::new(true, arrays()));
+}
+
+/// The same of two that may seal what they say.
+pub fn get_along_sealed(choices: &[u8]) {
+    let memory = |is_server| {
+        let identity = Identity { pattern: Pattern::Nn, key: None, psk: None, trust: Anyone };
+        let sealer = if is_server { Sealer::server } else { Sealer::client };
+        let rekey_after = RekeyAfter { records: 5, ..RekeyAfter::DEFAULT };
+        let sealer = sealer(ChaCha20Poly1305, identity).expect("it wants no key");
+        arrays().sealed_by(sealer.policy(Policy::both(Rule::Optional)).rekey_after(rekey_after))
+    };
+    let end = |is_server| End { is_plain: false, ..End::new(is_server, memory(is_server)) };
+    along(choices, end(false), end(true));
+}
+
+fn along<A: Storage, B: Storage>(choices: &[u8], mut client: End<A>, mut server: End<B>) {
     let mut dice = Dice::bytes(choices);
-    let (mut client, mut server) = (End::new(false), End::new(true));
     let (mut up, mut down) = (Vec::new(), Vec::new());
     if !dice.once_in(8) {
-        server.hear(&client.transmit_all());
-        client.hear(&server.transmit_all());
+        for _ in 0..2 {
+            server.hear(&client.transmit_all());
+            client.hear(&server.transmit_all());
+        }
     }
     while dice.has_more() {
         match dice.below(17) {
@@ -87,20 +106,23 @@ pub fn get_along(choices: &[u8]) {
     if closed || client.line.closed().is_some() || server.line.closed().is_some() {
         return;
     }
-    for end in [&client, &server] {
-        assert_eq!((end.line.lanes(), end.line.flows()), ((0, 0), (0, 0)), "left behind: {:?}", end.line);
-    }
-    for (from, to) in [(&client, &server), (&server, &client)] {
-        let mut sent = from.line.stats().sent;
-        sent.flow_octets -= to.line.stats().dropped.flow_octets;
-        assert_eq!(sent, to.line.stats().received);
-    }
+    is_reconciled(&client, &server);
+    is_reconciled(&server, &client);
     full_again(&mut client, &mut server);
     full_again(&mut server, &mut client);
 }
 
+/// Nothing is left behind, and all that was sent is received.
+fn is_reconciled<A: Storage, B: Storage>(from: &End<A>, to: &End<B>) {
+    assert_eq!((from.line.lanes(), from.line.flows()), ((0, 0), (0, 0)), "left behind: {:?}", from.line);
+    assert_eq!(from.line.is_sealed(Side::Us), to.line.is_sealed(Side::Them), "the ends differ");
+    let mut sent = from.line.stats().sent;
+    sent.flow_octets -= to.line.stats().dropped.flow_octets;
+    assert_eq!(sent, to.line.stats().received);
+}
+
 /// The largest message in one frame goes at once, on every lane, and as its answer.
-fn full_again(from: &mut End, to: &mut End) {
+fn full_again<A: Storage, B: Storage>(from: &mut End<A>, to: &mut End<B>) {
     if from.away {
         return;
     }
@@ -117,14 +139,13 @@ fn full_again(from: &mut End, to: &mut End) {
     }
 }
 
-fn no_quarrel(client: &End, server: &End) {
-    for end in [client, server] {
-        assert_eq!(end.error, None, "{:?}", end.line);
-        end.is_sound();
-    }
+fn no_quarrel<A: Storage, B: Storage>(client: &End<A>, server: &End<B>) {
+    assert_eq!((client.error, server.error), (None, None), "{:?}\n{:?}", client.line, server.line);
+    client.is_sound();
+    server.is_sound();
 }
 
-fn move_some(dice: &mut Dice<'_>, wire: &mut Vec<u8>, to: &mut End) {
+fn move_some<S: Storage>(dice: &mut Dice<'_>, wire: &mut Vec<u8>, to: &mut End<S>) {
     let len = dice.pick(&[usize::MAX, 400, 100, 40, 11, 3, 1]).min(wire.len());
     let some: Vec<u8> = wire.drain(..len).collect();
     to.hear(&some);
@@ -135,8 +156,8 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 
 /// A machine, and an application without manners.
 #[derive(Debug)]
-struct End {
-    line: Connection<Arrays>,
+struct End<S: Storage> {
+    line: Connection<S>,
     now: Instant,
     input: Vec<u8>,
     takes: Vec<Take>,
@@ -144,6 +165,8 @@ struct End {
     closed: bool,
     away: bool,
     life: Life,
+    /// The model of deadlines reads frames that are not in records.
+    is_plain: bool,
 }
 
 #[derive(Debug)]
@@ -153,17 +176,27 @@ enum Take {
     Flow(FlowId, usize),
 }
 
-impl End {
-    fn new(is_server: bool) -> End {
+impl<S: Storage> End<S> {
+    fn new(is_server: bool, memory: S) -> End<S> {
         let now = Instant::from_millis(5);
         let config = Config { max_aborts: 1 << 20, heartbeat: Duration::ZERO, timeout: TIMEOUT, ..Config::SMALL };
         let line = if is_server {
-            Connection::server(now, config, SESSION.repeat(2).try_into().expect("32 octets"), arrays())
+            Connection::server(now, config, SESSION.repeat(2).try_into().expect("32 octets"), memory)
         } else {
-            Connection::client(now, config, [3; 32], arrays())
+            Connection::client(now, config, [3; 32], memory)
         };
         let life = Life::default();
-        End { line, now, input: Vec::new(), takes: Vec::new(), error: None, closed: false, away: false, life }
+        End {
+            line,
+            now,
+            input: Vec::new(),
+            takes: Vec::new(),
+            error: None,
+            closed: false,
+            away: false,
+            life,
+            is_plain: true,
+        }
     }
 
     fn hear(&mut self, octets: &[u8]) {
@@ -177,7 +210,9 @@ impl End {
                     assert!(consumed <= len && (consumed > 0 || step.event.is_none()));
                     let event = step.event.map(|event| event.map(<[u8]>::to_vec));
                     assert!(!was_over || event.is_none());
-                    if was_ready && let Ok(Some((frame, _))) = Frame::decode(&self.input[..consumed], Limits::MAX_FRAME)
+                    if was_ready
+                        && self.is_plain
+                        && let Ok(Some((frame, _))) = Frame::decode(&self.input[..consumed], Limits::MAX_FRAME)
                     {
                         self.life.hears(self.now, &frame);
                     }
@@ -208,7 +243,7 @@ impl End {
             Event::Update { lane, body } => self.takes.push(Take::Lane(*lane, body.bytes.len())),
             Event::Piece { lane, bytes, .. } => self.takes.push(Take::Lane(*lane, bytes.len())),
             Event::Data { flow, bytes, .. } => self.takes.push(Take::Flow(*flow, bytes.len())),
-            Event::Expired { lane } if self.line.is_ready() => self.life.expires(self.now, *lane),
+            Event::Expired { lane } if self.line.is_ready() && self.is_plain => self.life.expires(self.now, *lane),
             Event::Away => self.away = true,
             Event::Closed { .. } => self.closed = true,
             _ => {}
@@ -223,7 +258,9 @@ impl End {
     }
 
     fn transmit_all(&mut self) -> Vec<u8> {
-        crate::hand::hear(&mut self.line, self.now, 128)
+        // A record has at least as much room as the largest frame.
+        let most = if self.is_plain { 128 } else { 512 };
+        crate::hand::hear(&mut self.line, self.now, most)
     }
 
     fn pass(&mut self, dice: &mut Dice<'_>) {
@@ -233,7 +270,7 @@ impl End {
             self.on_event(&event.map(<[u8]>::to_vec));
             assert!(turn < 100, "time never comes to rest");
         }
-        if self.line.is_ready() {
+        if self.line.is_ready() && self.is_plain {
             self.life.is_in_time(self.now);
         }
     }
@@ -299,7 +336,7 @@ impl End {
         let code = Code::new(dice.below(4096) as u16).unwrap_or(Code::OK);
         let action = dice.pick(&[Action::Number(1), Action::Number(Action::MAX_NUMBER), Action::Name(0)]);
         let timeout = dice.pick(&[None, Some(Duration::ZERO), Some(TIMEOUT / 2)]);
-        let send = Send { action, body, size, attached, timeout };
+        let send = Send { action, body, size, attached, timeout, sealed: dice.once_in(9) };
         match what {
             0 => {
                 if let Some(lane) = line.notify(now, &send)?.lane {
@@ -338,6 +375,12 @@ impl End {
             31..=32 => line.finish(now, flow, None).map(|()| life.flow(now, flow)),
             33 if dice.once_in(2) => line.cancel(flow, code),
             34..=35 => line.pause(flow, dice.once_in(2)),
+            14 => line.seal(dice.once_in(2)),
+            15 => match dice.below(3) {
+                0 => line.ask_to_seal(dice.once_in(2)),
+                1 => line.rekey(),
+                _ => line.rekey_afresh(),
+            },
             36 if dice.once_in(64) => line.go_away(),
             37 if dice.once_in(128) => {
                 line.close(CloseCode::DONE, "enough");

@@ -2,19 +2,24 @@
 
 use std::cell::Cell;
 use std::io;
+use std::process::Output;
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use embedded_io_adapters::tokio_1::FromTokio;
 use embedded_io_async::ErrorType;
 use ropeway_conformance::watchdog::watchdog;
+use ropeway_core::seal::{Anyone, ChaCha20Poly1305, Identity, Pattern, Psk, Sealer};
 use ropeway_core::wire::{self, Frame, Response};
-use ropeway_core::{Action, CloseCode, Code, Config, Field, PeerError, Reason, Side, Table};
+use ropeway_core::{Action, CloseCode, Code, Config, Connection, Field, PeerError, Reason, Side, Storage, Table};
+use ropeway_driver::seal::Seal;
 use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::say::{self, ACCEPTED, OPENED, body, data, notice, piece, request};
-use ropeway_tokio::{Message, Server, TokioIo, Uploading};
+use ropeway_tokio::{Message, Server, ServerBuilder, Tokio, TokioIo, Uploading};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufWriter, DuplexStream, duplex};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::select;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 #[path = "../../core/examples/device/device.rs"]
@@ -22,6 +27,8 @@ mod device;
 #[path = "../../core/examples/device/host.rs"]
 mod host;
 
+/// What the firmware has, too.
+const PSK: [u8; 32] = [0x5e; 32];
 /// Octets of the file that a device takes at most.
 const FILE: usize = 64 * 1024;
 const DONE: Reason = Reason::ByUs(CloseCode::DONE);
@@ -34,6 +41,17 @@ fn content(len: usize) -> Vec<u8> {
 /// A server of what the device asks for, with a file of that size. It asks the device how warm it is, and passes on what
 /// the device reports and answers.
 async fn serve(address: &str, size: usize) -> (Server, Receiver<String>) {
+    let (server, told) = server(address, size);
+    (server.serve().await.expect("the address is free"), told)
+}
+
+/// The same, whose lines are sealed with that secret.
+async fn serve_sealed(psk: [u8; 32]) -> (Server, Receiver<String>) {
+    let (server, told) = server("mem://", FILE);
+    (server.seal(Seal::anonymous().psk(Psk::new(psk))).serve().await.expect("the address is free"), told)
+}
+
+fn server(address: &str, size: usize) -> (ServerBuilder<Tokio>, Receiver<String>) {
     let (heard, told) = mpsc::channel();
     let said = heard.clone();
     let server = Server::bind(address)
@@ -58,11 +76,22 @@ async fn serve(address: &str, size: usize) -> (Server, Receiver<String>) {
                 Ok(())
             }
         });
-    (server.serve().await.expect("the address is free"), told)
+    (server, told)
 }
 
 /// A device at one end of a pipe: why its line ended, and the file it was given.
 async fn run(port: DuplexStream) -> (Reason, Vec<u8>) {
+    run_on(host::MEMORY, port).await
+}
+
+/// The same with a line that is sealed with [`PSK`], and otherwise is like that.
+async fn run_sealed(port: DuplexStream) -> (Reason, Vec<u8>) {
+    let identity = Identity { pattern: Pattern::Nn, key: None, psk: Some(Psk::new(PSK)), trust: Anyone };
+    let sealer = Sealer::client(ChaCha20Poly1305, identity).expect("it needs no key");
+    run_on(host::MEMORY.sealed_by(sealer), port).await
+}
+
+async fn run_on(memory: impl Storage, port: DuplexStream) -> (Reason, Vec<u8>) {
     // What is written to it goes when it is flushed.
     let port = BufWriter::new(port);
     let mut file = Vec::new();
@@ -71,7 +100,7 @@ async fn run(port: DuplexStream) -> (Reason, Vec<u8>) {
         file.extend_from_slice(bytes);
         Ok(())
     };
-    let running = watchdog("a device", Duration::from_secs(60), host::run(port, keep));
+    let running = watchdog("a device", Duration::from_secs(60), host::run(memory, port, keep));
     let ended = running.await.expect("the pipe holds");
     (ended, file)
 }
@@ -85,6 +114,32 @@ async fn a_device_reports_asks_answers_and_fetches_a_file() {
         server.serve_stream(TokioIo(far)).await;
         check(run(near).await, &told);
     }
+}
+
+#[tokio::test]
+async fn a_sealed_device_does_all_that_too() {
+    for room in [1, 16, 4096] {
+        let (server, told) = serve_sealed(PSK).await;
+        let (near, far) = duplex(room);
+        server.serve_stream(TokioIo(far)).await;
+        check(run_sealed(near).await, &told);
+    }
+}
+
+#[tokio::test]
+async fn a_sealed_device_talks_to_nobody_who_has_not_its_secret() {
+    let (other, told) = serve_sealed([1; 32]).await;
+    let (near, far) = duplex(4096);
+    other.serve_stream(TokioIo(far)).await;
+    let refused = Reason::ByPeer(PeerError::Handshake.code());
+    assert_eq!(run_sealed(near).await, (refused, vec![]));
+
+    let (near, mut far) = duplex(4096);
+    far.write_all(&hello(false, PEER)).await.expect("there is room");
+    let (heard, (ended, _)) = tokio::join!(heard(far), run_sealed(near));
+    assert_eq!(ended, Reason::PeerError(PeerError::NotSealed));
+    assert_eq!(heard, [format!("{:?}", goodbye(PeerError::NotSealed))]);
+    assert!(told.try_iter().next().is_none());
 }
 
 /// What comes of a line on which all went well.
@@ -152,7 +207,7 @@ fn offences() -> Vec<(Vec<u8>, PeerError)> {
         (octets(&[data(b"nobody asked")]), PeerError::Unexpected(13)),
         (octets(&[Frame::End { lane: 0 }]), PeerError::Unexpected(9)),
         (b"\xf2RWY again".to_vec(), PeerError::SecondHello),
-        (b"\0garbage".to_vec(), PeerError::UnknownFrame(0)),
+        (b"\0garbage".to_vec(), PeerError::Unexpected(0)),
         (vec![2 << 3, 0x80, 0], PeerError::BadVarint),
     ]
 }
@@ -170,8 +225,7 @@ async fn offended(said: Vec<u8>, error: PeerError) {
     };
     let (heard, (ended, _)) = tokio::join!(peer, run(near));
     assert_eq!(ended, Reason::PeerError(error));
-    let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
-    assert_eq!(heard.last(), Some(&goodbye), "{said:02x?}");
+    assert_eq!(heard.last(), Some(&format!("{:?}", goodbye(error))), "{said:02x?}");
 
     let (server, told) = serve("mem://", FILE).await;
     let (near, far) = duplex(4096);
@@ -203,6 +257,11 @@ async fn a_device_that_is_greeted_wrongly_says_the_code_and_opens_the_next_line(
     ] {
         offended(said, error).await;
     }
+}
+
+/// The last that is said of an error of the peer.
+fn goodbye(error: PeerError) -> Frame<'static> {
+    Frame::Close(wire::Close { code: error.code(), reason: "" })
 }
 
 /// All frames that the device says behind its hello, one line each, until it goes.
@@ -290,8 +349,7 @@ async fn a_goodbye_reaches_a_peer_that_says_no_more() {
         let (heard, ended) = tokio::join!(peer, device);
         let error = PeerError::Unexpected(13);
         assert_eq!(ended, Reason::PeerError(error));
-        let goodbye = format!("Close(Close {{ code: {:?}, reason: \"\" }})", error.code());
-        assert_eq!(heard.last(), Some(&goodbye), "{buffered}");
+        assert_eq!(heard.last(), Some(&format!("{:?}", goodbye(error))), "{buffered}");
     }
 }
 
@@ -339,14 +397,15 @@ async fn a_device_does_not_read_behind_the_end() {
     let begun = Instant::now();
     let now = || ropeway_core::Instant::from_millis(begun.elapsed().as_millis() as u64);
     let port = (Short(Some(&said)), FromTokio::new(near));
-    let ended = device::run(port, (now, host::Timer), ([0; 32], |_, _| Ok(()))).await.expect("the pipe holds");
+    let mut line = Connection::client(now(), Config::SMALL, [0; 32], host::MEMORY);
+    let ended = device::run((&mut line, |_, _| Ok(())), port, (now, host::Timer)).await.expect("the pipe holds");
     assert_eq!((ended, begun.elapsed().as_secs()), (Reason::PeerError(PeerError::Unexpected(13)), 1));
 }
 
 #[tokio::test]
 async fn a_device_ends_when_a_hello_is_longer_than_it_has_room_for() {
     // What it does not understand of a hello it may be told; it is an extension of a later version.
-    let mut said = [hello(false, PEER), vec![2, 0x80, 2], vec![0; 256]].concat();
+    let mut said = [hello(false, PEER), vec![2, 0x80, 4], vec![0; 512]].concat();
     let len = u16::try_from(said.len() - 6).expect("it is short");
     said[4..6].copy_from_slice(&len.to_le_bytes());
     let (near, mut far) = duplex(4096);
@@ -356,7 +415,7 @@ async fn a_device_ends_when_a_hello_is_longer_than_it_has_room_for() {
 
 /// Why the line of a device ended on that port as it is.
 async fn bare(port: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<Reason> {
-    watchdog("a device", Duration::from_secs(60), host::run(port, |_, _| Ok(()))).await
+    watchdog("a device", Duration::from_secs(60), host::run(host::MEMORY, port, |_, _| Ok(()))).await
 }
 
 #[tokio::test]
@@ -440,7 +499,8 @@ async fn a_flood_of_events_does_not_stop_time() {
     let flood = Flood { hello: &hello, event: &event, at: 0, millis: &millis };
     let now = || ropeway_core::Instant::from_millis(millis.get());
     let to = FromTokio::new(tokio::io::sink());
-    let ended = device::run((flood, to), (now, host::Timer), ([0; 32], |_, _| Ok(()))).await;
+    let mut line = Connection::client(now(), Config::SMALL, [0; 32], host::MEMORY);
+    let ended = device::run((&mut line, |_, _| Ok(())), (flood, to), (now, host::Timer)).await;
     // What it asked has no answer, which it waits 5 s for.
     assert_eq!(ended.expect("it can't fail"), Reason::ByUs(CloseCode::INTERNAL));
 }
@@ -478,34 +538,79 @@ async fn a_device_answers_pings_and_takes_what_it_has_no_use_for() {
     assert_eq!(ended, Reason::ByPeer(CloseCode::DONE));
 }
 
-/// First with a peer that sends too much, then with one that keeps to the rules. It prints what the image takes beyond the
-/// code: octets of stack at the deepest, as that says at its end.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs qemu-system-arm and the image, in FIRMWARE"]
-async fn the_firmware_talks_over_its_serial_line() {
-    let image = std::env::var_os("FIRMWARE").expect("the path of the image");
+/// The image that this variable of the environment names, in qemu: its serial port, and what comes of it.
+async fn boot(image: &str) -> (TcpStream, JoinHandle<io::Result<Output>>) {
+    let image = std::env::var_os(image).expect("the path of the image");
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
     let address = listener.local_addr().expect("it listens");
     let mut machine = tokio::process::Command::new("qemu-system-arm");
     machine.args(["-machine", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none"]);
     machine.args(["-semihosting-config", "enable=on,target=native", "-serial", &format!("tcp:{address},nodelay=on")]);
     let output = tokio::spawn(machine.arg("-kernel").arg(image).kill_on_drop(true).output());
-    let talk = async {
-        let (mut port, _) = listener.accept().await.expect("it connects");
-        let (offence, error) = offences().swap_remove(0);
-        port.write_all(&[hello(false, PEER), offence].concat()).await.expect("it reads");
-        let goodbye = bytes(&Frame::Close(wire::Close { code: error.code(), reason: "" }));
-        let mut heard = Vec::new();
-        while !heard.ends_with(&goodbye) {
-            heard.push(port.read_u8().await.expect("it goes on"));
-        }
-        let (server, told) = serve("mem://", FILE).await;
-        server.serve_stream(TokioIo(port)).await;
-        let output = output.await.expect("it does not panic").expect("it runs");
-        (server, told, output)
-    };
-    let (_server, told, output) = timeout(Duration::from_secs(120), talk).await.expect("it ends");
+    (listener.accept().await.expect("it connects").0, output)
+}
+
+/// A peer that says this hears that goodbye.
+async fn refused(port: &mut TcpStream, said: &[u8], error: PeerError) {
+    port.write_all(said).await.expect("it reads");
+    let (mut heard, goodbye) = (Vec::new(), bytes(&goodbye(error)));
+    while !heard.ends_with(&goodbye) {
+        heard.push(port.read_u8().await.expect("it goes on"));
+    }
+}
+
+/// The image has done all that it should. Prints what it takes beyond the code: octets of stack at the deepest, as it says.
+fn check_image(output: &Output, told: &Receiver<String>) {
     assert!(output.status.success(), "{output:?}");
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["up", "21.5 °C"]);
     println!("{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// First with a peer that sends too much, then with one that keeps to the rules.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs qemu-system-arm and the image, in FIRMWARE"]
+async fn the_firmware_talks_over_its_serial_line() {
+    let talk = async {
+        let (mut port, output) = boot("FIRMWARE").await;
+        let (offence, error) = offences().swap_remove(0);
+        refused(&mut port, &[hello(false, PEER), offence].concat(), error).await;
+        let (server, told) = serve("mem://", FILE).await;
+        server.serve_stream(TokioIo(port)).await;
+        let output = output.await.expect("it does not panic").expect("it runs");
+        check_image(&output, &told);
+    };
+    timeout(Duration::from_secs(120), talk).await.expect("it ends");
+}
+
+/// First with a peer that does not seal, then with one that has another secret, then with one that has the same.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs qemu-system-arm and the image, in FIRMWARE_SEALED"]
+async fn the_sealed_firmware_talks_to_who_has_its_secret_alone() {
+    let talk = async {
+        let (mut port, output) = boot("FIRMWARE_SEALED").await;
+        refused(&mut port, &hello(false, PEER), PeerError::NotSealed).await;
+        let (other, untold) = serve_sealed([1; 32]).await;
+        let (near, mut far) = duplex(4096);
+        other.serve_stream(TokioIo(near)).await;
+        // What it hangs up is not the serial line.
+        let (mut said, mut heard) = ([0; 256], [0; 256]);
+        loop {
+            select! {
+                len = port.read(&mut said) => {
+                    // It may have gone.
+                    let _ = far.write_all(&said[..len.expect("it goes on")]).await;
+                }
+                len = far.read(&mut heard) => match len.expect("a pipe does not fail") {
+                    0 => break,
+                    len => port.write_all(&heard[..len]).await.expect("it reads"),
+                },
+            }
+        }
+        assert_eq!(untold.try_iter().next(), None);
+        let (server, told) = serve_sealed(PSK).await;
+        server.serve_stream(TokioIo(port)).await;
+        let output = output.await.expect("it does not panic").expect("it runs");
+        check_image(&output, &told);
+    };
+    timeout(Duration::from_secs(240), talk).await.expect("it ends");
 }

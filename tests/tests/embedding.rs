@@ -124,7 +124,7 @@ fn a_turn_has_an_end_when_the_peer_has_none() {
 fn who_sends_garbage_for_ever_hears_goodbye() {
     let said = [hello(false, PEER), vec![0; 100]].concat();
     let again = said.len() - 100;
-    let error = PeerError::UnknownFrame(0);
+    let error = PeerError::Unexpected(0);
     let (last, heard) = check(Port::new(said, Some(again), 0), 2, 4096);
     assert_eq!(last, Turn::Over(Reason::PeerError(error)));
     assert!(heard[0].contains(&format!("{:?}", error.code())), "{heard:?}");

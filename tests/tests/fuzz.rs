@@ -3,7 +3,7 @@
 use quickcheck::QuickCheck;
 use ropeway_tests::dice::Dice;
 use ropeway_tests::hand::{PEER, hello};
-use ropeway_tests::oracle::{get_along, is_the_same_in_any_chunks, survives};
+use ropeway_tests::oracle::{get_along, get_along_sealed, is_the_same_in_any_chunks, survives};
 
 /// Random choices of many lengths. The environment's `SOAK` makes them so many times more.
 fn each_random(count: u64, len: usize, mut check: impl FnMut(&[u8])) {
@@ -30,6 +30,11 @@ fn no_peer_and_no_application_break_the_machine() {
 #[test]
 fn two_machines_never_quarrel_and_leave_nothing_behind() {
     each_random(500, 20_000, get_along);
+}
+
+#[test]
+fn nor_do_two_that_seal_what_they_say_and_do_not() {
+    each_random(200, 20_000, get_along_sealed);
 }
 
 #[test]

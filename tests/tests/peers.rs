@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use ropeway_conformance::certificates;
 use ropeway_conformance::watchdog::watchdog;
-use ropeway_driver::{Address, Client, CloseCode, Message, Runtime, Server};
+use ropeway_driver::seal::{AnySuite, SecretKey, Suites, aws_lc_rs, ring, rust_crypto};
+use ropeway_driver::{Address, Client, CloseCode, Message, Runtime, Seal, Server};
 
 use crate::bindings::{Job, Part, sides};
 
@@ -51,19 +52,50 @@ fn peers_of_all_bindings_talk_within_a_process() {
     check(|_| Address::Mem(String::new()));
 }
 
+/// Whoever computes the suite at either end.
+#[test]
+fn peers_of_all_bindings_talk_sealed() {
+    let address = |_: &Path| Address::Tcp { host: "127.0.0.1".into(), port: 0 };
+    check_with(address, |turn| {
+        let [client, server] = [1, 2].map(|octet| SecretKey::new([octet; 32]));
+        let [near, far] = suites(turn);
+        let near = Seal::with_key(client.clone()).trust(server.public()).suites(near);
+        Some([near, Seal::with_key(server).trust(client.public()).suites(far)])
+    });
+}
+
+/// The same suite of two providers.
+fn suites(turn: usize) -> [Suites; 2] {
+    fn both(one: impl AnySuite + 'static, other: impl AnySuite + 'static) -> [Suites; 2] {
+        [Suites::none().and(one), Suites::none().and(other)]
+    }
+    match turn % 4 {
+        0 => both(ring::Aes256Gcm, aws_lc_rs::Aes256Gcm),
+        1 => both(aws_lc_rs::ChaCha20Poly1305, ring::ChaCha20Poly1305),
+        2 => both(rust_crypto::ChaCha20Poly1305, aws_lc_rs::ChaCha20Poly1305),
+        _ => both(ring::Aes256Gcm, rust_crypto::Aes256Gcm),
+    }
+}
+
 fn check(address: fn(&Path) -> Address) {
+    check_with(address, |_| None);
+}
+
+fn check_with(address: fn(&Path) -> Address, seal: fn(usize) -> Option<[Seal; 2]>) {
+    let mut turns = 0..;
     for server in sides::<Ends>() {
         for client in sides::<Ends>() {
+            let (near, far) = turns.next().and_then(seal).map(|[near, far]| (near, far)).unzip();
             let folder = tempfile::tempdir().expect("there is room");
             let folder = folder.path();
             let name = format!("a client on {} and a server on {}", client.name, server.name);
-            let (serving, listens, done) = Serving::new(address(folder), folder.to_owned());
+            let (serving, listens, done) = Serving::new(address(folder), folder.to_owned(), far);
             thread::scope(|scope| {
                 // If the client fails, the server hears of it.
                 let done = done;
                 scope.spawn(|| (server.block_on)((server.part.serve)(serving)));
                 let address = listens.recv().expect("it listens");
-                let asking = (client.part.ask)(address, folder.to_owned());
+                let asking = (client.part.ask)(address, folder.to_owned(), near);
                 (client.block_on)(Box::pin(watchdog(&name, Duration::from_secs(60), asking)));
                 done.send(()).expect("it waits for that");
             });
@@ -74,14 +106,14 @@ fn check(address: fn(&Path) -> Address) {
 /// What a binding does at either end.
 struct Ends {
     serve: fn(Serving) -> Job,
-    ask: fn(Address, PathBuf) -> Job,
+    ask: fn(Address, PathBuf, Option<Seal>) -> Job,
 }
 
 impl Part for Ends {
     fn on<R: Runtime + Default>() -> Ends {
         Ends {
             serve: |serving| Box::pin(serve::<R>(serving)),
-            ask: |address, folder| Box::pin(ask::<R>(address, folder)),
+            ask: |address, folder, seal| Box::pin(ask::<R>(address, folder, seal)),
         }
     }
 }
@@ -90,19 +122,20 @@ impl Part for Ends {
 struct Serving {
     address: Address,
     folder: PathBuf,
+    seal: Option<Seal>,
     listens: Sender<Address>,
     done: Receiver<()>,
 }
 
 impl Serving {
-    fn new(address: Address, folder: PathBuf) -> (Serving, Receiver<Address>, Sender<()>) {
+    fn new(address: Address, folder: PathBuf, seal: Option<Seal>) -> (Serving, Receiver<Address>, Sender<()>) {
         let ((listens, listening), (done, is_done)) = (mpsc::channel(), mpsc::channel());
-        (Serving { address, folder, listens, done: is_done }, listening, done)
+        (Serving { address, folder, seal, listens, done: is_done }, listening, done)
     }
 }
 
 async fn serve<R: Runtime + Default>(serving: Serving) {
-    let Serving { address, folder, listens, done } = serving;
+    let Serving { address, folder, seal, listens, done } = serving;
     let count = Arc::new(AtomicU32::new(0));
     let counted = count.clone();
     let server = Server::<R>::bind(address)
@@ -137,6 +170,10 @@ async fn serve<R: Runtime + Default>(serving: Serving) {
                 Ok(())
             }
         });
+    let server = match seal {
+        Some(seal) => server.seal(seal),
+        None => server,
+    };
     let server = server.serve().await.expect("the address is free");
     listens.send(server.address().clone()).expect("somebody asks for it");
     // All else runs on the runtime's own threads.
@@ -145,10 +182,16 @@ async fn serve<R: Runtime + Default>(serving: Serving) {
     assert_eq!(went.cut, 0);
 }
 
-async fn ask<R: Runtime + Default>(address: Address, folder: PathBuf) {
+async fn ask<R: Runtime + Default>(address: Address, folder: PathBuf, seal: Option<Seal>) {
     let client =
         Client::<R>::to(address).tls(certificates::trusting()).on("who", |()| async { Ok("the client".to_owned()) });
+    let is_sealed = seal.is_some();
+    let client = match seal {
+        Some(seal) => client.seal(seal),
+        None => client,
+    };
     let line = client.connect().await.expect("it listens");
+    assert_eq!(line.sealing().is_some(), is_sealed);
 
     for _ in 0..NOTICES {
         line.notify("count", &1u32).await.expect("the line is up");

@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 
 use ropeway_core::wire::hello::Hello;
-use ropeway_core::wire::{FIRST_IGNORABLE, Frame};
+use ropeway_core::wire::{Auth, FIRST_IGNORABLE, Frame, Rekey};
 use ropeway_core::{
     Action, Body, Code, Config, Connection, Event, Flow, Instant, Kind, Lane, Limits, Memory, PeerError, Side, Table,
 };
 
-const FRAMES: [(&str, &str); 4] = [
+const FRAMES: [(&str, &str); 5] = [
     ("message.txt", include_str!("../../conformance/vectors/message.txt")),
     ("flow.txt", include_str!("../../conformance/vectors/flow.txt")),
     ("control.txt", include_str!("../../conformance/vectors/control.txt")),
+    ("seal.txt", include_str!("../../conformance/vectors/seal.txt")),
     ("refused.txt", include_str!("../../conformance/vectors/refused.txt")),
 ];
 const HELLOS: [(&str, &str); 1] = [("hello.txt", include_str!("../../conformance/vectors/hello.txt"))];
@@ -441,6 +442,14 @@ fn text_of(frame: &Frame<'_>) -> String {
             format!("LANE_CREDIT opener={} lane={lane} limit={limit}", opener(side))
         }
         Frame::Credit { flow, limit } => format!("CREDIT flow={flow} limit={limit}"),
+        Frame::Switch(switch) => format!("SWITCH on={} ask={}", yes(switch.on), yes(switch.ask)),
+        Frame::Rekey(Rekey::Next) => "REKEY to=next".to_string(),
+        Frame::Rekey(Rekey::Share(share)) => format!("REKEY share={}", hex(&share)),
+        Frame::Rekey(Rekey::Fresh) => "REKEY to=fresh".to_string(),
+        Frame::Auth(Auth::Key) => "AUTH claim=key".to_string(),
+        Frame::Auth(Auth::Token { name, proof }) => format!("AUTH claim=token name={name} proof={}", hex(&proof)),
+        Frame::Auth(Auth::Granted { name, seconds }) => format!("AUTH granted=yes name={name} seconds={seconds}"),
+        Frame::Auth(Auth::Denied { code }) => format!("AUTH granted=no code={}", code.value()),
         Frame::Skipped { kind, bytes } => format!("SKIPPED type={kind} octets={}", hex(bytes)),
         other => panic!("{other:?} has no text"),
     }

@@ -1,35 +1,35 @@
-//! A line on arrays alone, over any port of `embedded_io_async`: it reports, asks, answers, and fetches a file.
+//! A line in any memory, over any port of `embedded_io_async`: it reports, asks, answers, and fetches a file.
 
 use embassy_futures::select::{Either3, select3};
-use embedded_io_async::{Read, Write};
-use ropeway_core::{Accept, Action, Answer, CloseCode, Code, Config, Connection, Event, Flow, Instant, Lane, Memory};
-use ropeway_core::{Message, Reason, Refused, Respond, Send, Side, Step, Table};
+use ropeway_core::{Accept, Action, Answer, CloseCode, Code, Connection, Event, Instant, Message, Reason, Refused};
+use ropeway_core::{Respond, Send, Side, Step, Storage, Table};
 
 /// Why the line ended: by this end with [`CloseCode::DONE`] once `keep` was given the file, each piece with its offset. A
 /// read, write, flush or delay that is dropped must have done nothing. The peer has a second to take the goodbye.
 pub(crate) async fn run<E>(
-    (mut from, mut to): (impl Read<Error = E>, impl Write<Error = E>),
+    (line, mut keep): (&mut Connection<impl Storage>, impl FnMut(u64, &[u8]) -> Result<(), Code>),
+    (mut from, mut to): (impl embedded_io_async::Read<Error = E>, impl embedded_io_async::Write<Error = E>),
     (now, mut timer): (impl Fn() -> Instant, impl embedded_hal_async::delay::DelayNs),
-    (entropy, mut keep): ([u8; 32], impl FnMut(u64, &[u8]) -> Result<(), Code>),
 ) -> Result<Reason, E> {
-    let mut line = Connection::client(now(), Config::SMALL, entropy, Memory::<[Lane; 1], [Flow; 1], [u8; 256]>::EMPTY);
-    let (mut input, mut held, mut out, mut sent) = ([0; 256], 0, [0; 128], 0);
+    let (mut input, mut held, mut out, mut sent) = ([0; 320], 0, [0; 192], 0); // Frames of 256 and 128, and `SEALED_BY`.
     let (mut due, mut parting, mut gone) = (line.poll_transmit(now(), &mut out), None, false);
     while parting.is_none_or(|until| due > 0 && now() < until) {
         let us = parting.or(line.poll_timeout()).map_or(u64::MAX, Instant::as_micros).saturating_sub(now().as_micros());
         let mut write = async || match due {
+            _ if line.is_sealed(Side::Them) && held == line.needs() => Ok((sent, due)), // There is more in a record.
             0 => core::future::pending().await,
             _ if sent == due => to.flush().await.map(|()| (0, 0)),
             _ => to.write(&out[sent..due]).await.map(|len| (sent + len, due)),
         };
         let mut read = async |into| if gone { core::future::pending().await } else { from.read(into).await };
-        match select3(write(), read(&mut input[held..line.needs().min(256)]), timer.delay_us(us as u32)).await {
+        match select3(write(), read(&mut input[held..line.needs().min(320)]), timer.delay_us(us as u32)).await {
             Either3::First(wrote) => (sent, due) = wrote?,
             Either3::Second(Ok(0)) if parting.is_none() => break, // Else it may still take the goodbye.
             Either3::Second(read) => (held, gone) = read.map(|len| (held + len, len == 0))?, // No more than a frame.
             Either3::Third(()) => {} // Early, if it was cut to 32 bits: then nothing is due.
         }
         let step = line.handle_input(now(), &mut input[..held]).unwrap_or(Step { consumed: held, event: None });
+        let used = step.consumed;
         let event = line.handle_timeout(now()).or(step.event); // What time brings ends the line.
         let text = |index, text| Send::text(Action::Name(index), text);
         let heard = event.map_or(Ok(()), |event| match event {
@@ -53,7 +53,8 @@ pub(crate) async fn run<E>(
         });
         heard.unwrap_or_else(|_| line.close(CloseCode::INTERNAL, ""));
         event.iter().for_each(|event| line.take(event));
-        (held, due) = (held - step.consumed, if due > 0 { due } else { line.poll_transmit(now(), &mut out) });
+        (used..held).filter(|_| line.is_sealed(Side::Them)).for_each(|at| input.swap(at - used, at));
+        (held, due) = (held - used, if due > 0 { due } else { line.poll_transmit(now(), &mut out) });
         parting = parting.or(line.ending().map(|_| now().after(core::time::Duration::from_secs(1))));
     }
     Ok(line.ending().unwrap_or(Reason::Eof))

@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use embedded_hal_async::delay::DelayNs;
 use embedded_io_adapters::tokio_1::FromTokio;
-use ropeway_core::{Code, Instant, Reason};
+use ropeway_core::{Code, Config, Connection, Flow, Instant, Lane, Memory, Reason, Storage};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::device;
 
+/// What a device has room for. Its line is plain.
+pub(crate) const MEMORY: Memory<[Lane; 1], [Flow; 1], [u8; 256]> = Memory::EMPTY;
+
 /// The device at one end of a stream of tokio's.
 pub(crate) async fn run(
+    memory: impl Storage,
     port: impl AsyncRead + AsyncWrite + Unpin,
     keep: impl FnMut(u64, &[u8]) -> Result<(), Code>,
 ) -> io::Result<Reason> {
@@ -20,7 +24,8 @@ pub(crate) async fn run(
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy)?;
     let (from, to) = tokio::io::split(port);
-    device::run((FromTokio::new(from), FromTokio::new(to)), (now, Timer), (entropy, keep)).await
+    let mut line = Connection::client(now(), Config::SMALL, entropy, memory);
+    device::run((&mut line, keep), (FromTokio::new(from), FromTokio::new(to)), (now, Timer)).await
 }
 
 /// Waits by tokio's clock.

@@ -18,7 +18,7 @@ async fn main() -> io::Result<()> {
         println!("{} octets at {offset}", bytes.len());
         Ok(())
     };
-    let ended = host::run(port, show).await?;
+    let ended = host::run(host::MEMORY, port, show).await?;
     println!("{ended}");
     Ok(())
 }

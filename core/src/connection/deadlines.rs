@@ -1,8 +1,8 @@
 //! What time does: timers fire, requests expire, memory rests.
 
-use super::Connection;
+use super::{Connection, State};
 use crate::config::from_millis;
-use crate::error::Reason;
+use crate::error::{CloseCode, Reason};
 use crate::event::Event;
 use crate::flow::Flow;
 use crate::id::{Code, LaneId, Side};
@@ -10,6 +10,7 @@ use crate::lane::Lane;
 use crate::liveness::{Timer, Timers};
 use crate::memory::{Slots, Storage};
 use crate::pool::Pool;
+use crate::sealing::Inner;
 use crate::time::{Instant, micros};
 
 impl<S: Storage> Connection<S> {
@@ -19,7 +20,15 @@ impl<S: Storage> Connection<S> {
             return None;
         }
         if self.timers.fire(Timer::Hello, now) {
-            return Some(self.end(Reason::HelloTimeout));
+            match self.state {
+                State::Proving { .. } if S::Sealer::SEALS && self.is_server => {
+                    self.close(CloseCode::DENIED, "it took too long");
+                }
+                _ => return Some(self.end(Reason::HelloTimeout)),
+            }
+        }
+        if S::Sealer::SEALS {
+            self.decide_in_time(now);
         }
         if self.timers.fire(Timer::Dead, now) {
             let last = self.last_heard.after_micros(self.patience());
@@ -49,7 +58,15 @@ impl<S: Storage> Connection<S> {
     /// When [`handle_timeout`](Connection::handle_timeout) should be called, if nothing happens before. It may turn out
     /// that nothing was due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.is_over() { None } else { self.timers.first() }
+        if self.is_over() {
+            return None;
+        }
+        let first = self.timers.first();
+        // A line that closes does so in its own time.
+        if S::Sealer::SEALS && self.ending().is_none() {
+            return first.into_iter().chain(self.sealer.deadline()).min();
+        }
+        first
     }
 
     // ---- inside

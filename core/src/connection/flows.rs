@@ -61,7 +61,8 @@ impl<S: Storage> Connection<S> {
         let octets = (offer.name.len() as u64).saturating_add(offer.media.len() as u64).saturating_add(24);
         within(Field::Frame, octets, self.largest() as u64)?;
         let number = self.sending.peek_free().ok_or(Refused::Later(Until::Flow))?;
-        self.push(&Frame::Offer(wire::Offer {
+        let sealed = self.is_sealed_on(lane);
+        let frame = Frame::Offer(wire::Offer {
             flow: number,
             side: lane.side,
             lane: lane.number,
@@ -69,10 +70,12 @@ impl<S: Storage> Connection<S> {
             size: offer.size,
             media: offer.media,
             name: offer.name,
-        }))?;
+        });
+        self.push_as(sealed, &frame)?;
         let (credit, exchange) = (self.theirs.flow_credit, self.exchange(lane));
         if let Some((_, flow)) = self.sending.take_free() {
             flow.push = offer.push;
+            flow.sealed = sealed;
             flow.state = if offer.push { State::Running } else { State::Offered };
             flow.size = offer.size.unwrap_or(u64::MAX);
             flow.limit = credit;
@@ -102,12 +105,13 @@ impl<S: Storage> Connection<S> {
         if wrong {
             return Err(Refused::BadArgument);
         }
-        self.push(&Frame::Accept(wire::Accept {
+        let frame = Frame::Accept(wire::Accept {
             flow: flow.number,
             start: accept.start,
             end: accept.end,
             prefix: accept.prefix,
-        }))?;
+        });
+        self.push_as(slot.sealed, &frame)?;
         if let Some(slot) = self.receiving.get_mut(flow.number) {
             slot.state = State::Asked;
             slot.at = accept.start;
@@ -128,7 +132,7 @@ impl<S: Storage> Connection<S> {
         if start != slot.at && start != 0 {
             return Err(Refused::BadArgument);
         }
-        self.push(&Frame::Begin { flow: flow.number, start })?;
+        self.push_as(slot.sealed, &Frame::Begin { flow: flow.number, start })?;
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.state = State::Running;
             slot.at = start;
@@ -157,7 +161,7 @@ impl<S: Storage> Connection<S> {
         let credit = payload(slot.limit.saturating_sub(slot.used));
         let len = self.piece_len(bytes.len(), credit)?;
         let bytes = bytes.get(..len).unwrap_or(bytes);
-        self.push(&Frame::Data { flow: flow.number, bytes })?;
+        self.push_as(slot.sealed, &Frame::Data { flow: flow.number, bytes })?;
         self.mark_piece(len);
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.used = slot.used.saturating_add(charge(len));
@@ -180,7 +184,7 @@ impl<S: Storage> Connection<S> {
         if slot.size != u64::MAX && slot.at != slot.end.min(slot.size) {
             return Err(Refused::BadArgument);
         }
-        self.push(&Frame::Finish { flow: flow.number, digest })?;
+        self.push_as(slot.sealed, &Frame::Finish { flow: flow.number, digest })?;
         if let Some(slot) = self.sending.get_mut(flow.number) {
             slot.state = State::Finished;
             slot.end_pause();

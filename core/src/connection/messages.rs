@@ -8,6 +8,7 @@ use crate::error::{Limit, Refused, Until};
 use crate::id::{Action, Code, LaneId, MessageId, Side};
 use crate::lane::Owes;
 use crate::memory::Storage;
+use crate::sealing::Inner;
 use crate::time::Instant;
 use crate::window::{charge, payload, should_tell};
 use crate::wire::hello::Field;
@@ -36,12 +37,15 @@ pub struct Send<'a> {
     /// How long a request waits for a sign of life, as [`Event::Expired`](crate::Event::Expired) has it: `None` for the
     /// configured time, zero for ever. Whole milliseconds.
     pub timeout: Option<Duration>,
+    /// Whether it is sealed even on a line that is not, with all that belongs to it and what is answered. It takes keys. The names
+    /// of its action and type may have been said before.
+    pub sealed: bool,
 }
 
 impl<'a> Send<'a> {
     /// A message with a body, and nothing else.
     pub const fn new(action: Action, kind: Kind, bytes: &'a [u8]) -> Send<'a> {
-        Send { action, body: Body { kind, bytes }, size: None, attached: 0, timeout: None }
+        Send { action, body: Body { kind, bytes }, size: None, attached: 0, timeout: None, sealed: false }
     }
 
     /// A message with a text.
@@ -109,7 +113,8 @@ impl<S: Storage> Connection<S> {
         within(Field::Definitions, u64::from(index).saturating_add(1), u64::from(self.theirs.definitions))?;
         // The name must fit a frame with index and fingerprint before it.
         within(Field::Frame, (name.len() as u64).saturating_add(16), self.largest() as u64)?;
-        self.push(&Frame::Define(Define { table, index, fingerprint, name }))?;
+        // What sealed messages are for is sealed, too.
+        self.push_as(true, &Frame::Define(Define { table, index, fingerprint, name }))?;
         *self.defined.get_mut(table) = index.saturating_add(1);
         Ok(index)
     }
@@ -122,7 +127,7 @@ impl<S: Storage> Connection<S> {
         }
         let bytes = message.body.bytes;
         self.has_room(bytes.len(), self.window_out.room())?;
-        self.push(&Frame::Notice(Notice { action: message.action, body: message.body }))?;
+        self.push_as(message.sealed, &Frame::Notice(Notice { action: message.action, body: message.body }))?;
         self.said_message(bytes.len(), false);
         Ok(Sent { id: self.next_id(Side::Us), lane: None, taken: bytes.len() })
     }
@@ -155,14 +160,15 @@ impl<S: Storage> Connection<S> {
         let first = if is_whole { bytes.len() } else { self.first_piece(bytes.len(), size, room) };
         self.has_room(first, room)?;
         let piece = bytes.get(..first).unwrap_or(bytes);
-        self.push(&Frame::Response(Response {
+        let frame = Frame::Response(Response {
             lane: lane.number,
             code: response.code,
             body: Body { kind: response.body.kind, bytes: piece },
             more: response.more,
             size: if is_whole { None } else { Some(size) },
             attached: response.attached,
-        }))?;
+        });
+        self.push_as(self.is_sealed_on(lane), &frame)?;
         self.mark_bulk(first);
         if let Some(lane) = self.lane_mut(lane) {
             lane.out.used = lane.out.used.saturating_add(charge(first));
@@ -179,7 +185,7 @@ impl<S: Storage> Connection<S> {
             return Err(Refused::WrongState);
         }
         let frame = Frame::Code { lane: lane.number, code };
-        let pushed = self.push(&frame).is_ok();
+        let pushed = self.push_as(self.is_sealed_on(lane), &frame).is_ok();
         if let Some(lane) = self.lane_mut(lane) {
             lane.out.ended = true;
             if !pushed {
@@ -205,7 +211,7 @@ impl<S: Storage> Connection<S> {
             return Err(Refused::TooLarge(Limit { field: Field::Frame, asked: len as u64, allowed }));
         }
         self.has_room(len, room)?;
-        self.push(&Frame::Update(Update { lane: lane.number, body }))?;
+        self.push_as(self.is_sealed_on(lane), &Frame::Update(Update { lane: lane.number, body }))?;
         self.mark_bulk(len);
         if let Some(lane) = self.lane_mut(lane) {
             lane.out.used = lane.out.used.saturating_add(charge(len));
@@ -225,7 +231,8 @@ impl<S: Storage> Connection<S> {
         let len = self.piece_len(bytes.len(), payload(room))?;
         let bytes = bytes.get(..len).unwrap_or(bytes);
         // Seen from the frame's sender, a lane's opener is what it is for us.
-        self.push(&Frame::Body(Piece { side: lane.side, lane: lane.number, bytes }))?;
+        let frame = Frame::Body(Piece { side: lane.side, lane: lane.number, bytes });
+        self.push_as(self.is_sealed_on(lane), &frame)?;
         self.mark_piece(len);
         if let Some(lane) = self.lane_mut(lane) {
             lane.out.used = lane.out.used.saturating_add(charge(len));
@@ -299,7 +306,7 @@ impl<S: Storage> Connection<S> {
             None => self.ours.timeout,
         };
         let piece = bytes.get(..first).unwrap_or(bytes);
-        self.push(&Frame::Open(Open {
+        let frame = Frame::Open(Open {
             lane: number,
             action: message.action,
             body: Body { kind: message.body.kind, bytes: piece },
@@ -307,7 +314,10 @@ impl<S: Storage> Connection<S> {
             timeout: Some(timeout).filter(|timeout| wants_answer && *timeout != self.ours.timeout),
             size: if is_whole { None } else { Some(size) },
             attached: message.attached,
-        }))?;
+        });
+        // What begins in a record goes on in records: for the peer there is no difference.
+        let sealed = message.sealed || self.sealer.will_seal();
+        self.push_as(sealed, &frame)?;
         self.said_message(first, wants_answer);
         let (out, input) = (self.theirs.lane_credit, self.ours.lane_credit);
         // Each message has its own ordinal. A flow would have to outlive 2^32 of them to be taken for another's.
@@ -315,6 +325,7 @@ impl<S: Storage> Connection<S> {
         if let Some((_, lane)) = self.opened.take_free() {
             lane.serial = serial;
             lane.request = wants_answer;
+            lane.sealed = sealed;
             lane.out.limit = out;
             lane.input.limit = input;
             lane.out.begin(size.saturating_sub(first as u64), message.attached, true);
@@ -351,6 +362,9 @@ impl<S: Storage> Connection<S> {
         };
         if !known {
             return Err(Refused::BadArgument);
+        }
+        if message.sealed {
+            self.may_rekey()?;
         }
         self.check_body(&message.body, message.attached)?;
         self.whole(message.body, message.size)

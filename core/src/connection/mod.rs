@@ -1,10 +1,14 @@
 //! One end of a line. This file holds what it is made of; the files around it hold what it does.
 
+mod auth;
 mod deadlines;
 mod flows;
 mod input;
 mod messages;
 mod output;
+mod sealing;
+#[cfg(all(test, feature = "seal"))]
+mod walk;
 
 pub use flows::{Accept, Offer};
 pub use messages::{BULK, Respond, Send, Sent};
@@ -22,6 +26,7 @@ use crate::liveness::{Acks, Pings, Timer, Timers};
 use crate::memory::{Memory, Storage};
 use crate::outbox::Outbox;
 use crate::pool::Pool;
+use crate::sealing::Inner;
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::window::Window;
@@ -32,6 +37,7 @@ use crate::wire::{Close, Frame, Table};
 ///
 /// The caller moves bytes between it and a transport, and time into it; see the [crate's contract](crate). A verb that
 /// is refused has changed nothing.
+#[cfg_attr(test, derive(Clone))]
 pub struct Connection<S: Storage> {
     state: State,
     is_server: bool,
@@ -40,6 +46,7 @@ pub struct Connection<S: Storage> {
     /// What the peer takes; all zero before its hello.
     theirs: Limits,
     session: [u8; 16],
+    sealer: S::Sealer,
     opened: Pool<Lane, S::Lanes>,
     accepted: Pool<Lane, S::Lanes>,
     sending: Pool<Flow, S::Flows>,
@@ -60,6 +67,7 @@ pub struct Connection<S: Storage> {
     /// Exchanges the peer opened and gave up, beyond those it let end.
     aborts: u32,
     max_aborts: u32,
+    was_open: bool,
     peer_away: bool,
     pings: Pings,
     acks: Acks,
@@ -72,6 +80,8 @@ pub struct Connection<S: Storage> {
     need: usize,
     /// Octets of input that were there and not taken.
     left: usize,
+    /// The frame that is looked at came in a record.
+    in_record: bool,
 }
 
 /// Where the line stands.
@@ -80,6 +90,16 @@ enum State {
     /// The peer's hello has not come.
     Hello {
         /// Ours is still to be sent (a client's).
+        unsaid: bool,
+    },
+    /// The hellos are exchanged, and keys are being agreed on.
+    Agreeing {
+        /// Our hello is still to be sent (a server's).
+        unsaid: bool,
+    },
+    /// There are keys, and the client is to say who it is.
+    Proving {
+        /// Our hello is still to be sent (a server's).
         unsaid: bool,
     },
     Open {
@@ -143,18 +163,16 @@ impl<S: Storage> Connection<S> {
     }
 
     fn new(now: Instant, config: Config, entropy: [u8; 32], memory: S, is_server: bool) -> Self {
-        let Memory { opened, accepted, sending, receiving, outbox } = memory.into_memory();
+        let (Memory { opened, accepted, sending, receiving, outbox }, mut sealer) = memory.into_parts();
         let accepted = Pool::new(accepted, Limits::MAX_LANES);
         let receiving = Pool::new(receiving, Limits::MAX_FLOWS);
         let ours = config.limits(usize::from(accepted.limit()), usize::from(receiving.limit()));
-        let mut session = [0; 16];
-        if is_server {
-            let [half @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = entropy;
-            session = half;
+        let mut session = sealer.seed(is_server, entropy);
+        if !is_server {
+            session = [0; 16];
+        } else if session == [0; 16] {
             // All zero means none.
-            if session == [0; 16] {
-                session = [1; 16];
-            }
+            session = [1; 16];
         }
         let mut timers = Timers::OFF;
         if !config.hello_timeout.is_zero() {
@@ -166,6 +184,7 @@ impl<S: Storage> Connection<S> {
             ours,
             theirs: Limits::NONE,
             session,
+            sealer,
             opened: Pool::new(opened, Limits::MAX_LANES),
             accepted,
             sending: Pool::new(sending, Limits::MAX_FLOWS),
@@ -181,6 +200,7 @@ impl<S: Storage> Connection<S> {
             learned: Counts::default(),
             aborts: 0,
             max_aborts: config.max_aborts,
+            was_open: false,
             peer_away: false,
             pings: Pings::default(),
             acks: Acks::default(),
@@ -191,6 +211,7 @@ impl<S: Storage> Connection<S> {
             stats: Stats::default(),
             need: 1,
             left: 0,
+            in_record: false,
         }
     }
 
@@ -223,8 +244,8 @@ impl<S: Storage> Connection<S> {
     /// Once the goodbye is transmitted the line is over, without an event: see [`closed`](Connection::closed). Before the handshake is done there is nobody to say it to, and the line is over at once.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         let unsaid = match self.state {
-            State::Open { unsaid } => unsaid,
-            State::Hello { .. } => {
+            State::Proving { unsaid } | State::Open { unsaid } => unsaid,
+            State::Hello { .. } | State::Agreeing { .. } => {
                 self.end(Reason::ByUs(code));
                 return;
             }
@@ -280,13 +301,13 @@ impl<S: Storage> Connection<S> {
     pub fn ending(&self) -> Option<Reason> {
         match self.state {
             State::Closing { reason, .. } | State::Closed(reason) => Some(reason),
-            State::Hello { .. } | State::Open { .. } => None,
+            State::Hello { .. } | State::Agreeing { .. } | State::Proving { .. } | State::Open { .. } => None,
         }
     }
 
-    /// What the peer takes; `None` before its hello.
+    /// What the peer takes; `None` before the line was open, which is told by [`Event::Ready`] or [`Event::Granted`].
     pub fn peer(&self) -> Option<&Limits> {
-        if matches!(self.state, State::Hello { .. }) || self.theirs.frame == 0 { None } else { Some(&self.theirs) }
+        self.was_open.then_some(&self.theirs)
     }
 
     /// What this end takes, as announced.
@@ -336,7 +357,8 @@ impl<S: Storage> Connection<S> {
     }
 
     /// How many octets of input it takes to get on, as far as that is known: none beyond the frame that they begin. Who
-    /// reads no more than that never has to move what is left.
+    /// reads no more than that never has to move what is left, but for the rest of a record of a sealed line: that is there
+    /// already, and no longer than what was read.
     pub fn needs(&self) -> usize {
         self.need
     }
@@ -354,7 +376,8 @@ impl<S: Storage> Connection<S> {
 
     /// Octets of the largest frame that both the peer and the outbox take.
     pub fn largest(&self) -> usize {
-        (self.theirs.frame as usize).min(self.outbox.limit())
+        let envelope = usize::from(self.sealer.needs_envelopes());
+        (self.theirs.frame as usize).min(self.outbox.limit().saturating_sub(envelope))
     }
 
     /// Octets of the largest frame for which the outbox has room now.
@@ -391,7 +414,9 @@ impl<S: Storage> Connection<S> {
             (_, PeerError::NotRopeway(_)) => State::Closed(reason),
             // A server that fails in the peer's hello still has its own to say, or the peer could not read the goodbye.
             (State::Hello { unsaid }, _) => State::Closing { reason, unsaid: unsaid || self.is_server, queued: false },
-            (State::Open { unsaid }, _) => State::Closing { reason, unsaid, queued: false },
+            (State::Agreeing { unsaid } | State::Proving { unsaid } | State::Open { unsaid }, _) => {
+                State::Closing { reason, unsaid, queued: false }
+            }
             (State::Closing { unsaid, queued, .. }, _) => State::Closing { reason, unsaid, queued },
             (state @ State::Closed(_), _) => state,
         };
@@ -400,12 +425,15 @@ impl<S: Storage> Connection<S> {
     fn may_speak(&self) -> Result<(), Refused> {
         match self.state {
             State::Open { .. } => Ok(()),
-            State::Hello { .. } => Err(Refused::NotReady),
+            State::Hello { .. } | State::Agreeing { .. } | State::Proving { .. } => Err(Refused::NotReady),
             State::Closing { .. } | State::Closed(_) => Err(Refused::Closed),
         }
     }
 
     fn push(&mut self, frame: &Frame<'_>) -> Result<(), Refused> {
+        if S::Sealer::SEALS {
+            self.honour_wish();
+        }
         self.outbox.push(frame).map_err(|_| self.no_room())?;
         self.stats.sent.frames = self.stats.sent.frames.saturating_add(u64::from(frame.is_counted()));
         Ok(())

@@ -6,6 +6,7 @@ use crate::flow;
 use crate::id::{LaneId, Side};
 use crate::lane;
 use crate::memory::Storage;
+use crate::sealing::Inner;
 use crate::time::Instant;
 use crate::window::should_tell;
 use crate::wire::hello::{Hello, VERSION};
@@ -21,6 +22,11 @@ impl<S: Storage> Connection<S> {
             return 0;
         }
         let Some(mut at) = self.transmit_hello(out) else { return 0 };
+        if S::Sealer::SEALS && self.sealer.is_agreed() {
+            at = self.transmit_sealed(now, out, at);
+            self.stats.sent.octets = self.stats.sent.octets.saturating_add(at as u64);
+            return at;
+        }
         loop {
             if self.run == 0 {
                 at = self.transmit_control(now, out, at);
@@ -49,8 +55,14 @@ impl<S: Storage> Connection<S> {
             State::Closed(_) => false,
             State::Closing { .. } => true,
             State::Hello { unsaid } => unsaid,
+            State::Agreeing { unsaid } | State::Proving { unsaid } => {
+                unsaid || self.sealer.wants_handshake() || self.outbox.unsent() > 0
+            }
             State::Open { unsaid } => {
                 unsaid
+                    || self.sealer.wants_handshake()
+                    || self.sealer.wants_rekey()
+                    || self.sealer.asked().is_some()
                     || self.outbox.unsent() > 0
                     || self.window_due
                     || self.pings.due
@@ -67,20 +79,27 @@ impl<S: Storage> Connection<S> {
 
     /// The hello if it is still to be said: how long it is. `None` if it finds no room, for nothing may go before it.
     fn transmit_hello(&mut self, out: &mut [u8]) -> Option<usize> {
-        let (State::Hello { unsaid } | State::Open { unsaid } | State::Closing { unsaid, .. }) = &mut self.state else {
+        let (State::Hello { unsaid }
+        | State::Agreeing { unsaid }
+        | State::Proving { unsaid }
+        | State::Open { unsaid }
+        | State::Closing { unsaid, .. }) = &mut self.state
+        else {
             return Some(0);
         };
         if !*unsaid {
             return Some(0);
         }
         let session = if self.is_server { self.session } else { [0; 16] };
-        let len = Hello { oldest: VERSION, newest: VERSION, session, limits: self.ours }.encode(out)?;
+        let hello = Hello { oldest: VERSION, newest: VERSION, session, limits: self.ours };
+        let len = hello.encode_with(out, |out| self.sealer.write_offer(out))?;
+        self.sealer.said_hello(out.get(..len)?);
         *unsaid = false;
         Some(len)
     }
 
     /// Frames computed from flags, straight to `out`, and those that slots owe, to the outbox. Only between frames.
-    fn transmit_control(&mut self, now: Instant, out: &mut [u8], mut at: usize) -> usize {
+    pub(super) fn transmit_control(&mut self, now: Instant, out: &mut [u8], mut at: usize) -> usize {
         match self.state {
             State::Open { unsaid: false } => {}
             // What was said before the goodbye goes before it.
@@ -99,6 +118,7 @@ impl<S: Storage> Connection<S> {
             let id = self.pings.send(now);
             put(out, &mut at, &Frame::Ping { id });
         }
+        self.honour_wish();
         if self.window_due {
             let limit = self.window_in.taken.saturating_add(self.ours.window);
             if put(out, &mut at, &Frame::Window { limit }) {
@@ -160,8 +180,9 @@ impl<S: Storage> Connection<S> {
             lane::Owes::End => Some(Frame::End { lane: number }),
             lane::Owes::Abort => Some(Frame::Abort { side: lane.side, lane: number, code: slot.code }),
         };
+        let sealed = slot.sealed;
         if let Some(frame) = frame {
-            if self.push(&frame).is_err() {
+            if self.push_as(sealed, &frame).is_err() {
                 return false;
             }
             let aborts = u64::from(matches!(frame, Frame::Abort { .. }));
@@ -189,8 +210,8 @@ impl<S: Storage> Connection<S> {
             flow::Owes::Cancel => Frame::Cancel { flow: number, code: slot.code },
             flow::Owes::Nothing | flow::Owes::Done => return true,
         };
-        let stopped = slot.state == flow::State::Stopped;
-        if self.push(&frame).is_err() {
+        let (stopped, sealed) = (slot.state == flow::State::Stopped, slot.sealed);
+        if self.push_as(sealed, &frame).is_err() {
             return false;
         }
         match self.sending.get_mut(number) {
@@ -212,7 +233,8 @@ impl<S: Storage> Connection<S> {
             flow::Owes::Nothing | flow::Owes::Cancel => None,
         };
         let over = slot.owes == flow::Owes::Done && slot.state != flow::State::Stopped;
-        if frame.is_some_and(|frame| self.push(&frame).is_err()) {
+        let sealed = slot.sealed;
+        if frame.is_some_and(|frame| self.push_as(sealed, &frame).is_err()) {
             return false;
         }
         if over {
@@ -234,7 +256,7 @@ impl<S: Storage> Connection<S> {
     }
 
     /// The goodbye, once everything before it is out.
-    fn transmit_close(&mut self, out: &mut [u8], mut at: usize) -> usize {
+    pub(super) fn transmit_close(&mut self, out: &mut [u8], mut at: usize) -> usize {
         let State::Closing { reason, queued, unsaid: false } = self.state else { return at };
         // What waited in slots is in the outbox by now, or out.
         if self.outbox.unsent() > 0 {
@@ -254,7 +276,7 @@ impl<S: Storage> Connection<S> {
 
 /// Encodes a frame to `out` at `at`, which moves behind it; whether it fitted.
 fn put(out: &mut [u8], at: &mut usize, frame: &Frame<'_>) -> bool {
-    match out.get_mut(*at..).and_then(|out| frame.encode(out)) {
+    match out.get_mut(*at..).and_then(|out| frame.encode_if(false, out)) {
         Some(len) => {
             *at = at.saturating_add(len);
             true

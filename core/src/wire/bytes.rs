@@ -148,6 +148,14 @@ impl<'a> Writer<'a> {
         if self.full { None } else { Some(self.at) }
     }
 
+    /// What `write` writes to the room that is left, and how much that is.
+    pub(crate) fn extend(&mut self, write: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        match self.out.get_mut(self.at..).and_then(write) {
+            Some(len) => self.at = self.at.saturating_add(len),
+            None => self.full = true,
+        }
+    }
+
     #[inline]
     pub(crate) fn u8(&mut self, byte: u8) {
         match self.out.get_mut(self.at) {

@@ -5,7 +5,9 @@
 use core::fmt;
 
 use crate::error::{Foreign, PeerError};
+use crate::sealing::Extension;
 use crate::wire::bytes::{Reader, Stop, Writer};
+use crate::wire::seal::{MAY_SEAL, MUST_SEAL};
 
 /// The first four octets. The first is no ASCII, no TLS record type, and with the second no UTF-8.
 pub const MAGIC: [u8; 4] = [0xf2, b'R', b'W', b'Y'];
@@ -215,6 +217,11 @@ impl Hello {
     /// The peer refuses it unless `oldest` is at least 1, `newest` not below it, `session` zero from a client and only
     /// from a client, and [`Limits::fault`] finds none.
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
+        self.encode_with(out, |_| Some(0))
+    }
+
+    /// The same, and extensions behind it.
+    pub(crate) fn encode_with(&self, out: &mut [u8], extend: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<usize> {
         let mut writer = Writer::new(out.get_mut(PREFIX..)?);
         writer.u8(self.oldest);
         writer.u8(self.newest);
@@ -222,6 +229,7 @@ impl Hello {
         for value in self.limits.values() {
             writer.varint(value);
         }
+        writer.extend(extend);
         let len = writer.finish()?;
         let [a, b, c, d] = MAGIC;
         let [low, high] = u16::try_from(len).ok()?.to_le_bytes();
@@ -237,14 +245,14 @@ impl Hello {
     /// What makes it no hello, or not one of this version, as soon as that is certain.
     pub fn decode(input: &[u8]) -> Result<Option<(Hello, usize)>, PeerError> {
         match Hello::read(input) {
-            Ok(found) => Ok(Some(found)),
+            Ok((hello, _, len)) => Ok(Some((hello, len))),
             Err(Stop::Need(_)) => Ok(None),
             Err(Stop::Bad(error)) => Err(error),
         }
     }
 
-    /// As [`decode`](Hello::decode), or how many octets are needed to go on.
-    pub(crate) fn read(input: &[u8]) -> Result<(Hello, usize), Stop> {
+    /// As [`decode`](Hello::decode) with what it says of sealing, or how many octets are needed to go on.
+    pub(crate) fn read(input: &[u8]) -> Result<(Hello, Option<Extension<'_>>, usize), Stop> {
         recognise(input)?;
         let Some(&[low, high]) = input.get(MAGIC.len()..PREFIX) else { return Err(Stop::Need(PREFIX)) };
         let len = usize::from(u16::from_le_bytes([low, high]));
@@ -255,7 +263,7 @@ impl Hello {
         let body = input.get(PREFIX..end).ok_or(Stop::Need(end))?;
         let mut reader = Reader::new(body, MAX_HELLO as u32);
         match (Hello::fields(&mut reader, body.len()), reader.stop()) {
-            (Some(hello), _) => Ok((hello, end)),
+            (Some((hello, offer)), _) => Ok((hello, offer, end)),
             // The body is all there is: needing more means that its length was wrong.
             (None, Stop::Need(_)) => Err(PeerError::BadHello(Field::Length).into()),
             (None, bad) => Err(bad),
@@ -263,7 +271,7 @@ impl Hello {
     }
 
     /// Its fields behind the length, which make `len` octets.
-    fn fields(r: &mut Reader<'_>, len: usize) -> Option<Hello> {
+    fn fields<'a>(r: &mut Reader<'a>, len: usize) -> Option<(Hello, Option<Extension<'a>>)> {
         let (oldest, newest) = (r.u8()?, r.u8()?);
         if oldest == 0 || newest < oldest {
             return r.bad(PeerError::BadHello(Field::Versions));
@@ -285,17 +293,17 @@ impl Hello {
         if let Some(field) = limits.fault() {
             return r.bad(PeerError::BadHello(field));
         }
-        extensions(r, len)?;
-        Some(Hello { oldest, newest, session, limits })
+        let offer = extensions(r, len)?;
+        Some((Hello { oldest, newest, session, limits }, offer))
     }
 }
 
-/// Extensions come by rising tag, each once: `tag varint · len varint · value`. An odd tag must be understood; version 1
-/// knows none.
-fn extensions(r: &mut Reader<'_>, len: usize) -> Option<()> {
-    let mut last = None;
+/// Extensions come by rising tag, each once: `tag varint · len varint · value`. An odd tag must be understood. Version 1 knows
+/// what is said of sealing, under one of two tags.
+fn extensions<'a>(r: &mut Reader<'a>, len: usize) -> Option<Option<Extension<'a>>> {
+    let (mut last, mut offer) = (None, None);
     while r.at() < len {
-        let Some(tag) = r.varint().and_then(|tag| r.block().map(|_| tag)) else {
+        let Some((tag, value)) = r.varint().and_then(|tag| r.block().map(|value| (tag, value))) else {
             return match r.stop() {
                 Stop::Need(_) => None,
                 // It reaches beyond any hello.
@@ -303,12 +311,16 @@ fn extensions(r: &mut Reader<'_>, len: usize) -> Option<()> {
                 Stop::Bad(_) => r.bad(PeerError::BadHello(Field::Extension)),
             };
         };
-        if tag & 1 == 1 || last.is_some_and(|last| tag <= last) {
+        let seals = tag == MAY_SEAL || tag == MUST_SEAL;
+        if last.is_some_and(|last| tag <= last) || (tag & 1 == 1 && !seals) || (seals && offer.is_some()) {
             return r.bad(PeerError::BadHello(Field::Extension));
         }
         last = Some(tag);
+        if seals {
+            offer = Some(Extension { must: tag == MUST_SEAL, octets: value });
+        }
     }
-    Some(())
+    Some(offer)
 }
 
 /// How requests and answers of HTTP begin.

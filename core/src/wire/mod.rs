@@ -4,15 +4,19 @@
 //! [`FIRST_UNCOUNTED`] are counted and acknowledged; types from [`FIRST_IGNORABLE`] may be skipped by a peer that does
 //! not know them.
 
+mod auth;
 pub(crate) mod bytes;
 mod control;
 mod flow;
 pub mod hello;
 mod message;
+pub(crate) mod seal;
 
+pub use auth::Auth;
 pub use control::{Close, Define, MAX_REASON, Table};
 pub use flow::{Accept, Offer, Pause};
 pub use message::{Body, Kind, Notice, Open, Piece, Response, Update};
+pub use seal::{Rekey, Switch};
 
 use crate::error::PeerError;
 use crate::id::{Code, Side};
@@ -31,6 +35,7 @@ const HELLO: u8 = {
 
 /// Frame types.
 pub(crate) mod kind {
+    pub(crate) const AUTH: u8 = 0;
     pub(crate) const DEFINE: u8 = 1;
     pub(crate) const NOTICE: u8 = 2;
     pub(crate) const OPEN: u8 = 3;
@@ -49,7 +54,7 @@ pub(crate) mod kind {
     pub(crate) const DONE: u8 = 16;
     pub(crate) const PAUSE: u8 = 17;
     pub(crate) const AWAY: u8 = 18;
-    // 19 is kept for sealing: key changes and switches, counted.
+    pub(crate) const SWITCH: u8 = 19;
     pub(crate) const CLOSE: u8 = 20;
     pub(crate) const ACK: u8 = 21;
     pub(crate) const PING: u8 = 22;
@@ -57,7 +62,7 @@ pub(crate) mod kind {
     pub(crate) const WINDOW: u8 = 24;
     pub(crate) const LANE_CREDIT: u8 = 25;
     pub(crate) const CREDIT: u8 = 26;
-    // 27 is kept for sealed records.
+    pub(crate) const SEALED: u8 = 27;
 }
 
 /// One frame, decoded. Slices borrow from the input.
@@ -178,6 +183,12 @@ pub enum Frame<'a> {
         /// The count.
         limit: u64,
     },
+    /// Who the client is, and whether it may. Only in a record.
+    Auth(Auth<'a>),
+    /// A direction is sealed, or not any more, or should be. Only in a record.
+    Switch(Switch),
+    /// A direction's key changes. Only in a record.
+    Rekey(Rekey),
     /// A frame of a type that may be skipped, and is.
     Skipped {
         /// Its type.
@@ -202,19 +213,27 @@ impl<'a> Frame<'a> {
         }
     }
 
-    #[inline]
     pub(crate) fn read(input: &'a [u8], limit: u32) -> Result<(Frame<'a>, usize), Stop> {
+        Frame::read_if(true, input, limit)
+    }
+
+    /// Those of records only if it is in one: a device that never seals has no code for them.
+    #[inline]
+    pub(crate) fn read_if(in_record: bool, input: &'a [u8], limit: u32) -> Result<(Frame<'a>, usize), Stop> {
         let mut reader = Reader::new(input, limit);
-        match Frame::fields(&mut reader) {
+        match Frame::fields(in_record, &mut reader) {
             Some(frame) => Ok((frame, reader.at())),
             None => Err(reader.stop()),
         }
     }
 
     #[inline]
-    fn fields(r: &mut Reader<'a>) -> Option<Frame<'a>> {
+    fn fields(in_record: bool, r: &mut Reader<'a>) -> Option<Frame<'a>> {
         let head = r.u8()?;
         let (kind, flags) = (head >> 3, head & 7);
+        if !in_record && matches!(kind, kind::AUTH | kind::SWITCH | kind::SEALED) {
+            return r.bad(PeerError::Unexpected(kind));
+        }
         Some(match kind {
             kind::NOTICE => Frame::Notice(Notice::read(flags, r)?),
             kind::OPEN => Frame::Open(Open::read(flags, r)?),
@@ -226,6 +245,9 @@ impl<'a> Frame<'a> {
             kind::ACCEPT => Frame::Accept(Accept::read(flags, r)?),
             kind::PAUSE => Frame::Pause(Pause::read(flags, r)?),
             kind::CLOSE => Frame::Close(Close::read(flags, r)?),
+            kind::AUTH => Frame::Auth(Auth::read(flags, r)?),
+            kind::SWITCH => Frame::Switch(Switch::read(flags, r)?),
+            kind::SEALED => Frame::Rekey(Rekey::read(flags, r)?),
             kind::ABORT => {
                 let side = side(only(kind, flags, 1, r)?);
                 Frame::Abort { side, lane: r.u16()?, code: code(r)? }
@@ -256,7 +278,6 @@ impl<'a> Frame<'a> {
             }
             FIRST_IGNORABLE.. if head == HELLO => return r.bad(PeerError::SecondHello),
             FIRST_IGNORABLE.. => Frame::Skipped { kind, bytes: r.block()? },
-            unknown => return r.bad(PeerError::UnknownFrame(unknown)),
         })
     }
 
@@ -290,6 +311,11 @@ impl<'a> Frame<'a> {
     /// - The type of [`Frame::Skipped`] is [`FIRST_IGNORABLE`] to 31.
     /// - The whole is no longer than the limit with which it is decoded.
     pub fn encode(&self, out: &mut [u8]) -> Option<usize> {
+        self.encode_if(true, out)
+    }
+
+    /// As [`read_if`](Frame::read_if) reads.
+    pub(crate) fn encode_if(&self, in_record: bool, out: &mut [u8]) -> Option<usize> {
         let mut writer = Writer::new(out);
         let w = &mut writer;
         let head = |w: &mut Writer<'_>, flags: u8| w.u8((self.kind() << 3) | flags);
@@ -304,6 +330,10 @@ impl<'a> Frame<'a> {
             Frame::Accept(frame) => frame.write(w),
             Frame::Pause(frame) => frame.write(w),
             Frame::Close(frame) => frame.write(w),
+            Frame::Auth(_) | Frame::Switch(_) | Frame::Rekey(_) if !in_record => return None,
+            Frame::Auth(frame) => frame.write(w),
+            Frame::Switch(frame) => frame.write(w),
+            Frame::Rekey(frame) => frame.write(w),
             Frame::Code { lane: number, code }
             | Frame::Cancel { flow: number, code }
             | Frame::Done { flow: number, code } => {
@@ -385,6 +415,9 @@ impl<'a> Frame<'a> {
             Frame::Window { .. } => kind::WINDOW,
             Frame::LaneCredit { .. } => kind::LANE_CREDIT,
             Frame::Credit { .. } => kind::CREDIT,
+            Frame::Auth(_) => kind::AUTH,
+            Frame::Switch(_) => kind::SWITCH,
+            Frame::Rekey(_) => kind::SEALED,
             Frame::Skipped { kind, .. } => *kind,
         }
     }

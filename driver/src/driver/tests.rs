@@ -64,7 +64,8 @@ impl Spawn for Stopped {
 fn server(pieces: impl IntoIterator<Item = Vec<u8>>, config: Config) -> (Line, Driver<Script, Stopped>) {
     let script = Script(pieces.into_iter().collect(), Vec::new());
     let spawn = Arc::new(Stopped(Duration::ZERO));
-    Line::new(Role::Server, script, Stopped(Duration::ZERO), spawn, Endpoints::default(), [7; 32], config)
+    let line = Line::new(Role::Server, script, Stopped(Duration::ZERO), spawn, Endpoints::default(), [7; 32], config);
+    line.expect("it is not sealed")
 }
 
 fn poll(driver: &mut Driver<Script, Stopped>) -> Poll<Ended> {

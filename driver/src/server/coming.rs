@@ -22,7 +22,7 @@ pub(super) async fn start<R: Runtime>(
     let mut coming = Some(coming);
     let entered = poll_fn(|cx| {
         let Some(mut book) = ready!(shared.poll_place(cx)) else { return Poll::Ready(None) };
-        Poll::Ready(coming.take().map(|coming| coming.enter(&mut book, shared)))
+        Poll::Ready(coming.take().and_then(|coming| coming.enter(&mut book, shared)))
     });
     if let Some(entered) = entered.await {
         entered.run(shared);
@@ -45,12 +45,20 @@ impl<'a, R: Runtime> Coming<'a, R> {
     }
 
     /// Takes the place that there is. Not before, for its time to say hello begins now.
-    pub(super) fn enter(self, book: &mut Book, shared: &Listening) -> Entered<R> {
+    pub(super) fn enter(self, book: &mut Book, shared: &Listening) -> Option<Entered<R>> {
         let Coming { runtime, spawn, stream, endpoints, entropy } = self;
-        let recording = shared.traces.of_line(book.came + 1);
-        let (clock, options) = (runtime.clock(), LineOptions::from(shared.config.clone()).recording(recording));
-        let (line, driver) = Line::new(Role::Server, stream, clock, spawn.clone(), endpoints, entropy, options);
-        Entered { number: book.enter(&line), line, driver, spawn }
+        let options = LineOptions {
+            config: shared.config.clone(),
+            recording: shared.traces.of_line(book.came + 1),
+            #[cfg(feature = "seal")]
+            seal: shared.seal.clone(),
+            #[cfg(feature = "seal")]
+            auth: shared.auth.as_ref().map(|(rules, _)| *rules),
+        };
+        let line = Line::new(Role::Server, stream, runtime.clock(), spawn.clone(), endpoints, entropy, options);
+        // The options were looked at when the server began.
+        let (line, driver) = line.inspect_err(|error| tracing::error!(%error, "no line")).ok()?;
+        Some(Entered { number: book.enter(&line), line, driver, spawn })
     }
 }
 
@@ -72,6 +80,11 @@ impl<R: Runtime> Entered<R> {
             tracing::debug!(%ended, "line over");
             listening.leave(number);
         }));
+        #[cfg(feature = "seal")]
+        if let Some((_, decide)) = &shared.auth {
+            let deciding = crate::seal::decide(line.downgrade(), decide.clone());
+            spawn.spawn(Box::pin(async move { drop(deciding.await) }));
+        }
         spawn.spawn(Box::pin(serve(line, number, shared.clone())));
     }
 }

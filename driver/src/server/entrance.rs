@@ -41,7 +41,7 @@ impl<R: Runtime> Entrance<R> {
             })?;
             coming.enter(&mut book, &shared)
         };
-        entered.run(&shared);
+        entered.ok_or("the server's lines can't be sealed")?.run(&shared);
         Ok(())
     }
 }

@@ -117,14 +117,38 @@ impl State {
                     Table::Types => self.names.types.push(Shape::told(name, fingerprint)),
                 }
             }
-            Event::Ready(_) => self.wakes.extend(self.phase_waiters.drain()),
+            Event::Ready(_) => self.phase_changed(),
             Event::Pong { rtt } => {
                 self.pongs = (self.pongs.0 + 1, rtt);
-                self.wakes.extend(self.phase_waiters.drain());
+                self.phase_changed();
+            }
+            #[cfg(feature = "seal")]
+            Event::Prove => {
+                self.auth.asked = true;
+                self.phase_changed();
+            }
+            #[cfg(feature = "seal")]
+            Event::Claim { name, proof } => {
+                self.auth.claim = Some((String::from_utf8_lossy(name).into(), proof));
+                self.phase_changed();
+            }
+            #[cfg(feature = "seal")]
+            Event::Granted { name, lifetime } => {
+                self.auth.granted(&String::from_utf8_lossy(name), lifetime);
+                self.phase_changed();
+            }
+            #[cfg(feature = "seal")]
+            Event::Denied { code } => {
+                self.auth.answer = Some(Err(code));
+                self.phase_changed();
+            }
+            Event::Sealed { .. } => {
+                self.switches = self.switches.wrapping_add(1);
+                self.phase_changed();
             }
             Event::Away => {
                 self.peer_away = true;
-                self.wakes.extend(self.phase_waiters.drain());
+                self.phase_changed();
                 self.wakes.extend(self.lane_waiters.drain());
                 self.wakes.extend(self.room_waiters.drain());
                 self.wakes.extend(self.window_waiters.drain());
@@ -140,7 +164,7 @@ impl State {
 
     #[inline]
     pub(super) fn on_message(&mut self, message: &Heard<&[u8]>) {
-        let Heard { id, lane, action, wants_answer, timeout, body, size, attached } = *message;
+        let Heard { id, lane, action, wants_answer, timeout, body, size, attached, sealed } = *message;
         let lane = lane.map(|lane| {
             let key = self.served.insert(Served {
                 lane: Some(lane),
@@ -166,6 +190,7 @@ impl State {
             attached,
             charged,
             lane,
+            sealed,
         });
         if !self.inbox_waiters.is_empty() {
             self.wakes.extend(self.inbox_waiters.drain());

@@ -23,6 +23,7 @@ pub(crate) struct Raw {
     pub(crate) wants_answer: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) attached: u16,
+    pub(crate) sealed: bool,
     /// Octets charged to the window.
     pub(crate) charged: usize,
     pub(crate) lane: Option<(LaneId, Key)>,

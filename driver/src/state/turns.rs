@@ -245,6 +245,12 @@ impl State {
             Refused::TooLarge(limit) => Poll::Ready(Error::TooLarge(limit)),
             Refused::NoLane | Refused::NoFlow => Poll::Ready(Error::Misuse("the exchange is over")),
             Refused::WrongState => Poll::Ready(Error::Misuse("not possible in this state")),
+            #[cfg(feature = "seal")]
+            Refused::NoKeys => Poll::Ready(crate::seal::SealError::NoKeys.into()),
+            #[cfg(feature = "seal")]
+            Refused::Policy(by) => {
+                Poll::Ready(crate::seal::SealError::Fixed { ours: by == ropeway_core::Side::Us }.into())
+            }
             _ => Poll::Ready(Error::Misuse("an argument is outside its range")),
         }
     }
@@ -308,6 +314,11 @@ impl State {
         if !self.idle_waiters.is_empty() && self.is_quiet() {
             self.wakes.extend(self.idle_waiters.drain());
         }
+    }
+
+    /// The line is ready, or has changed.
+    pub(crate) fn phase_changed(&mut self) {
+        self.wakes.extend(self.phase_waiters.drain());
     }
 
     /// Wakes the task when the line is ready, changes, or is over.

@@ -418,7 +418,7 @@ impl<'a> Call<'a> {
 impl Said<'_> {
     fn send<'b>(&self, bytes: &'b [u8]) -> Send<'b> {
         let Said { action, kind, size, attached, timeout, .. } = *self;
-        Send { action, body: ropeway_core::Body { kind, bytes }, size, attached, timeout }
+        Send { action, body: ropeway_core::Body { kind, bytes }, size, attached, timeout, sealed: false }
     }
 }
 

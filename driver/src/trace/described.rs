@@ -223,15 +223,17 @@ impl<'a> From<&Event<&'a [u8]>> for Described<'a> {
                 .with("index", index)
                 .with_some("fingerprint", fingerprint)
                 .with("name", text(name)),
-            Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached }) => new("Message")
-                .with("id", said(id))
-                .with_some("lane", lane)
-                .with("action", action)
-                .with_flag("wants_answer", wants_answer)
-                .with_some("timeout_micros", timeout)
-                .with("size", size)
-                .with_count("attached", attached)
-                .with_body(body.kind, body.bytes),
+            Event::Message(Message { id, lane, action, wants_answer, timeout, body, size, attached, sealed: _ }) => {
+                new("Message")
+                    .with("id", said(id))
+                    .with_some("lane", lane)
+                    .with("action", action)
+                    .with_flag("wants_answer", wants_answer)
+                    .with_some("timeout_micros", timeout)
+                    .with("size", size)
+                    .with_count("attached", attached)
+                    .with_body(body.kind, body.bytes)
+            }
             Event::Response(Answer { id, lane, code, body, size, attached, last }) => new("Response")
                 .with("id", said(id))
                 .with("lane", lane)

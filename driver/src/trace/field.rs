@@ -260,8 +260,36 @@ fields! {
     Sent, Sent { id, lane, taken }
     Accept, Accept { start, end, prefix }
     Body<&'a [u8]>, Body { kind, bytes }
-    Message<&'a [u8]>, Message { id, lane, action, wants_answer, timeout, body, size, attached }
     Answer<&'a [u8]>, Answer { id, lane, code, body, size, attached, last }
+}
+
+impl<'a> Field<'a> for Message<&'a [u8]> {
+    fn put(&self, out: &mut Vec<u8>) {
+        // Lines that are sealed are not recorded.
+        let Message { id, lane, action, wants_answer, timeout, body, size, attached, sealed: _ } = self;
+        id.put(out);
+        lane.put(out);
+        action.put(out);
+        wants_answer.put(out);
+        timeout.put(out);
+        body.put(out);
+        size.put(out);
+        attached.put(out);
+    }
+
+    fn take(from: &mut Fields<'a>) -> Result<Message<&'a [u8]>, Bad> {
+        Ok(Message {
+            id: from.field("id")?,
+            lane: from.field("lane")?,
+            action: from.field("action")?,
+            wants_answer: from.field("wants_answer")?,
+            timeout: from.field("timeout")?,
+            body: from.field("body")?,
+            size: from.field("size")?,
+            attached: from.field("attached")?,
+            sealed: false,
+        })
+    }
 }
 
 impl Field<'_> for LaneId {

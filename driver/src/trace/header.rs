@@ -6,7 +6,7 @@ use ropeway_core::{self as core, CHARGE, Connection, Instant, Limits};
 
 use super::field::{Bad, Field, Fields, fields, numbered, put_varint};
 use crate::line::Role;
-use crate::memory::{Grown, growing};
+use crate::memory::{Grown, LineSealer, growing};
 use core::Config as CoreConfig;
 
 /// The first octets of a trace; the version of the format follows.
@@ -71,7 +71,8 @@ impl Header {
     pub(super) fn machine(&self) -> Connection<Grown> {
         let mut entropy = [0; 32];
         entropy[..16].copy_from_slice(&self.session);
-        let memory = growing(self.lanes, self.flows, usize::try_from(self.outbox).unwrap_or(usize::MAX));
+        let memory =
+            growing(self.lanes, self.flows, usize::try_from(self.outbox).unwrap_or(usize::MAX), LineSealer::default());
         match self.role {
             Role::Client => Connection::client(self.start, self.config, entropy, memory),
             Role::Server => Connection::server(self.start, self.config, entropy, memory),

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use ropeway_driver::{Clock, Config, Ended, Endpoints, Line, Role, Spawn};
+use ropeway_driver::{Clock, Ended, Endpoints, Line, LineOptions, Role, Spawn};
 
 use crate::weather::{End, pipe};
 
@@ -40,7 +40,11 @@ impl Hand {
     }
 
     /// Two ends of a line that have said hello: the client and the server.
-    pub(in crate::scenarios) fn lines(&self, client: Config, server: Config) -> (Line, Line) {
+    pub(in crate::scenarios) fn lines(
+        &self,
+        client: impl Into<LineOptions>,
+        server: impl Into<LineOptions>,
+    ) -> (Line, Line) {
         let (near, far) = pipe(PIPE);
         let (client, _) = self.client(near, client);
         let (server, _) = self.server(far, server);
@@ -49,16 +53,16 @@ impl Hand {
     }
 
     /// The end that opened the stream, and how it ends.
-    pub(in crate::scenarios) fn client(&self, stream: End, config: Config) -> (Line, Doing<Ended>) {
-        self.line(Role::Client, stream, config)
+    pub(in crate::scenarios) fn client(&self, stream: End, options: impl Into<LineOptions>) -> (Line, Doing<Ended>) {
+        self.line(Role::Client, stream, options.into())
     }
 
     /// The end that accepted the stream, and how it ends.
-    pub(in crate::scenarios) fn server(&self, stream: End, config: Config) -> (Line, Doing<Ended>) {
-        self.line(Role::Server, stream, config)
+    pub(in crate::scenarios) fn server(&self, stream: End, options: impl Into<LineOptions>) -> (Line, Doing<Ended>) {
+        self.line(Role::Server, stream, options.into())
     }
 
-    fn line(&self, role: Role, stream: End, config: Config) -> (Line, Doing<Ended>) {
+    fn line(&self, role: Role, stream: End, options: LineOptions) -> (Line, Doing<Ended>) {
         let number = {
             let mut state = self.state();
             state.clocks += 1;
@@ -67,8 +71,8 @@ impl Hand {
         let clock = ByHand { number, hand: self.clone() };
         let mut entropy = [7; 32];
         entropy[..8].copy_from_slice(&number.to_le_bytes());
-        let (line, driver) =
-            Line::new(role, stream, clock, Arc::new(self.clone()), Endpoints::default(), entropy, config);
+        let line = Line::new(role, stream, clock, Arc::new(self.clone()), Endpoints::default(), entropy, options);
+        let (line, driver) = line.expect("it can be sealed like that, if it is");
         (line, self.start(driver))
     }
 

@@ -25,9 +25,10 @@ impl<S: Storage> Connection<S> {
         let given_up = slot.out.aborted.then_some(slot.code);
         slot.input.flows = slot.input.flows.saturating_sub(1);
         slot.input.settle();
-        let (credit, exchange) = (self.ours.flow_credit, self.exchange(lane));
+        let (credit, exchange, sealed) = (self.ours.flow_credit, self.exchange(lane), self.is_sealed_on(lane));
         let flow = self.receiving.take(number).ok_or(PeerError::FlowInUse(number))?;
         flow.push = push;
+        flow.sealed = sealed;
         flow.state = if push { flow::State::Running } else { flow::State::Offered };
         flow.size = size.unwrap_or(u64::MAX);
         flow.limit = credit;

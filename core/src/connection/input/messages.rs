@@ -28,6 +28,7 @@ impl<S: Storage> Connection<S> {
             body: notice.body,
             size,
             attached: 0,
+            sealed: self.is_in_record(),
         })))
     }
 
@@ -42,8 +43,10 @@ impl<S: Storage> Connection<S> {
         self.window_in.charge(here)?;
         let millis = open.timeout.unwrap_or(self.theirs.timeout);
         let (out, input) = (self.theirs.lane_credit, self.ours.lane_credit);
+        let sealed = self.is_in_record();
         let lane = self.accepted.take(open.lane).ok_or(PeerError::LaneInUse(open.lane))?;
         lane.request = open.wants_answer;
+        lane.sealed = sealed;
         lane.out.limit = out;
         lane.input.limit = input;
         lane.input.begin(size.saturating_sub(here as u64), open.attached, true);
@@ -61,6 +64,7 @@ impl<S: Storage> Connection<S> {
             body: open.body,
             size,
             attached: open.attached,
+            sealed: self.is_in_record(),
         })))
     }
 

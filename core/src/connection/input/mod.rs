@@ -9,6 +9,7 @@ use crate::event::{Event, Ready, Room};
 use crate::id::{LaneId, Side};
 use crate::liveness::Timer;
 use crate::memory::Storage;
+use crate::sealing::Inner;
 use crate::time::Instant;
 use crate::window::raise;
 use crate::wire::bytes::Stop;
@@ -28,7 +29,6 @@ impl<S: Storage> Connection<S> {
     /// What the peer did wrong. The line is over but for the goodbye that
     /// [`poll_transmit`](Connection::poll_transmit) gives; from then on all input is consumed and ignored.
     pub fn handle_input<'b>(&mut self, now: Instant, input: &'b mut [u8]) -> Result<Step<'b>, PeerError> {
-        let input: &'b [u8] = input;
         if matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. }) {
             return Ok(Step { consumed: input.len(), event: None });
         }
@@ -44,11 +44,15 @@ impl<S: Storage> Connection<S> {
         let mut step = Step { consumed: 0, event: None };
         let result = match self.state {
             State::Hello { .. } => self.hello(now, input, &mut step),
+            State::Agreeing { .. } if S::Sealer::SEALS => self.agree(now, input, &mut step),
+            _ if S::Sealer::SEALS => self.sealed_frame(now, input, &mut step),
             _ => self.frame(now, input, &mut step),
         };
         match result {
             Ok(()) => {
-                self.need = 1;
+                // Of a record that is open all is there.
+                let (left, behind) = if S::Sealer::SEALS { self.sealer.opened() } else { (0, 0) };
+                self.need = left.saturating_add(behind).max(1);
                 self.left = self.left.saturating_sub(step.consumed);
                 let octets = &mut self.stats.received.octets;
                 *octets = octets.saturating_add(step.consumed as u64);
@@ -67,7 +71,7 @@ impl<S: Storage> Connection<S> {
 
     fn hello<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
         let State::Hello { unsaid } = self.state else { return Err(Stop::Need(1)) };
-        let (hello, consumed) = Hello::read(input)?;
+        let (hello, offer, consumed) = Hello::read(input)?;
         let theirs = hello.limits;
         // The client has no id to offer; the server must give one.
         if (hello.session == [0; 16]) != self.is_server {
@@ -80,7 +84,19 @@ impl<S: Storage> Connection<S> {
         self.opened.narrow(theirs.lanes);
         self.sending.narrow(theirs.flows);
         self.window_out.limit = theirs.window;
-        self.state = State::Open { unsaid: unsaid || self.is_server };
+        let unsaid = unsaid || self.is_server;
+        step.consumed = consumed;
+        self.state = State::Agreeing { unsaid };
+        if !self.sealer.heard_hello(input.get(..consumed).unwrap_or_default(), offer)? {
+            step.event = Some(self.ready(now, unsaid));
+        }
+        Ok(())
+    }
+
+    /// The line opens.
+    pub(super) fn ready(&mut self, now: Instant, unsaid: bool) -> Event<&'static [u8]> {
+        self.state = State::Open { unsaid };
+        self.was_open = true;
         self.timers.set(Timer::Hello, Instant::NEVER);
         if !self.heartbeat.is_zero() {
             self.timers.set(Timer::Ping, now.after(self.heartbeat));
@@ -88,14 +104,15 @@ impl<S: Storage> Connection<S> {
                 self.timers.set(Timer::Dead, now.after_micros(self.patience()));
             }
         }
-        let ready = Ready { version: VERSION, session: self.session, peer: theirs };
-        *step = Step { consumed, event: Some(Event::Ready(ready)) };
-        Ok(())
+        Event::Ready(Ready { version: VERSION, session: self.session, peer: self.theirs })
     }
 
     #[inline]
-    fn frame<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
-        let (frame, consumed) = Frame::read(input, self.ours.frame)?;
+    pub(super) fn frame<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
+        let (frame, consumed) = Frame::read_if(false, input, self.ours.frame)?;
+        if S::Sealer::SEALS && self.is_torn(&frame) {
+            return Err(PeerError::NotSealed.into());
+        }
         if frame.is_counted() {
             self.acks.count(now, consumed, &mut self.timers);
             self.stats.received.frames = self.stats.received.frames.saturating_add(1);
@@ -106,7 +123,7 @@ impl<S: Storage> Connection<S> {
     }
 
     #[inline]
-    fn dispatch<'b>(
+    pub(super) fn dispatch<'b>(
         &mut self,
         now: Instant,
         frame: Frame<'b>,
@@ -154,6 +171,8 @@ impl<S: Storage> Connection<S> {
                 Event::Closed { reason: why, .. } => Event::Closed { reason: why, text: reason.as_bytes() },
                 other => other,
             }),
+            // What is said of records is said in records.
+            Frame::Auth(_) | Frame::Switch(_) | Frame::Rekey(_) => return Err(PeerError::Unexpected(kind)),
             Frame::Skipped { .. } => None,
         };
         Ok(())
@@ -170,13 +189,13 @@ impl<S: Storage> Connection<S> {
         Ok(Some(Event::Defined { table, index, fingerprint, name: name.as_bytes() }))
     }
 
-    fn check_name(&self, name: &str) -> Result<(), PeerError> {
+    pub(super) fn check_name(&self, name: &str) -> Result<(), PeerError> {
         if name.len() > usize::from(self.ours.name) { Err(PeerError::BadName) } else { Ok(()) }
     }
 }
 
 /// A lane as the peer names it: who opened it is the other way round here.
-const fn from_peer(side: Side, number: u16) -> LaneId {
+pub(super) const fn from_peer(side: Side, number: u16) -> LaneId {
     let side = match side {
         Side::Us => Side::Them,
         Side::Them => Side::Us,

@@ -92,7 +92,7 @@ impl Pair {
         let now = Instant::from_micros(1000);
         let mut role = Role::Client;
         let ends = recordings.map(|recording| {
-            let memory = growing(config.lanes, config.flows, config.outbox);
+            let memory = growing(config.lanes, config.flows, config.outbox, Default::default());
             let (entropy, header) = ([7; 32], Header::new(role, now, &config, &[7; 32]));
             let machine = match role {
                 Role::Client => Connection::client(now, config.protocol, entropy, memory),

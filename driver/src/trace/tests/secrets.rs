@@ -71,7 +71,13 @@ fn what_broke_the_protocol_holds_nothing_that_was_said() {
     let close = Frame::Close(wire::Close { code: CloseCode::DONE, reason: "topsecret reasonX" });
     let limits = Limits {
         lanes: 1,
-        ..*Connection::client(Instant::ZERO, Config::DEFAULT, [0; 32], crate::memory::growing(1, 1, 1000)).limits()
+        ..*Connection::client(
+            Instant::ZERO,
+            Config::DEFAULT,
+            [0; 32],
+            crate::memory::growing(1, 1, 1000, Default::default()),
+        )
+        .limits()
     };
     let mut hello = vec![0; 200];
     let len = Hello { oldest: 1, newest: 1, session: [9; 16], limits }.encode(&mut hello).expect("room");

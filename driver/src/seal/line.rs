@@ -1,0 +1,129 @@
+//! What a line's handle has to say of sealing.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use ropeway_core::Side;
+use ropeway_core::seal::PublicKey;
+
+use crate::error::Error;
+use crate::exchange::Open;
+use crate::line::Line;
+use crate::state::{State, Turn};
+use crate::waiting::Waiting;
+
+/// How a line is sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sealing {
+    /// The name of the suite.
+    pub suite: String,
+    /// The peer's key, if it showed one.
+    pub peer_key: Option<PublicKey>,
+    /// What only the two ends of this line have in common: to bind to it what is proved otherwise. It is no secret.
+    pub binding: [u8; 32],
+    /// What this end says from now on is sealed.
+    pub ours: bool,
+    /// What the peer says is.
+    pub theirs: bool,
+}
+
+impl Line {
+    /// How the line is sealed; `None` if it has no keys.
+    pub fn sealing(&self) -> Option<Sealing> {
+        sealing(&self.lock())
+    }
+
+    /// Waits until it changes whether what one of the ends says is sealed: how it is then.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the line is over; [`Error::Seal`] if it has no keys.
+    ///
+    /// # Cancel safety
+    /// Safe; what changes between two calls is missed.
+    pub async fn sealing_changed(&self) -> Result<Sealing, Error> {
+        let mut seen = None;
+        let mut waiting = Waiting::new(self, Turn::default());
+        poll_fn(|cx| {
+            let mut state = self.lock();
+            if let Some(error) = state.over() {
+                return Poll::Ready(Err(error));
+            }
+            let now = state.switches;
+            if *seen.get_or_insert(now) != now {
+                return Poll::Ready(sealing(&state).ok_or(super::SealError::NoKeys.into()));
+            }
+            state.wait_for_phase(&mut waiting.turn, cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Seals what this end says from here on, or does not any more.
+    ///
+    /// # Errors
+    /// [`Error::Seal`] if the line has no keys, or the policies fix it; [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// Dropped early, nothing may have changed.
+    pub async fn seal(&self, on: bool) -> Result<(), Error> {
+        let mut waiting = Waiting::new(self, Turn::default());
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.seal(on))).await
+    }
+
+    /// Asks the peer to seal what it says, or not to any more. [`sealing_changed`](Line::sealing_changed) tells when it does.
+    ///
+    /// # Errors
+    /// As [`seal`](Line::seal).
+    ///
+    /// # Cancel safety
+    /// Dropped early, the peer may not have been asked.
+    pub async fn ask_to_seal(&self, on: bool) -> Result<(), Error> {
+        let mut waiting = Waiting::new(self, Turn::default());
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.ask_to_seal(on))).await
+    }
+
+    /// Goes on with the next key for what this end says. That happens by itself, too.
+    ///
+    /// # Errors
+    /// As [`seal`](Line::seal).
+    ///
+    /// # Cancel safety
+    /// Dropped early, nothing may have changed.
+    pub async fn rekey(&self) -> Result<(), Error> {
+        let mut waiting = Waiting::new(self, Turn::default());
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey(false))).await
+    }
+
+    /// Agrees on fresh keys for both directions: who knows all that the ends knew before does not know them.
+    ///
+    /// # Errors
+    /// As [`seal`](Line::seal).
+    ///
+    /// # Cancel safety
+    /// Dropped early, nothing may have changed.
+    pub async fn rekey_afresh(&self) -> Result<(), Error> {
+        let mut waiting = Waiting::new(self, Turn::default());
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey(true))).await
+    }
+}
+
+fn sealing(state: &State) -> Option<Sealing> {
+    let sealer = state.machine.sealer().as_deref()?;
+    Some(Sealing {
+        suite: sealer.suite()?.into(),
+        peer_key: sealer.peer_key().copied(),
+        binding: *sealer.binding()?,
+        ours: state.machine.will_seal(),
+        theirs: state.machine.is_sealed(Side::Them),
+    })
+}
+
+impl Open {
+    /// Seals it even if the line is not, with all that belongs to it, and what is answered. The line needs keys. The names of its
+    /// action and type may have been said before.
+    pub fn sealed(mut self) -> Open {
+        self.sealed = true;
+        self
+    }
+}
