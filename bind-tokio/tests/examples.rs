@@ -7,6 +7,9 @@ mod axum;
 mod echo;
 #[path = "../examples/files.rs"]
 mod files;
+#[cfg(feature = "seal")]
+#[path = "../examples/sealed.rs"]
+mod sealed;
 #[path = "../examples/search.rs"]
 mod search;
 #[path = "../examples/tail.rs"]
@@ -29,6 +32,12 @@ fn echo_runs() {
 #[test]
 fn files_runs() {
     files::main().expect("they come and go");
+}
+
+#[cfg(feature = "seal")]
+#[test]
+fn sealed_runs() {
+    sealed::main().expect("each end takes the other for who it is");
 }
 
 #[test]

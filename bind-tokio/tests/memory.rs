@@ -16,6 +16,16 @@ fn a_peer_without_hello_costs_little_and_is_gone_in_time() {
 }
 
 #[test]
+fn a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time() {
+    by_hand(memory::a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time);
+}
+
+#[test]
+fn an_idle_sealed_line_costs_little_more_than_a_plain_one() {
+    by_hand(memory::an_idle_sealed_line_costs_little_more_than_a_plain_one);
+}
+
+#[test]
 fn declared_lengths_allocate_nothing() {
     by_hand(memory::declared_lengths_allocate_nothing);
 }

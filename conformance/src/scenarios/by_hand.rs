@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_driver::{Error, Failure, Line, Message, StreamReader, StreamWriter, protocol};
 
+use crate::transport::Transport;
 use crate::weather::Dice;
 use crate::world::{Side, World};
 
@@ -239,6 +240,11 @@ pub(super) async fn mirror(mut message: Message) -> Result<(), Failure> {
 pub(super) async fn still_works(line: &Line) {
     let answer = line.request::<_, String>("echo", "still there?").await;
     assert_eq!(answer.expect("the line works"), "still there?");
+}
+
+/// Where a peer that is written by hand is heard: it seals nothing.
+pub(super) fn in_the_clear(transport: Transport) -> bool {
+    !transport.is_sealed()
 }
 
 /// The hello of a client with the limits of a device.

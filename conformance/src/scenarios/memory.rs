@@ -6,6 +6,7 @@ mod afterwards;
 mod hand;
 pub(super) mod peer;
 mod said;
+mod sealed;
 mod ungreeted;
 mod unread;
 mod unshaken;
@@ -29,6 +30,10 @@ use self::hand::{Doing, Hand};
 pub use self::said::{
     a_million_tiny_fragments_pass_through, declared_lengths_allocate_nothing, floods_of_control_cost_nothing,
     tiny_fragments_cost_what_was_allowed,
+};
+pub use self::sealed::{
+    a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time,
+    an_idle_sealed_line_costs_little_more_than_a_plain_one,
 };
 pub use self::ungreeted::{
     a_peer_without_hello_costs_little_and_is_gone_in_time, connections_without_hello_cost_little_and_are_gone_in_time,

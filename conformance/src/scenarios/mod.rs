@@ -1,6 +1,7 @@
 //! The scenarios, a family a file. Here is the list that every binding runs.
 
 mod aftermath;
+mod authentication;
 mod backpressure;
 mod bodies;
 mod by_hand;
@@ -23,6 +24,7 @@ mod notices;
 mod requests;
 mod routing;
 mod runtime;
+mod sealing;
 mod sockets;
 mod streams;
 pub mod talk;
@@ -66,6 +68,14 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("transports", transports::LIST),
     ("transports", transports::tls::LIST),
     ("transports", transports::websocket::LIST),
+    ("authentication", authentication::LIST),
+    ("sealing", sealing::agreement::LIST),
+    ("sealing", sealing::refusals::LIST),
+    ("sealing", sealing::suites::LIST),
+    ("sealing", sealing::switches::LIST),
+    ("sealing", sealing::alone::LIST),
+    ("sealing", sealing::keys::LIST),
+    ("sealing", sealing::deadlines::LIST),
     ("runtime", runtime::LIST),
     ("aftermath", aftermath::LIST),
     ("weather", weather::LIST),

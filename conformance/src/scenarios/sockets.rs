@@ -27,7 +27,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_path_is_known_and_removed_in_the_end if |transport| transport == Transport::Unix,
     a_path_that_became_anothers_stays if |transport| transport == Transport::Unix,
     a_path_left_behind_is_taken_over if |transport| transport == Transport::Unix,
-    an_address_is_taken_once if |transport| !matches!(transport, Transport::Pipe(_) | Transport::Layered(..)),
+    an_address_is_taken_once if |transport| !matches!(transport, Transport::Pipe(_) | Transport::Layered(..) | Transport::Sealed(_)),
     who_does_not_listen_can_not_be_reached,
     connecting_takes_only_so_long,
     what_is_no_address_is_refused,

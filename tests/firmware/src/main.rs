@@ -10,6 +10,7 @@
 mod device;
 mod executor;
 mod hardware;
+mod line;
 
 use core::pin::pin;
 
@@ -45,8 +46,8 @@ fn main() -> ! {
             right += bytes.iter().zip(expected).filter(|(byte, expected)| **byte == *expected).count() as u64;
             Ok(())
         };
-        // The board has no source of entropy. A client whose line is plain needs none.
-        let Ok(reason) = block_on(pin!(device::run((Receiver, Transmitter), (now, Timer), ([0; 32], keep))));
+        let mut line = line::open();
+        let Ok(reason) = block_on(pin!(device::run((&mut line, keep), (Receiver, Transmitter), (now, Timer))));
         if reason == Reason::ByUs(CloseCode::DONE) && right == SIZE {
             report(hardware::stack());
             exit(EXIT_SUCCESS);

@@ -1,0 +1,272 @@
+//! Clients that say who they are, and servers that decide.
+
+use std::future::{pending, ready};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use ropeway_driver::protocol::AuthRules;
+use ropeway_driver::seal::SecretKey;
+use ropeway_driver::{
+    Claim, ClientBuilder, CloseCode, Code, Credential, Error, Grant, Reason, Seal, SealError, Server, ServerBuilder,
+};
+
+use super::by_hand::{echo, queue, still_works, turn};
+use super::{Scenario, scenarios};
+use crate::lab::Lab;
+use crate::transport::{Sky, Transport};
+use crate::world::World;
+
+pub(super) const LIST: &[Scenario] = scenarios![
+    a_line_opens_once_the_server_has_decided if concerned,
+    who_has_another_secret_is_not_taken if concerned,
+    a_refusal_takes_its_time if concerned,
+    who_has_nothing_to_say_is_not_taken if concerned,
+    a_server_that_does_not_seal_can_not_authenticate if concerned,
+    a_key_is_a_credential if concerned,
+    a_decision_may_take_its_time_but_not_for_ever if concerned,
+    a_decision_that_panics_is_a_refusal if concerned,
+    who_is_taken_for_a_while_proves_it_anew_in_time if concerned,
+    who_does_not_is_put_out if concerned,
+    credentials_are_asked_for_at_every_line if concerned,
+    who_is_taken_may_have_fewer_handlers if concerned,
+];
+
+/// It seals its lines itself.
+fn concerned(transport: Transport) -> bool {
+    matches!(transport, Transport::Pipe(Sky::Fair | Sky::OneByte) | Transport::Tcp)
+}
+
+const LIFETIME: Duration = Duration::from_secs(100);
+const MOMENT: Duration = Duration::from_millis(1);
+const SECRET: &[u8] = b"thirty-two octets nobody guesses";
+
+fn key(octet: u8) -> SecretKey {
+    SecretKey::new([octet; 32])
+}
+
+fn server(world: &World) -> ServerBuilder<Lab> {
+    world.server().seal(Seal::with_key(key(1))).on("echo", echo)
+}
+
+fn client(world: &World, server: &Server<Lab>) -> ClientBuilder<Lab> {
+    world.client(server.address()).seal(Seal::trusting(key(1).public()))
+}
+
+fn token() -> Credential {
+    Credential::token("kiosk-7", SECRET)
+}
+
+/// A refusal is told without delay.
+const AT_ONCE: AuthRules = AuthRules { delay: Duration::ZERO, ..AuthRules::DEFAULT };
+
+/// Takes who has the secret.
+async fn by_token(claim: Claim) -> Result<Grant, Code> {
+    match claim.name() {
+        "kiosk-7" if claim.has(SECRET) => Ok(Grant::to("kiosk 7, hall B").group("kiosks")),
+        _ => Err(Code::UNAUTHORISED),
+    }
+}
+
+async fn a_line_opens_once_the_server_has_decided(world: World) {
+    let (give, take) = queue();
+    let (decide, decided) = queue::<()>();
+    let (decided, asked) = (Arc::new(decided), queue());
+    let (tell, told) = (asked.0, asked.1);
+    let server = server(&world)
+        .authenticate(move |claim| {
+            tell.put(());
+            let decided = decided.clone();
+            async move {
+                decided.next().await;
+                by_token(claim).await
+            }
+        })
+        .on_line(move |line| {
+            give.put(line);
+            async { Ok(()) }
+        });
+    let server = server.serve().await.expect("the address is free");
+    let connecting = world.spawn(client(&world, &server).credential(token()).connect());
+    told.next().await;
+    for _ in 0..20 {
+        turn().await;
+    }
+    assert!(!connecting.is_done() && server.lines().is_empty(), "nobody has decided");
+    decide.put(());
+    let line = connecting.await.expect("it is taken");
+    let far = take.next().await;
+    assert_eq!(line.identity().expect("it is told").name, "kiosk 7, hall B");
+    let identity = far.identity().expect("it was decided");
+    assert_eq!((&identity.name[..], &identity.groups[..]), ("kiosk 7, hall B", &["kiosks".to_owned()][..]));
+    still_works(&line).await;
+}
+
+async fn who_has_another_secret_is_not_taken(world: World) {
+    let server = server(&world).authenticate(by_token).auth_rules(AT_ONCE).serve().await.expect("the address is free");
+    for wrong in [
+        Credential::token("kiosk-7", b"another".as_slice()),
+        Credential::token("kiosk-8", SECRET),
+        Credential::token("", SECRET),
+    ] {
+        let refused = client(&world, &server).credential(wrong).connect().await;
+        assert!(matches!(refused, Err(Error::Denied(Code::UNAUTHORISED))), "{refused:?}");
+    }
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    still_works(&line).await;
+}
+
+/// D15.
+async fn a_refusal_takes_its_time(world: World) {
+    let for_ever = AuthRules { timeout: Duration::ZERO, ..AuthRules::DEFAULT };
+    let server = server(&world).authenticate(by_token).auth_rules(for_ever).serve().await.expect("the address is free");
+    let wrong = client(&world, &server).credential(Credential::token("kiosk-7", b"another".as_slice()));
+    let connecting = world.spawn(wrong.connect());
+    for _ in 0..20 {
+        turn().await;
+    }
+    assert!(!connecting.is_done(), "no time has passed");
+    while !connecting.is_done() {
+        world.time().pass(AuthRules::DEFAULT.delay).await;
+        turn().await;
+    }
+    let refused = connecting.await;
+    assert!(matches!(refused, Err(Error::Denied(Code::UNAUTHORISED))), "{refused:?}");
+}
+
+async fn who_has_nothing_to_say_is_not_taken(world: World) {
+    let server = server(&world).authenticate(by_token).serve().await.expect("the address is free");
+    let refused = client(&world, &server).connect().await;
+    assert!(matches!(refused, Err(Error::Seal(SealError::NoCredential))), "{refused:?}");
+    // A key that the server never saw is none.
+    let refused = client(&world, &server).credential(Credential::key()).connect().await;
+    assert!(matches!(refused, Err(Error::Closed(_))), "{refused:?}");
+}
+
+async fn a_server_that_does_not_seal_can_not_authenticate(world: World) {
+    let refused = world.server().authenticate(by_token).serve().await;
+    assert!(matches!(refused, Err(Error::Seal(SealError::Unsealed))), "{refused:?}");
+}
+
+async fn a_key_is_a_credential(world: World) {
+    let known = key(2).public();
+    let server = world.server().seal(Seal::with_key(key(1)).trust_by(|_| true)).on("echo", echo);
+    let server = server.authenticate(move |claim: Claim| {
+        let taken = claim.is_by_key() && claim.key() == Some(known);
+        ready(if taken { Ok(Grant::to("by its key")) } else { Err(Code::UNAUTHORISED) })
+    });
+    let server = server.auth_rules(AT_ONCE).serve().await.expect("the address is free");
+    let with = |key: SecretKey| {
+        let seal = Seal::with_key(key).trust(self::key(1).public());
+        world.client(server.address()).seal(seal).credential(Credential::key()).connect()
+    };
+    let line = with(key(2)).await.expect("it is taken");
+    assert_eq!(line.identity().expect("it is told").name, "by its key");
+    still_works(&line).await;
+    let refused = with(key(3)).await;
+    assert!(matches!(refused, Err(Error::Denied(Code::UNAUTHORISED))), "{refused:?}");
+}
+
+async fn a_decision_may_take_its_time_but_not_for_ever(world: World) {
+    let (tell, told) = queue();
+    let server = server(&world).authenticate(move |_| {
+        tell.put(());
+        pending()
+    });
+    let server = server.serve().await.expect("the address is free");
+    let connecting = world.spawn(client(&world, &server).credential(token()).connect());
+    told.next().await;
+    world.time().pass(AuthRules::DEFAULT.timeout - MOMENT).await;
+    assert!(!connecting.is_done());
+    world.time().pass(MOMENT).await;
+    let refused = connecting.await;
+    let Err(Error::Closed(ended)) = refused else { panic!("{refused:?}") };
+    assert!(matches!(ended.reason, Reason::ByPeer(CloseCode::DENIED) | Reason::HelloTimeout), "{ended}");
+    assert!(server.lines().is_empty());
+}
+
+async fn a_decision_that_panics_is_a_refusal(world: World) {
+    async fn panics(_: Claim) -> Result<Grant, Code> {
+        panic!("on purpose")
+    }
+    let server = server(&world).authenticate(panics).auth_rules(AT_ONCE).serve().await.expect("the address is free");
+    let refused = client(&world, &server).credential(token()).connect().await;
+    assert!(matches!(refused, Err(Error::Denied(Code::INTERNAL))), "{refused:?}");
+}
+
+async fn who_is_taken_for_a_while_proves_it_anew_in_time(world: World) {
+    let times = Arc::new(AtomicUsize::new(0));
+    let count = times.clone();
+    let server = server(&world).authenticate(move |claim| {
+        count.fetch_add(1, Ordering::Relaxed);
+        async move { Ok(by_token(claim).await?.lifetime(LIFETIME)) }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    for asked in 1..5 {
+        // Time passes no faster than the ends do what is due.
+        while times.load(Ordering::Relaxed) < asked {
+            world.time().pass(LIFETIME / 50).await;
+            still_works(&line).await;
+        }
+    }
+    still_works(&line).await;
+}
+
+async fn who_does_not_is_put_out(world: World) {
+    let taken = Arc::new(AtomicUsize::new(0));
+    let server = server(&world).authenticate(move |claim| {
+        let first = taken.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            let grant = by_token(claim).await?;
+            if first { Ok(grant.lifetime(LIFETIME)) } else { Err(Code::UNAUTHORISED) }
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    world.time().pass(LIFETIME).await;
+    assert_eq!(line.ended().await.reason, Reason::ByPeer(CloseCode::EXPIRED));
+}
+
+async fn credentials_are_asked_for_at_every_line(world: World) {
+    let server = server(&world).authenticate(by_token).serve().await.expect("the address is free");
+    let asked = Arc::new(AtomicUsize::new(0));
+    for times in 1..4 {
+        let count = asked.clone();
+        let line = client(&world, &server).credentials(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { token() }
+        });
+        let line = line.connect().await.expect("it is taken");
+        assert_eq!(asked.load(Ordering::Relaxed), times);
+        still_works(&line).await;
+    }
+}
+
+async fn who_is_taken_may_have_fewer_handlers(world: World) {
+    let running = Arc::new(AtomicUsize::new(0));
+    let most = Arc::new(AtomicUsize::new(0));
+    let (now, peak) = (running.clone(), most.clone());
+    let server = world.server().seal(Seal::with_key(key(1))).on("slow", move |(): ()| {
+        let (now, peak) = (now.clone(), peak.clone());
+        async move {
+            peak.fetch_max(now.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            turn().await;
+            now.fetch_sub(1, Ordering::Relaxed);
+            Ok(())
+        }
+    });
+    let server = server.authenticate(|claim| async move { Ok(by_token(claim).await?.handlers(2)) });
+    let server = server.auth_rules(AuthRules::DEFAULT).serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    let sides: Vec<_> = (0..20)
+        .map(|_| {
+            let line = line.clone();
+            world.spawn(async move { line.request::<_, ()>("slow", &()).await })
+        })
+        .collect();
+    for side in sides {
+        side.await.expect("it is answered");
+    }
+    assert!((1..=2).contains(&most.load(Ordering::Relaxed)), "{most:?} at once");
+}
