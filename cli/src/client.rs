@@ -7,6 +7,7 @@ use ropeway_tokio::{Address, Client, CloseCode, Line};
 use tokio::time::timeout;
 
 use crate::exit::{Exit, Failed};
+use crate::output::Output;
 use crate::signal::Interrupts;
 use crate::trace::Tape;
 
@@ -25,6 +26,9 @@ pub(crate) struct Peer {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE")]
     tls_ca: Option<std::path::PathBuf>,
+    #[cfg(feature = "seal")]
+    #[command(flatten)]
+    seal: crate::seal::OfClient,
     /// Where the line is recorded, if it is
     #[arg(skip)]
     pub(crate) trace: Option<Tape>,
@@ -32,10 +36,14 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Opens a line, works on it, and closes it behind what was sent. A Ctrl-C drops the work.
-    pub(crate) async fn with_line<T>(&self, work: impl AsyncFnOnce(&Line) -> Result<T, Failed>) -> Result<T, Failed> {
+    pub(crate) async fn with_line<T>(
+        &self,
+        out: &Output,
+        work: impl AsyncFnOnce(&Line) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
         let mut interrupts = Interrupts::listen()?;
         let line = tokio::select! {
-            line = self.connect() => line?,
+            line = self.connect(out) => line?,
             () = interrupts.next() => return Err(Failed::interrupted()),
         };
         let outcome = tokio::select! {
@@ -54,7 +62,8 @@ impl Peer {
         }
     }
 
-    async fn connect(&self) -> Result<Line, Failed> {
+    #[cfg_attr(not(feature = "seal"), expect(unused_variables, reason = "there is nothing to warn of"))]
+    async fn connect(&self, out: &Output) -> Result<Line, Failed> {
         let client = Client::to(&self.address);
         let client = match &self.trace {
             Some(tape) => {
@@ -68,6 +77,8 @@ impl Peer {
             Some(file) => client.tls(ropeway_tokio::ClientTls::trusting(file).map_err(Failed::unusable)?),
             None => client,
         };
+        #[cfg(feature = "seal")]
+        let client = self.seal.of(client, out).await?;
         client.connect().await.map_err(|error| Failed::unreached(error, &self.address))
     }
 }

@@ -6,6 +6,8 @@
 mod files;
 mod material;
 mod messages;
+#[cfg(feature = "seal")]
+mod sealed;
 mod server;
 mod stage;
 mod streams;
@@ -26,13 +28,17 @@ use crate::signal::Interrupts;
 
 /// Show all of it on real data, and verify it: server and client in one process
 ///
-/// Notices, requests with every kind of reply, a stream each way, and files at once, over a loopback socket. Exits with 0
-/// only if all of it was verified.
+/// Notices, requests with every kind of reply, a stream each way, and files at once, over a loopback socket; and a sealed line
+/// beside. Given how to seal, all of it is sealed: --key is the server's, whom the client trusts, unless --peer-key says
+/// whom; both ends have --psk and --token. Exits with 0 only if all of it was verified.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Args {
     /// Files to exchange, this program if none are given. Files made of the first go along until there are three, one of
     /// them large enough to be paused
     files: Vec<PathBuf>,
+    #[cfg(feature = "seal")]
+    #[command(flatten)]
+    seal: crate::seal::OfClient,
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
@@ -47,7 +53,14 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     if !own && material.made > 0 {
         out.note("made", &Made::of(&material))?;
     }
-    let stage = Stage::build(&material).await?;
+    #[cfg(feature = "seal")]
+    let sealed = sealed::Sealed::new(&args.seal).await?;
+    let stage = Stage::build(
+        &material,
+        #[cfg(feature = "seal")]
+        sealed,
+    );
+    let stage = stage.await?;
     let outcome = tokio::select! {
         outcome = all(&stage, material, out) => outcome,
         () = interrupts.next() => Err(Failed::interrupted()),
@@ -60,6 +73,8 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
 async fn all(stage: &Stage, material: Material, out: &Output) -> Result<(), Failed> {
     let mut table = Table::new(out);
     messages::all(stage, &mut table).await?;
+    #[cfg(feature = "seal")]
+    stage.show_sealed(&mut table).await?;
     table.push(streams::both_ways(stage, &material, out).await?)?;
     table.push(files::in_answer(stage, &material).await?)?;
     files::at_once(stage, material, &mut table).await?;

@@ -2,8 +2,11 @@
 
 use std::fmt;
 use std::io;
+use std::ops::RangeInclusive;
 use std::process::ExitCode;
 
+#[cfg(feature = "seal")]
+use ropeway_tokio::SealError;
 use ropeway_tokio::protocol::PeerError;
 use ropeway_tokio::trace::TraceError;
 use ropeway_tokio::{Address, Code, Ended, Error, FileError, Reason, printable};
@@ -33,6 +36,9 @@ pub(crate) enum Exit {
     /// What a shell reports of a program that wrote to a pipe nobody reads any more.
     Pipe = 141,
 }
+
+/// Codes of peers that seal their lines otherwise: from [`PeerError::NotSealed`] to [`PeerError::Untrusted`].
+const SEALING: RangeInclusive<u16> = 42..=48;
 
 /// For the help text.
 pub(crate) const LIST: &str = "\
@@ -118,6 +124,12 @@ impl Failed {
             Error::Tls(why) if matches!(*why, ropeway_tokio::TlsError::NothingToShow) => {
                 Failed::new(Exit::Usage, "a server shows a certificate over TLS: give it by --tls-cert and --tls-key")
             }
+            #[cfg(feature = "seal")]
+            Error::Seal(SealError::NoCredential) => {
+                Failed::new(Exit::Connect, "the server wants to know who this is: --token says it")
+            }
+            #[cfg(feature = "seal")]
+            Error::Seal(_) => error.into(),
             _ => Failed::new(Exit::Connect, chain(&error)),
         }
     }
@@ -143,6 +155,12 @@ impl From<Error> for Failed {
     fn from(error: Error) -> Failed {
         let exit = match &error {
             Error::Address(_) | Error::Action(_) => Exit::Usage,
+            #[cfg(feature = "seal")]
+            Error::Seal(_) => Exit::Usage,
+            // This end may be done with agreeing on keys before the peer has seen that it does not like them.
+            Error::Closed(Ended { reason: Reason::ByPeer(code), .. }) if SEALING.contains(&code.value()) => {
+                Exit::Connect
+            }
             Error::Closed(_) => Exit::Lost,
             Error::TimedOut | Error::Aborted(Code::TIMEOUT) => Exit::TimedOut,
             Error::Aborted(Code::DIGEST) => Exit::Verify,
@@ -187,10 +205,21 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Why a line ended, in one clause: a peer that speaks something else can't break the protocol.
+/// Why a line ended, in one clause: a peer that speaks something else can't break the protocol, and one that seals otherwise
+/// did not.
 pub(crate) fn why(ended: &Ended) -> String {
     match &ended.reason {
-        Reason::PeerError(error @ (PeerError::NotRopeway(_) | PeerError::Version { .. })) => error.to_string(),
+        Reason::PeerError(
+            error @ (PeerError::NotRopeway(_)
+            | PeerError::Version { .. }
+            | PeerError::NotSealed
+            | PeerError::MustSeal
+            | PeerError::SealPolicy
+            | PeerError::SealPattern
+            | PeerError::NoSuite
+            | PeerError::Handshake
+            | PeerError::Untrusted),
+        ) => error.to_string(),
         _ => ended.to_string(),
     }
 }

@@ -62,7 +62,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let about = |failed: Failed| failed.about(printable(&args.name));
     let bring = async |line: &Line| bring(line, &args, destination, out).await.map_err(about);
     // What went to standard output stays alone there.
-    let Some((path, transfer)) = args.peer.with_line(bring).await? else { return Ok(()) };
+    let Some((path, transfer)) = args.peer.with_line(out, bring).await? else { return Ok(()) };
     let range = args.range.as_ref().map(|span| span.of(transfer.octets()));
     out.result("fetched", &Fetched { name: args.name.clone(), path: path.display().to_string(), range, transfer })
 }

@@ -13,11 +13,15 @@ mod disk;
 mod exit;
 mod fetch;
 mod input;
+#[cfg(feature = "seal")]
+mod key;
 mod listing;
 mod notify;
 mod output;
 mod ping;
 mod request;
+#[cfg(feature = "seal")]
+mod seal;
 mod send;
 mod serve;
 mod signal;
@@ -61,6 +65,9 @@ enum Command {
     Demo(demo::Args),
     #[command(flatten)]
     Talk(Talk),
+    #[cfg(feature = "seal")]
+    #[command(subcommand)]
+    Key(key::Command),
     #[command(subcommand)]
     Trace(trace::Command),
 }
@@ -79,6 +86,8 @@ fn main() -> ExitCode {
         match command.unwrap_or_else(|| Command::Demo(demo::Args::default())) {
             Command::Demo(args) => demo::run(args, &out).await,
             Command::Talk(talk) => talk.run(&out).await,
+            #[cfg(feature = "seal")]
+            Command::Key(command) => key::run(command, &out).await,
             Command::Trace(command) => trace::run(command, &out).await,
         }
     });

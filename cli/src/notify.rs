@@ -26,7 +26,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Told { peer, action, body } = args.told;
     let content = Content::of(body).await?;
     let octets = content.len();
-    peer.with_line(async |line| {
+    peer.with_line(out, async |line| {
         line.notify(&action, &content).await?;
         // The line is in order: a peer that answers this has the message.
         line.ping().await.map_err(|error| Failed::from(error).about("sent, but perhaps not received"))?;

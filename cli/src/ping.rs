@@ -51,7 +51,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Args { peer, count, interval } = args;
     let address = &peer.address;
     let mut times = Vec::new();
-    let outcome = peer.with_line(async |line| {
+    let outcome = peer.with_line(out, async |line| {
         for seq in 1..=count {
             if seq > 1 {
                 sleep(interval).await;

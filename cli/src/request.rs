@@ -33,7 +33,7 @@ struct Answer {
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     let Args { told: Told { peer, action, body }, timeout } = args;
     let content = Content::of(body).await?;
-    peer.with_line(async |line| {
+    peer.with_line(out, async |line| {
         let mut exchange = line.open(&action, &content).timeout(timeout).send().await?;
         while let Some(reply) = exchange.next().await {
             show(&reply?, out)?;

@@ -63,7 +63,7 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     }
     let files = args.files.clone();
     blocking(move || check(&files)).await?;
-    args.peer.with_line(async |line| send_all(line, &args, out).await).await
+    args.peer.with_line(out, async |line| send_all(line, &args, out).await).await
 }
 
 /// A file that can't be sent is told by its path before anything is sent. Blocking.

@@ -15,6 +15,8 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use self::folder::Folder;
+#[cfg(feature = "seal")]
+pub(crate) use self::guest::peer;
 use self::guest::{Guest, Guests};
 use crate::body::{Received, seconds};
 use crate::clock;
@@ -62,6 +64,9 @@ pub(crate) struct Args {
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    #[cfg(feature = "seal")]
+    #[command(flatten)]
+    seal: crate::seal::OfServer,
     /// The folder for files; none are taken or offered without it
     #[arg(short, long)]
     dir: Option<PathBuf>,
@@ -83,6 +88,8 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
         Some((chain, key)) => server.tls(ropeway_tokio::ServerTls::showing(chain, key).map_err(Failed::unusable)?),
         None => server,
     };
+    #[cfg(feature = "seal")]
+    let server = args.seal.of(server, out).await?;
     let Args { dir, grace, verbose, trace, .. } = args;
     let recorded = trace.is_some();
     let server = match trace {
@@ -94,6 +101,8 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
         blocking(move || check_folder(&dir)).await?;
     }
     let guests = Arc::new(Guests::new(out.clone(), verbose));
+    let unopened = guests.clone();
+    let server = server.on_unopened(move |endpoints, ended| unopened.turn_away(endpoints, ended));
     let untraced = Arc::new(AtomicU64::new(0));
     let house =
         House { guests: guests.clone(), untraced: untraced.clone(), folder: dir.map(Folder::new).map(Arc::new) };

@@ -31,6 +31,10 @@ fn is_what_runs_without_a_command_and_verifies_everything() {
     for what in ["notices", "kept alive", "a stream each way", "a file in a response"] {
         assert!(row(text, what).ends_with("  yes"), "{text}");
     }
+    #[cfg(feature = "seal")]
+    for what in ["a sealed line", "sealed requests", "sealed again", "new keys", "another key, refused"] {
+        assert!(row(text, what).ends_with("  yes"), "{text}");
+    }
     shows_files(text, 3);
     assert!(!text.contains("made "), "{text}");
 }

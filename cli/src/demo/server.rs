@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use ropeway_tokio::{Code, Error, Failure, Message, Server, Uploading};
+use ropeway_tokio::{Code, Failure, Message, Server, ServerBuilder, Tokio, Uploading};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -31,8 +31,8 @@ pub(super) struct Entry {
     pub(super) next: Option<Box<Entry>>,
 }
 
-/// Listens, and receives files into a folder.
-pub(super) async fn serve(base: Bytes, folder: PathBuf) -> Result<Server, Error> {
+/// Receives files into a folder.
+pub(super) fn building(base: Bytes, folder: PathBuf) -> ServerBuilder<Tokio> {
     let counted = Arc::new(Mutex::new(Counted::default()));
     let counts = counted.clone();
     let piped = Arc::new(tokio::sync::Mutex::new(String::new()));
@@ -66,8 +66,6 @@ pub(super) async fn serve(base: Bytes, folder: PathBuf) -> Result<Server, Error>
             async move { Ok(piped.lock().await.clone()) }
         })
         .on_message("file", move |message| receive(message, folder.clone()))
-        .serve()
-        .await
 }
 
 /// A response for each word.

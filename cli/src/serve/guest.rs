@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ropeway_tokio::{Ended, Endpoint, Line, printable};
+use ropeway_tokio::{Ended, Endpoint, Endpoints, Line, printable};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -46,9 +46,14 @@ impl Guests {
 
     /// Shows a line come.
     pub(super) fn welcome(&self, line: &Line) -> (Guest, Farewell) {
-        let (guest, farewell) = self.enter(peer(line));
-        guest.note("line", &Came {});
+        let (guest, farewell) = self.enter(peer(line.endpoints()));
+        guest.note("line", &Came::on(line));
         (guest, farewell)
+    }
+
+    /// Shows what did not become a line.
+    pub(super) fn turn_away(&self, from: &Endpoints, ended: &Ended) {
+        shrug(self.out.note("unopened", &Unopened { from: peer(from), reason: why(ended) }));
     }
 
     fn enter(&self, from: String) -> (Guest, Farewell) {
@@ -89,9 +94,9 @@ impl Farewell {
     }
 }
 
-/// Where a line's peer is.
-fn peer(line: &Line) -> String {
-    match &line.endpoints().peer {
+/// Where a peer is.
+pub(crate) fn peer(endpoints: &Endpoints) -> String {
+    match &endpoints.peer {
         // A client of a Unix socket has no path of its own.
         Some(Endpoint::Unix(None)) => "local peer".into(),
         Some(peer) => printable(&peer.to_string()).to_string(),
@@ -108,12 +113,43 @@ struct OnLine<'a, R> {
     record: &'a R,
 }
 
+/// What is known of a line that has come.
+#[derive(Default, Serialize)]
+struct Came {
+    /// By what it is sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suite: Option<String>,
+    /// Whose it is, if it is known: the key, and the name that was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+/// What came, and went before there was a line.
 #[derive(Serialize)]
-struct Came {}
+struct Unopened {
+    from: String,
+    reason: String,
+}
 
 #[derive(Serialize)]
 struct Went {
     reason: String,
+}
+
+impl Came {
+    #[cfg(feature = "seal")]
+    fn on(line: &Line) -> Came {
+        let (suite, peer_key) = line.sealing().map(|sealing| (sealing.suite, sealing.peer_key)).unzip();
+        let name = line.identity().map(|identity| identity.name.clone());
+        Came { suite, peer_key: peer_key.flatten().map(|key| key.to_string()), name }
+    }
+
+    #[cfg(not(feature = "seal"))]
+    fn on(_: &Line) -> Came {
+        Came::default()
+    }
 }
 
 impl<R: fmt::Display> fmt::Display for OnLine<'_, R> {
@@ -124,7 +160,17 @@ impl<R: fmt::Display> fmt::Display for OnLine<'_, R> {
 
 impl fmt::Display for Came {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("line open")
+        f.write_str("line open")?;
+        let Came { suite, peer_key, name } = self;
+        suite.iter().try_for_each(|suite| write!(f, ", sealed by {suite}"))?;
+        peer_key.iter().try_for_each(|key| write!(f, ", key {key}"))?;
+        name.iter().try_for_each(|name| write!(f, ", {}", printable(name)))
+    }
+}
+
+impl fmt::Display for Unopened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: no line, {}", self.from, self.reason)
     }
 }
 

@@ -1,0 +1,276 @@
+//! How the command line says that lines are sealed: by keys and secrets, most of them in files, and whom to trust.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use ropeway_tokio::seal::{KeyFileError, Psk, PublicKey, SecretKey, read_key, read_psk, read_public_key};
+use ropeway_tokio::{Claim, ClientBuilder, Code, Credential, Grant, Seal, ServerBuilder, Tokio, printable};
+use serde::Serialize;
+
+use crate::disk::{blocking, shown};
+use crate::exit::{Exit, Failed};
+use crate::output::Output;
+use crate::serve::peer;
+
+const HEADING: &str = "Sealing, by any of these";
+
+/// What is told of a line that nobody has to prove anything on.
+const ANONYMOUS: &str = "sealed, but not against everybody: who listens hears nothing, but who sits in between can pose as the \
+                         peer; --peer-key and --psk keep that out";
+
+/// What an end has, and whom it trusts.
+#[derive(Args, Clone, Debug, Default)]
+struct Keys {
+    /// Prove who this end is by the key in this file, which ropeway key makes
+    #[arg(long, value_name = "FILE", help_heading = HEADING)]
+    key: Option<PathBuf>,
+    /// Talk to who has this key, and to nobody else: its public half, 64 hex digits, or a file of them; give it again for more
+    #[arg(long, value_name = "HEX|FILE", help_heading = HEADING)]
+    peer_key: Vec<Given>,
+    /// Talk to who has this secret, and to nobody else: a file of 64 hex digits, for its owner alone, or the digits
+    /// themselves, which others on this machine then see by ps
+    #[arg(long, value_name = "HEX|FILE", help_heading = HEADING)]
+    psk: Option<Given>,
+    /// With none of the others: who listens hears nothing, but who sits in between can pose as the peer
+    #[arg(long, help_heading = HEADING)]
+    seal: bool,
+}
+
+/// How a client seals its line.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct OfClient {
+    #[command(flatten)]
+    keys: Keys,
+    /// Say who this is: a name that the server knows, and a file with its secret, 64 hex digits, for its owner alone
+    #[arg(long, value_name = "NAME:FILE", help_heading = HEADING)]
+    token: Option<Token>,
+}
+
+/// How a server seals its lines. Who does not seal is refused.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct OfServer {
+    #[command(flatten)]
+    keys: Keys,
+    /// Take who says this name and has the secret in this file, 64 hex digits, for its owner alone, and nobody else; give it
+    /// again for more
+    #[arg(long, value_name = "NAME:FILE", help_heading = HEADING)]
+    token: Vec<Token>,
+}
+
+/// A key, or the file it is in. It may be a secret, so it is not shown.
+#[derive(Clone)]
+struct Given(OsString);
+
+/// What a client is called, and the file of its secret.
+#[derive(Clone, Debug)]
+struct Token {
+    name: String,
+    file: PathBuf,
+}
+
+/// The same, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) secret: Psk,
+}
+
+/// What an end has, read.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) key: Option<SecretKey>,
+    pub(crate) trusted: Vec<PublicKey>,
+    pub(crate) psk: Option<Psk>,
+    pub(crate) tokens: Vec<Named>,
+}
+
+/// A client that says it is somebody, and is not taken for that.
+#[derive(Serialize)]
+struct Denied {
+    from: String,
+    name: String,
+}
+
+impl OfClient {
+    /// Whether the line is to be sealed.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.keys.is_wanted() || self.token.is_some()
+    }
+
+    /// All there is in files.
+    pub(crate) async fn held(&self) -> Result<Held, Failed> {
+        let OfClient { keys, token } = self.clone();
+        blocking(move || keys.held(token.as_slice())).await
+    }
+
+    /// Tells a client how its line is sealed, if it is.
+    pub(crate) async fn of(&self, client: ClientBuilder<Tokio>, out: &Output) -> Result<ClientBuilder<Tokio>, Failed> {
+        if !self.is_wanted() {
+            return Ok(client);
+        }
+        if self.keys.key.is_some() && self.keys.peer_key.is_empty() {
+            let why =
+                "--key needs --peer-key: a client tells whose it is to a server that it knows, and to nobody else";
+            return Err(Failed::new(Exit::Usage, why));
+        }
+        let held = self.held().await?;
+        held.warn(out);
+        let client = client.seal(held.seal());
+        Ok(match held.tokens.first() {
+            Some(token) => client.credential(token.credential()),
+            None => client,
+        })
+    }
+}
+
+impl OfServer {
+    /// Tells a server how its lines are sealed, if they are.
+    pub(crate) async fn of(self, server: ServerBuilder<Tokio>, out: &Output) -> Result<ServerBuilder<Tokio>, Failed> {
+        let OfServer { keys, token } = self;
+        if !keys.is_wanted() && token.is_empty() {
+            return Ok(server);
+        }
+        if keys.key.is_none() && !keys.peer_key.is_empty() {
+            let why = "--peer-key needs --key: a server that knows its clients by their keys has one of its own";
+            return Err(Failed::new(Exit::Usage, why));
+        }
+        let held = blocking(move || keys.held(&token)).await?;
+        held.warn(out);
+        let server = server.seal(held.seal());
+        if held.tokens.is_empty() {
+            return Ok(server);
+        }
+        let out = out.clone();
+        Ok(authenticating(server, held.tokens, move |claim| {
+            // A server goes on when nobody reads what it shows any more.
+            let _ = out.note("denied", &Denied { from: peer(claim.endpoints()), name: claim.name().into() });
+        }))
+    }
+}
+
+/// Takes who has one of these, and tells who has not.
+pub(crate) fn authenticating(
+    server: ServerBuilder<Tokio>,
+    tokens: Vec<Named>,
+    denied: impl Fn(&Claim) + Send + Sync + 'static,
+) -> ServerBuilder<Tokio> {
+    server.authenticate(move |claim: Claim| {
+        let known = tokens.iter().find(|token| token.name == claim.name() && claim.has(token.secret.octets()));
+        if known.is_none() {
+            denied(&claim);
+        }
+        let decided = known.map(|token| Grant::to(&token.name)).ok_or(Code::UNAUTHORISED);
+        async { decided }
+    })
+}
+
+impl Keys {
+    fn is_wanted(&self) -> bool {
+        self.seal || self.key.is_some() || self.psk.is_some() || !self.peer_key.is_empty()
+    }
+
+    /// Reads what is in files. Blocking.
+    fn held(&self, tokens: &[Token]) -> Result<Held, Failed> {
+        let key = self.key.as_ref().map(|file| read_key(file).map_err(unread(file))).transpose()?;
+        let trusted = self.peer_key.iter().map(Given::public).collect::<Result<_, _>>()?;
+        let psk = self.psk.as_ref().map(Given::secret).transpose()?;
+        let tokens = tokens.iter().map(Token::read).collect::<Result<_, _>>()?;
+        Ok(Held { key, trusted, psk, tokens })
+    }
+}
+
+impl Held {
+    /// How lines are sealed by it.
+    pub(crate) fn seal(&self) -> Seal {
+        let seal = self.key.clone().map_or_else(Seal::anonymous, Seal::with_key);
+        let seal = self.trusted.iter().fold(seal, |seal, key| seal.trust(*key));
+        self.psk.clone().into_iter().fold(seal, Seal::psk)
+    }
+
+    /// Says so if who sits in between is not found out.
+    fn warn(&self, out: &Output) {
+        if self.key.is_none() && self.trusted.is_empty() && self.psk.is_none() {
+            out.hint(ANONYMOUS);
+        }
+    }
+}
+
+impl Named {
+    pub(crate) fn credential(&self) -> Credential {
+        Credential::token(&*self.name, self.secret.octets().to_vec())
+    }
+}
+
+impl Given {
+    fn public(&self) -> Result<PublicKey, Failed> {
+        self.read("--peer-key", |file| read_public_key(file))
+    }
+
+    fn secret(&self) -> Result<Psk, Failed> {
+        self.read("--psk", |file| read_psk(file))
+    }
+
+    /// What it says, or what the file says that it names. One that names none may be a secret with a slip in it.
+    fn read<K: FromStr>(&self, option: &str, read: fn(&Path) -> Result<K, KeyFileError>) -> Result<K, Failed> {
+        if let Some(key) = self.0.to_str().and_then(|text| text.parse().ok()) {
+            return Ok(key);
+        }
+        let file = Path::new(&self.0);
+        match file.try_exists() {
+            Ok(true) => read(file).map_err(unread(file)),
+            _ => Err(Failed::new(Exit::File, format!("{option}: neither 64 hex digits nor a file that is there"))),
+        }
+    }
+}
+
+impl Token {
+    fn read(&self) -> Result<Named, Failed> {
+        let secret = read_psk(&self.file).map_err(unread(&self.file))?;
+        Ok(Named { name: self.name.clone(), secret })
+    }
+}
+
+/// For `map_err`: what is wrong with a file of a key.
+pub(crate) fn unread(file: &Path) -> impl FnOnce(KeyFileError) -> Failed {
+    move |error| {
+        let failed = match error {
+            KeyFileError::Io(error) => Failed::file("can't read the key")(error),
+            error => Failed::new(Exit::File, error.to_string()),
+        };
+        failed.about(shown(file))
+    }
+}
+
+impl From<OsString> for Given {
+    fn from(text: OsString) -> Given {
+        Given(text)
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Given(..)")
+    }
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: denied, for it has not the token of {}", self.from, printable(&self.name))
+    }
+}
+
+impl FromStr for Token {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Token, String> {
+        match text.split_once(':') {
+            Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+                Ok(Token { name: name.into(), file: file.into() })
+            }
+            _ => Err("a token is NAME:FILE, such as kiosk:kiosk.token".into()),
+        }
+    }
+}
