@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// The units there are.
-const UNITS: [&str; 5] = ["M/s", "GB/s", "us", "ns", "KiB"];
+const UNITS: [&str; 6] = ["M/s", "GB/s", "/s", "us", "ns", "KiB"];
 
 /// One measured number, or the median of several rounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,7 +41,7 @@ impl Figure {
 
     /// Whether more is better.
     pub(crate) fn is_rate(&self) -> bool {
-        matches!(self.unit, "M/s" | "GB/s")
+        matches!(self.unit, "M/s" | "GB/s" | "/s")
     }
 
     /// How one process tells it to another.

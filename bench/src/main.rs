@@ -15,6 +15,7 @@ mod report;
 mod ropeway;
 mod rows;
 mod run;
+mod sealed;
 mod side;
 mod target;
 mod tarpc;

@@ -1,5 +1,7 @@
 //! The raw transport: a length before each message, all in order, no ids.
 //!
+//! Of a sealed line it is the suite alone, in memory, and only of bulk.
+//!
 //! It is what a careful programmer gets who needs just this one shape: writes gather a block,
 //! reads take a block, and an answer is known by its place. Files are read and written by
 //! blocking calls on the worker: both lie in memory, and a hop to another thread costs more.
@@ -15,8 +17,8 @@ use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
 
 use crate::figure::Figure;
 use crate::home::{Home, spawn};
-use crate::side::resident;
 use crate::side::{Answer, BLOCK, BODY, CODE, Files, IN_FLIGHT, LINES, Round, Shape, Side, Trips};
+use crate::side::{opens, resident};
 use crate::wire::{End, Wire};
 
 /// The bytes of the length before each message.
@@ -27,7 +29,7 @@ const GATHER: usize = 32 * 1024;
 /// What files are read, sent and written by: smaller costs speed, larger gains none.
 const FILE_BLOCK: usize = 1024 * 1024;
 
-/// A runtime's TCP, rustls over it or WebSocket over it, and nothing else.
+/// A runtime's TCP, rustls over it or WebSocket over it, and nothing else; or a suite, and nothing else.
 pub(crate) struct Raw<H>(PhantomData<fn() -> H>);
 
 impl<H> Raw<H> {
@@ -44,12 +46,19 @@ impl<H: Home> Side for Raw<H> {
     }
 
     fn round(&self, Round { wire, shape, count, files }: Round) -> Option<BoxFuture<'static, io::Result<Figure>>> {
+        if let (Some(seals), Shape::Bulk) = (wire.seals(), shape) {
+            return Some(async move { seals.suite.alone(count * BLOCK as u64) }.boxed());
+        }
+        if !wire.is_raw() {
+            return None;
+        }
         Some(match shape {
             Shape::Notices => notices::<H>(wire, count).boxed(),
             Shape::Requests(answer) => requests::<H>(wire, answer, count).boxed(),
             Shape::Trip(size) => trip::<H>(wire, size, count).boxed(),
             Shape::Bulk => bulk::<H>(wire, count).boxed(),
             Shape::File { verified } => file::<H>(wire, verified, files).boxed(),
+            Shape::Opens => async move { opens(count, || wire.ends::<H>()).await }.boxed(),
             Shape::Idle => async move { resident::<H, _, _>(count, || idle::<H>(wire)).await }.boxed(),
             Shape::Lanes(_) => return None,
         })

@@ -15,7 +15,7 @@ use ropeway_driver::{Client, ClientBuilder, Code, Config, Failure, Line, Message
 use crate::figure::Figure;
 use crate::home::{Home, spawn};
 use crate::side::{Answer, BLOCK, BODY, CODE, Files, LINES, Round, Shape, Side, Trips};
-use crate::side::{callers, resident};
+use crate::side::{callers, opens, resident};
 use crate::wire::{Wire, tls};
 
 /// Ropeway with default settings but for what a row needs.
@@ -43,6 +43,7 @@ impl<H: Home> Side for Ropeway<H> {
             Shape::Bulk => bulk::<H>(wire, count).boxed(),
             Shape::File { verified: true } => file::<H>(wire, files).boxed(),
             Shape::File { verified: false } => return None,
+            Shape::Opens => opened::<H>(wire, count).boxed(),
             Shape::Idle => {
                 let open = move || Pair::<H>::open(wire, Config::DEFAULT);
                 async move { resident::<H, _, _>(count, open).await }.boxed()
@@ -56,11 +57,19 @@ impl<H: Home> Side for Ropeway<H> {
 }
 
 fn server<H: Home>(wire: Wire) -> io::Result<ServerBuilder<H>> {
-    Ok(Server::bind(wire.address()).tls(tls()?.1))
+    let server = Server::bind(wire.address()).tls(tls()?.1);
+    Ok(match wire.seals() {
+        Some(seals) => server.seal(seals.server()),
+        None => server,
+    })
 }
 
-fn client<H: Home>(server: &Server<H>) -> io::Result<ClientBuilder<H>> {
-    Ok(Client::to(server.address()).tls(tls()?.0))
+fn client<H: Home>(wire: Wire, server: &Server<H>) -> io::Result<ClientBuilder<H>> {
+    let client = Client::to(server.address()).tls(tls()?.0);
+    Ok(match wire.seals() {
+        Some(seals) => client.seal(seals.client()),
+        None => client,
+    })
 }
 
 /// Both ends of a line, and the server that accepted it.
@@ -81,7 +90,7 @@ impl<H: Home> Pair<H> {
             })
             .serve()
             .await?;
-        let near = client(&server)?.config(config).connect().await?;
+        let near = client(wire, &server)?.config(config).connect().await?;
         let far = lines.next().await.ok_or(io::ErrorKind::ConnectionAborted)?;
         Ok(Pair { _server: server, near, far })
     }
@@ -134,7 +143,7 @@ async fn requests<H: Home>(wire: Wire, answer: Answer, count: u64) -> io::Result
     let server = server::<H>(wire)?.on_message(1u32, answer_code).on_message(2u32, echo).serve().await?;
     let mut lines = Vec::new();
     for _ in 0..LINES {
-        lines.push(client(&server)?.connect().await?);
+        lines.push(client(wire, &server)?.connect().await?);
     }
     let call = move |line: Line| async move {
         let body = Bytes::from_static(&BODY);
@@ -151,9 +160,15 @@ async fn requests<H: Home>(wire: Wire, answer: Answer, count: u64) -> io::Result
     callers::<H, _, _, _>(&lines, count, call).await
 }
 
+async fn opened<H: Home>(wire: Wire, count: u64) -> io::Result<Figure> {
+    let server = server::<H>(wire)?.serve().await?;
+    let server = &server;
+    opens(count, || async move { Ok(client(wire, server)?.connect().await?) }).await
+}
+
 async fn trip<H: Home>(wire: Wire, size: usize, count: u64) -> io::Result<Figure> {
     let server = server::<H>(wire)?.on_message(2u32, echo).serve().await?;
-    let line = client(&server)?.connect().await?;
+    let line = client(wire, &server)?.connect().await?;
     let body = Bytes::from(vec![BODY[0]; size]);
     let mut trips = Trips::default();
     for _ in 0..count {

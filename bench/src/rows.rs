@@ -1,5 +1,6 @@
 //! The rows of the table: what each measures, what Ropeway is to reach, and what limits it.
 
+use crate::sealed::{Pattern, Seals, Suite};
 use crate::side::{Answer, Files, Round, Shape};
 use crate::target::Target::{self, AboveRaw, Bare, Best, Raw, Row as Other, Tarpc};
 use crate::wire::Wire;
@@ -37,8 +38,45 @@ pub(crate) const ROWS: &[Row] = &[
     row("lanes-1", Wire::Tcp, Shape::Lanes(1), &[], "what a notice costs"),
     row("lanes-64", Wire::Tcp, Shape::Lanes(64), &[Other(1.2, "lanes-1")], LOOKS),
     row("lanes-4096", Wire::Tcp, Shape::Lanes(4096), &[Other(1.2, "lanes-1")], LOOKS),
+    row("seal-bulk", Wire::Tcp, Shape::Bulk, &[], COPIES),
+    row("seal-bulk-tls", Wire::Tls, Shape::Bulk, &[], SEALS),
+    row("seal-bulk-gcm", GCM, Shape::Bulk, &[Other(1.0, "seal-bulk-tls"), Other(0.7, "seal-bulk")], RECORDS),
+    row("seal-bulk-chacha", CHACHA, Shape::Bulk, &[], ALONE),
+    row("seal-bulk-cbc", CBC, Shape::Bulk, &[Raw(0.9)], ALONE),
+    row("seal-requests", Wire::Tcp, Shape::Requests(Answer::Code), &[], HOMES),
+    row("seal-requests-tls", Wire::Tls, Shape::Requests(Answer::Code), &[], HOMES),
+    row("seal-requests-gcm", GCM, Shape::Requests(Answer::Code), SMALL, FRAMES),
+    row("seal-requests-chacha", CHACHA, Shape::Requests(Answer::Code), SMALL, FRAMES),
+    row("seal-requests-cbc", CBC, Shape::Requests(Answer::Code), SMALL, FRAMES),
+    row("opens-mem", Wire::Mem, Shape::Opens, &[], LINES),
+    row("opens-mem-nn", agreed(&Wire::Mem, Pattern::Nn), Shape::Opens, &[], KEYS),
+    row("opens-mem-nnpsk0", agreed(&Wire::Mem, Pattern::NnPsk), Shape::Opens, &[], KEYS),
+    row("opens-mem-nx", agreed(&Wire::Mem, Pattern::Nx), Shape::Opens, &[], KEYS),
+    row("opens-mem-xx", agreed(&Wire::Mem, Pattern::Xx), Shape::Opens, &[], KEYS),
+    row("opens-tcp", Wire::Tcp, Shape::Opens, &[], LINES),
+    row("opens-tls", Wire::Tls, Shape::Opens, &[], KEYS),
+    row("opens-tcp-nn", agreed(&Wire::Tcp, Pattern::Nn), Shape::Opens, &[], KEYS),
+    row("opens-tcp-nnpsk0", agreed(&Wire::Tcp, Pattern::NnPsk), Shape::Opens, &[], KEYS),
+    row("opens-tcp-nx", agreed(&Wire::Tcp, Pattern::Nx), Shape::Opens, &[], KEYS),
+    row("opens-tcp-xx", agreed(&Wire::Tcp, Pattern::Xx), Shape::Opens, &[], KEYS),
     row("idle", Wire::Tcp, Shape::Idle, &[AboveRaw(6.0)], "tasks, and what an end keeps for itself"),
 ];
+
+const GCM: Wire = by(Suite::Gcm);
+const CHACHA: Wire = by(Suite::ChaCha);
+const CBC: Wire = by(Suite::Cbc);
+/// What is left of small messages when they are sealed.
+const SMALL: &[Target] = &[Other(0.75, "seal-requests")];
+
+/// Lines over TCP that are sealed by this suite.
+const fn by(suite: Suite) -> Wire {
+    Wire::Sealed(&Wire::Tcp, Seals { pattern: Pattern::Nn, suite })
+}
+
+/// Lines over it that agree on keys by this pattern.
+const fn agreed(over: &'static Wire, pattern: Pattern) -> Wire {
+    Wire::Sealed(over, Seals { pattern, suite: Suite::Gcm })
+}
 
 // Shares of the processor's time as perf shows it, on tokio unless told otherwise.
 const EACH: &str = "ours 86 %: a lock, the machine at both ends, two moves; kernel 14 %";
@@ -52,6 +90,12 @@ const SEALS: &str = "kernel 45 % (raw 51 %), ciphers 31 % (raw 36 %), moves 14 %
 const MASKS: &str = "kernel 76 %; moves 12 %, tungstenite 3 %";
 const COPIES: &str = "kernel 77 %: it copies every byte twice on its way";
 const PAGES: &str = "kernel 84 %: new pages for each body, and wakes between pieces of 64 KiB";
+const RECORDS: &str = "ciphers 46 %, kernel 40 %, moves 8 %: each end does what it does of plain, and the cipher one behind the other";
+const ALONE: &str = "the cipher: of A256CBC-HS512 SHA-512 has 59 %, half of that where it opens, and AES 30 %; kernel 5 %";
+const FRAMES: &str = "ours 73 %, kernel 18 %; ciphers 4 %: each frame is read again as it goes into a record";
+const KEYS: &str = "X25519, 60 %: four times for NN, seven for NX, ten for XX, both ends together; rustls, with ring's, takes up the \
+                    session before, without certificates";
+const LINES: &str = "tasks, and sockets where there are any";
 const LOOKS: &str = "whatever looks at an idle exchange";
 
 const fn row(name: &'static str, wire: Wire, shape: Shape, targets: &'static [Target], limit: &'static str) -> Row {

@@ -75,6 +75,8 @@ pub(crate) enum Shape {
     /// As `Notices`, while so many exchanges stand open and idle on the line; the nanoseconds
     /// each message costs.
     Lanes(usize),
+    /// `count` lines that open, one after the other, and go again; how many in a second.
+    Opens,
     /// `count` lines, both ends here, each idle after one message; KiB resident a line and side.
     Idle,
 }
@@ -138,6 +140,18 @@ impl Trips {
     pub(crate) fn figure(&self) -> Figure {
         Figure::latency(&self.0)
     }
+}
+
+/// [`Shape::Opens`]: `open` gives what lasts as long as its line.
+pub(crate) async fn opens<L, F>(count: u64, open: impl Fn() -> F) -> io::Result<Figure>
+where
+    F: Future<Output = io::Result<L>>,
+{
+    let start = Instant::now();
+    for _ in 0..count {
+        drop(open().await?);
+    }
+    Ok(Figure::new(count as f64 / start.elapsed().as_secs_f64(), "/s"))
 }
 
 /// [`Shape::Idle`]: `open` gives both ends of a line, used once.

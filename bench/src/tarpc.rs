@@ -45,7 +45,7 @@ impl Side for Tarpc {
             Shape::Requests(answer) => Some(requests(answer, count).boxed()),
             Shape::Trip(size) => Some(trip(size, count).boxed()),
             Shape::Idle => Some(resident::<Tokio, _, _>(count, idle).boxed()),
-            Shape::Notices | Shape::Bulk | Shape::File { .. } | Shape::Lanes(_) => None,
+            Shape::Notices | Shape::Bulk | Shape::File { .. } | Shape::Lanes(_) | Shape::Opens => None,
         }
     }
 

@@ -18,6 +18,7 @@ use futures_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use futures_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::home::{Home, pair};
+use crate::sealed::Seals;
 
 /// What the certificate is for.
 const HOST: &str = "localhost";
@@ -29,25 +30,45 @@ const PONGS: usize = 1024;
 /// A transport.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Wire {
+    /// Within the process: there is no raw one.
+    Mem,
     Tcp,
     Tls,
     Ws,
+    /// One of the others, and a line over it that is sealed.
+    Sealed(&'static Wire, Seals),
 }
 
 impl Wire {
     /// Where a server listens.
     pub(crate) fn address(self) -> &'static str {
         match self {
+            Wire::Mem => "mem://",
             Wire::Tcp => "tcp://127.0.0.1:0",
             Wire::Tls => "tls://localhost:0",
             Wire::Ws => "ws://127.0.0.1:0/",
+            Wire::Sealed(over, _) => over.address(),
         }
+    }
+
+    /// How lines over it are sealed, if they are.
+    pub(crate) fn seals(self) -> Option<Seals> {
+        match self {
+            Wire::Sealed(_, seals) => Some(seals),
+            _ => None,
+        }
+    }
+
+    /// Whether there is something like it without lines.
+    pub(crate) fn is_raw(self) -> bool {
+        matches!(self, Wire::Tcp | Wire::Tls | Wire::Ws)
     }
 
     /// Two ends, connected, and their handshakes done.
     pub(crate) async fn ends<H: Home>(self) -> io::Result<(End, End)> {
         let (near, far) = pair::<H>()?;
         Ok(match self {
+            Wire::Mem | Wire::Sealed(..) => return Err(io::ErrorKind::Unsupported.into()),
             Wire::Tcp => (Box::new(near), Box::new(far)),
             Wire::Tls => {
                 let (client, server) = tls()?;
