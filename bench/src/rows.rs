@@ -90,8 +90,10 @@ const SEALS: &str = "kernel 45 % (raw 51 %), ciphers 31 % (raw 36 %), moves 14 %
 const MASKS: &str = "kernel 76 %; moves 12 %, tungstenite 3 %";
 const COPIES: &str = "kernel 77 %: it copies every byte twice on its way";
 const PAGES: &str = "kernel 84 %: new pages for each body, and wakes between pieces of 64 KiB";
-const RECORDS: &str = "ciphers 46 %, kernel 40 %, moves 8 %: each end does what it does of plain, and the cipher one behind the other";
-const ALONE: &str = "the cipher: of A256CBC-HS512 SHA-512 has 59 %, half of that where it opens, and AES 30 %; kernel 5 %";
+const RECORDS: &str =
+    "ciphers 46 %, kernel 40 %, moves 8 %: each end does what it does of plain, and the cipher one behind the other";
+const ALONE: &str =
+    "the cipher: of A256CBC-HS512 SHA-512 has 59 %, half of that where it opens, and AES 30 %; kernel 5 %";
 const FRAMES: &str = "ours 73 %, kernel 18 %; ciphers 4 %: each frame is read again as it goes into a record";
 const KEYS: &str = "X25519, 60 %: four times for NN, seven for NX, ten for XX, both ends together; rustls, with ring's, takes up the \
                     session before, without certificates";
