@@ -100,12 +100,12 @@ fn a_frame_that_has_begun_costs_one_frame_until_its_rest_comes() {
     let (line, mut driver) = server([hello()], config);
     // One of a kind that is passed over, with 32752 octets.
     let frame = [&[28 << 3, 0xf0, 0xff, 0x01][..], &[0; 32752]].concat();
-    // What comes; what is held of it, and how much memory.
+    // What comes; what is held of it, and how much memory: as for a record, which may hold such a frame.
     let steps: [(&[u8], usize, usize); 6] = [
         (&frame[..100], 100, 100),
         (&frame[100..MOVED], MOVED, MOVED),
-        (&frame[MOVED..5000], 5000, 40_000),
-        (&frame[5000..30_000], 30_000, 40_000),
+        (&frame[MOVED..5000], 5000, 40_000 + SEALED_BY),
+        (&frame[5000..30_000], 30_000, 40_000 + SEALED_BY),
         (&[&frame[30_000..], &frame[..7]].concat(), 7, 7),
         (&frame[7..], 0, 0),
     ];
