@@ -6,7 +6,7 @@ use ropeway_driver::{Error, Line, Reason, Seal, SealError};
 
 use super::overheard::Ear;
 use super::{answering, concerned, optional, pair, strangers, talk};
-use crate::scenarios::by_hand::until;
+use crate::scenarios::by_hand::{still_works, until};
 use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
@@ -39,6 +39,9 @@ async fn either_end_switches_either_direction_while_all_goes_on(world: World) {
     for side in sides.into_iter().chain(switching) {
         side.await;
     }
+    // A pong may overtake a wish; an answer comes behind all of them.
+    still_works(&near).await;
+    still_works(&far).await;
     for (one, other) in [(&near, &far), (&far, &near)] {
         for on in [false, true, false] {
             one.seal(on).await.expect("it may");
