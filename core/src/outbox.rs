@@ -21,6 +21,8 @@ pub(crate) struct Outbox<S> {
     tail: usize,
     wrap: Option<usize>,
     unsent: usize,
+    /// Frames unsent that go in records of their own where nothing is sealed.
+    enveloped: usize,
     /// Octets of large frames since there were none unsent, and how far behind `sent` the last of them ends.
     bulk: usize,
     bulk_end: usize,
@@ -52,6 +54,7 @@ impl<S: Space> Outbox<S> {
             tail: 0,
             wrap: None,
             unsent: 0,
+            enveloped: 0,
             bulk: 0,
             bulk_end: 0,
             written: 0,
@@ -128,7 +131,15 @@ impl<S: Space> Outbox<S> {
             let len = frame.encode(out)?;
             *envelope = ENVELOPE;
             len.checked_add(1)
-        })
+        })?;
+        self.enveloped = self.enveloped.saturating_add(1);
+        Ok(())
+    }
+
+    /// Moves all that waits to `out`, if nothing of it is special and there is room: how many octets. Whole frames, then, without
+    /// a look at each.
+    pub(crate) fn transmit_all(&mut self, out: &mut [u8]) -> usize {
+        if self.enveloped > 0 || self.unsent > out.len() { 0 } else { self.transmit(self.unsent, out) }
     }
 
     /// The next frame, if there is one: none is cut where whole ones are transmitted.
@@ -149,6 +160,7 @@ impl<S: Space> Outbox<S> {
     pub(crate) fn transmit_next(&mut self, next: &Next, out: &mut [u8]) -> usize {
         if next.enveloped {
             self.transmit(1, &mut [0]);
+            self.enveloped = self.enveloped.saturating_sub(1);
         }
         self.transmit(next.len, out)
     }
@@ -156,7 +168,7 @@ impl<S: Space> Outbox<S> {
     /// Nothing of what waits will be transmitted.
     pub(crate) fn forget(&mut self) {
         (self.kept, self.sent, self.tail, self.wrap, self.unsent) = (0, 0, 0, None, 0);
-        (self.bulk, self.bulk_end) = (0, 0);
+        (self.bulk, self.bulk_end, self.enveloped) = (0, 0, 0);
     }
 
     #[inline]
@@ -221,6 +233,7 @@ const LEAST: usize = 512;
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
     use std::vec::Vec;
 
     use super::*;
@@ -313,6 +326,50 @@ mod tests {
             for limit in [16, 60, 103, 104, 150, 256, 1000] {
                 check(std::vec![0; limit], seed);
                 check(Grow(Vec::new(), limit), seed);
+            }
+        }
+    }
+
+    /// One by one each is known for what it is; all at once go only such as need not be looked at.
+    #[test]
+    fn frames_come_out_whole() {
+        for seed in 0..30 {
+            let (mut ring, mut seed) = (Outbox::new(std::vec![0; 300]), seed);
+            let mut model = VecDeque::new();
+            let mut payload = Vec::new();
+            for turn in 0..2000 {
+                let mut out = [0; 400];
+                match roll(&mut seed, 5) {
+                    0 | 1 => {
+                        let len = 4 + roll(&mut seed, 60);
+                        let (frame, enveloped) = (frame(&mut payload, len, turn as u8), roll(&mut seed, 4) == 0);
+                        let pushed = if enveloped { ring.push_enveloped(&frame) } else { ring.push(&frame) };
+                        if pushed.is_ok() {
+                            model.push_back((octets(&frame), enveloped));
+                        }
+                    }
+                    2 => {
+                        let room = roll(&mut seed, 400);
+                        let len = ring.transmit_all(&mut out[..room]);
+                        let whole: Vec<u8> = model.iter().flat_map(|(octets, _)| octets.iter().copied()).collect();
+                        if model.iter().any(|(_, enveloped)| *enveloped) || whole.len() > room {
+                            assert_eq!(len, 0);
+                        } else {
+                            assert_eq!(out[..len], whole);
+                            model.clear();
+                        }
+                    }
+                    _ => {
+                        let next = ring.next();
+                        assert_eq!(next.map(|next| next.enveloped), model.front().map(|(_, enveloped)| *enveloped));
+                        if let (Some(next), Some((octets, _))) = (next, model.pop_front()) {
+                            let len = ring.transmit_next(&next, &mut out);
+                            assert_eq!(out[..len], octets);
+                        }
+                    }
+                }
+                let envelopes = model.iter().filter(|(_, enveloped)| *enveloped).count();
+                assert_eq!(ring.unsent(), model.iter().map(|(octets, _)| octets.len()).sum::<usize>() + envelopes);
             }
         }
     }

@@ -50,7 +50,7 @@ where
     /// The beginning of a frame whose rest has not come: the first `kept` octets.
     own: Vec<u8>,
     kept: usize,
-    /// What the transport did not take at once, from `at` on.
+    /// What the transport did not take at once, from `at` on. A line that sleeps has none.
     unwritten: Vec<u8>,
     at: usize,
     flushing: bool,
@@ -271,10 +271,8 @@ where
                     Poll::Pending => return Ok(progress),
                 }
             }
-            if self.at > 0 {
-                self.at = 0;
-                self.unwritten = Vec::new();
-            }
+            self.at = 0;
+            self.unwritten.clear();
             if block.is_empty() {
                 block.resize(BLOCK, 0);
             }
@@ -401,6 +399,7 @@ where
             return true;
         }
         self.called = false;
+        self.unwritten = Vec::new();
         state.asleep = true;
         state.kicked = false;
         state.hurry = false;

@@ -339,14 +339,14 @@ impl<S: Storage> Connection<S> {
             len = self.transmit_control(now, content, len);
         }
         while turn.is_none() {
-            let Some(next) = self.outbox.next() else { break };
             let room = content.get_mut(len..).unwrap_or_default();
-            if next.len > room.len() {
-                break;
+            let all = if alone { 0 } else { self.outbox.transmit_all(room) };
+            len = len.saturating_add(all);
+            if all == 0 {
+                let Some(next) = self.outbox.next().filter(|next| next.len <= room.len()) else { break };
+                len = len.saturating_add(self.outbox.transmit_next(&next, room));
+                turn = next.switch.map(Turn::Switch);
             }
-            let switch = next.switch;
-            len = len.saturating_add(self.outbox.transmit_next(&next, room));
-            turn = switch.map(Turn::Switch);
             if alone {
                 break;
             }
@@ -382,20 +382,25 @@ impl<S: Storage> Connection<S> {
     /// What is due, as it is; but a frame that wants it, and what is said of keys, in a record.
     fn unsealed(&mut self, now: Instant, out: &mut [u8]) -> usize {
         let mut len = self.transmit_control(now, out, 0);
-        while let Some(next) = self.outbox.next() {
+        while self.outbox.unsent() > 0 {
             let room = out.get_mut(len..).unwrap_or_default();
-            if next.enveloped {
-                let record = self.record(now, room, true);
-                len = len.saturating_add(record);
-                if record == 0 || self.sealer.is_sealed(Side::Us) {
+            let all = self.outbox.transmit_all(room);
+            len = len.saturating_add(all);
+            if all == 0 {
+                let Some(next) = self.outbox.next() else { return len };
+                if next.enveloped {
+                    let record = self.record(now, room, true);
+                    len = len.saturating_add(record);
+                    if record == 0 || self.sealer.is_sealed(Side::Us) {
+                        return len;
+                    }
+                    continue;
+                }
+                if next.len > room.len() {
                     return len;
                 }
-                continue;
+                len = len.saturating_add(self.outbox.transmit_next(&next, room));
             }
-            if next.len > room.len() {
-                return len;
-            }
-            len = len.saturating_add(self.outbox.transmit_next(&next, room));
             if self.outbox.unsent() == 0 && self.has_slots_due() {
                 len = self.slots_due(out, len);
             }
