@@ -5,7 +5,7 @@ use std::time::Duration;
 use ropeway_driver::protocol::{Field, Foreign, Limit, MAGIC, PeerError};
 use ropeway_driver::{CloseCode, Error, Line, Reason, Router};
 
-use super::by_hand::{echo, octets, read_some, read_to_end, still_works, until, write_all};
+use super::by_hand::{echo, octets, queue, read_some, read_to_end, still_works, until, write_all};
 use super::{Scenario, scenarios};
 use crate::weather::Way;
 use crate::world::{World, patient};
@@ -30,14 +30,17 @@ const FOREIGNERS: &[(&[u8], Foreign)] = &[
 ];
 
 async fn foreign_protocols_are_turned_away_and_harm_no_other_line(world: World) {
-    let server = world.server().on("echo", echo).serve().await.expect("the address is free");
+    let (give, unopened) = queue();
+    let server = world.server().on("echo", echo).on_unopened(move |_, ended| give.put(ended.reason));
+    let server = server.serve().await.expect("the address is free");
     let line = world.client(server.address()).connect().await.expect("it listens");
     let noise = octets(3000, 1);
-    for said in FOREIGNERS.iter().map(|(said, _)| *said).chain([&noise[..]]) {
+    for (said, foreign) in FOREIGNERS.iter().copied().chain([(&noise[..], Foreign::Unknown)]) {
         let (mut stream, _) = world.connect(server.address()).await;
         // The server may hang up before all is written.
         let _ = write_all(&mut stream, said).await;
         assert_eq!(read_to_end(&mut stream).await, b"", "nothing is answered");
+        assert_eq!(unopened.next().await, Reason::PeerError(PeerError::NotRopeway(foreign)));
         still_works(&line).await;
         assert_eq!(server.lines().len(), 1);
     }

@@ -5,7 +5,7 @@ use ropeway_driver::seal::{Policy, Rule, Suites};
 use ropeway_driver::{Error, Reason, Seal, SealError};
 
 use super::{concerned, keys, psk, strangers};
-use crate::scenarios::by_hand::until;
+use crate::scenarios::by_hand::{queue, until};
 use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
@@ -97,7 +97,9 @@ async fn no_suite_in_common_is_told_with_both_lists(world: World) {
 async fn who_refuses_a_peer_serves_the_next(world: World) {
     let [client, key, other] = keys();
     let seal = Seal::with_key(key.clone()).trust(client.public());
+    let (give, unopened) = queue();
     let server = world.server().seal(seal).on("echo", crate::scenarios::by_hand::echo);
+    let server = server.on_unopened(move |_, ended| give.put(ended.reason));
     let server = server.serve().await.expect("the address is free");
     for (own, is_good) in [(&client, true), (&other, false), (&client, true)] {
         let seal = Seal::with_key(own.clone()).trust(key.public());
@@ -111,6 +113,7 @@ async fn who_refuses_a_peer_serves_the_next(world: World) {
             Ok(_) => assert!(is_good),
             Err(Error::Closed(ended)) => {
                 assert_eq!((is_good, ended.reason), (false, Reason::ByPeer(PeerError::Untrusted.code())));
+                assert_eq!(unopened.next().await, Reason::PeerError(PeerError::Untrusted));
             }
             Err(other) => panic!("{other:?}"),
         }
