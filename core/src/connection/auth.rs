@@ -2,17 +2,23 @@
 
 use core::time::Duration;
 
+use super::messages::within;
 use super::{Connection, State};
 use crate::auth::{Credential, Step};
 use crate::config::from_millis;
-use crate::error::{CloseCode, PeerError, Refused};
+use crate::error::{CloseCode, PeerError, Reason, Refused};
 use crate::event::{Event, Ready};
 use crate::id::Code;
 use crate::liveness::Timer;
 use crate::memory::Storage;
 use crate::sealing::Inner;
 use crate::time::Instant;
+use crate::wire::hello::Field;
 use crate::wire::{Auth, Frame, kind};
+
+/// Octets of a claim, and of its grant, besides the name, at most: head, length, proof; head, length, seconds.
+const CLAIM: u64 = 1 + 2 + 32;
+const GRANT: u64 = 1 + 2 + 5;
 
 impl<S: Storage> Connection<S> {
     // ---- the application tells the machine
@@ -29,7 +35,7 @@ impl<S: Storage> Connection<S> {
         match *credential {
             Credential::Key => self.push_enveloped(&Frame::Auth(Auth::Key))?,
             Credential::Token { name, secret } => {
-                super::messages::within(crate::Field::Name, name.len() as u64, u64::from(self.theirs.name))?;
+                self.fits_name(name, CLAIM)?;
                 let proof = self.sealer.proof(name, secret);
                 self.push_enveloped(&Frame::Auth(Auth::Token { name, proof }))?;
             }
@@ -47,7 +53,7 @@ impl<S: Storage> Connection<S> {
     /// up. If the line was not open it is now, as the answer tells.
     pub fn grant(&mut self, now: Instant, name: &str, lifetime: Option<Duration>) -> Result<Option<Ready>, Refused> {
         self.may_decide()?;
-        super::messages::within(crate::Field::Name, name.len() as u64, u64::from(self.theirs.name))?;
+        self.fits_name(name, GRANT)?;
         let seconds = lifetime.map_or(0, seconds);
         self.push_enveloped(&Frame::Auth(Auth::Granted { name, seconds }))?;
         let until = if seconds == 0 { Instant::NEVER } else { now.after(Duration::from_secs(u64::from(seconds))) };
@@ -73,6 +79,13 @@ impl<S: Storage> Connection<S> {
 
     // ---- inside
 
+    /// Whether the peer takes the name, and a frame with it and so much more.
+    fn fits_name(&self, name: &str, besides: u64) -> Result<(), Refused> {
+        let len = name.len() as u64;
+        within(Field::Name, len, u64::from(self.theirs.name))?;
+        within(Field::Frame, len.saturating_add(besides), self.largest() as u64)
+    }
+
     fn may_prove(&self, is_server: bool) -> Result<(), Refused> {
         match self.state {
             State::Proving { .. } | State::Open { .. } if self.is_server == is_server => Ok(()),
@@ -93,6 +106,14 @@ impl<S: Storage> Connection<S> {
         if let Some(auth) = self.sealer.auth() {
             auth.step = step;
         }
+    }
+
+    /// Whether this end is a server that has put the client out: nothing is heard of that any more, however long it takes the goodbye.
+    pub(super) fn is_shown_out(&mut self) -> bool {
+        let State::Closing { reason: Reason::ByUs(CloseCode::DENIED | CloseCode::EXPIRED), .. } = self.state else {
+            return false;
+        };
+        S::Sealer::SEALS && self.is_server && self.sealer.auth().is_some()
     }
 
     /// There are keys. What comes next: the line opens, or the client is to say who it is.
@@ -177,4 +198,140 @@ impl<S: Storage> Connection<S> {
 fn seconds(time: Duration) -> u32 {
     let whole = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
     whole.saturating_add(u32::from(time.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(all(test, feature = "chacha20-poly1305"))]
+mod tests {
+    use std::vec::Vec;
+
+    use super::*;
+    use crate::memory::Sealed;
+    use crate::seal::{Anyone, ChaCha20Poly1305, Identity, Pattern, Policy, Rule, Sealer};
+    use crate::wire::seal::{PREFIX, RECORD};
+    use crate::{Action, AuthRules, Config, Flow, Lane, Memory, Send};
+
+    type Line = Connection<Sealed<Memory<[Lane; 2], [Flow; 1], [u8; 1024]>, Sealer<ChaCha20Poly1305, Anyone>>>;
+
+    const NOW: Instant = Instant::from_millis(5);
+    const TOKEN: Credential<'_> = Credential::Token { name: "a name of thirty-two octets, 123", secret: b"secret" };
+
+    fn said(line: &mut Line) -> Vec<u8> {
+        let mut out = [0; 2048];
+        let len = line.poll_transmit(NOW, &mut out);
+        out[..len].to_vec()
+    }
+
+    fn hear(line: &mut Line, mut octets: Vec<u8>) -> (Vec<Event<Vec<u8>>>, Option<PeerError>) {
+        let (mut events, mut at) = (Vec::new(), 0);
+        while at < octets.len() {
+            match line.handle_input(NOW, &mut octets[at..]) {
+                Ok(step) => {
+                    at += step.consumed;
+                    events.extend(step.event.map(|event| event.map(<[u8]>::to_vec)));
+                    if step.consumed == 0 {
+                        break;
+                    }
+                }
+                Err(error) => return (events, Some(error)),
+            }
+        }
+        (events, None)
+    }
+
+    /// A client, of which what it says is sealed by this rule, and a server that wants to know who it is, behind the handshake.
+    fn ends(config: Config, rule: Rule) -> [Line; 2] {
+        let of_client = Policy { sending: rule, receiving: Rule::Required };
+        let of_server = Policy { sending: Rule::Required, receiving: rule };
+        let [mut client, mut server] = [false, true].map(|is_server| {
+            let identity = Identity { pattern: Pattern::Nn, key: None, psk: None, trust: Anyone };
+            let sealer = Sealer::server(ChaCha20Poly1305, identity).unwrap();
+            let sealer = if is_server {
+                sealer.policy(of_server).authenticate(AuthRules::DEFAULT)
+            } else {
+                sealer.policy(of_client)
+            };
+            let begin = if is_server { Line::server } else { Line::client };
+            begin(NOW, config, [u8::from(is_server); 32], Memory::EMPTY.sealed_by(sealer))
+        });
+        for _ in 0..2 {
+            assert_eq!(hear(&mut server, said(&mut client)).1, None);
+            assert_eq!(hear(&mut client, said(&mut server)).1, None);
+        }
+        assert!(matches!((client.state, server.state), (State::Proving { .. }, State::Proving { .. })));
+        [client, server]
+    }
+
+    /// C5: that a client is shown out does not let it say what it could not say before.
+    #[test]
+    fn of_a_client_that_is_unknown_nothing_is_heard_while_it_is_shown_out() {
+        type ShowOut = fn(&mut Line);
+        let ways: [ShowOut; 2] = [
+            |server| assert_eq!(server.handle_timeout(NOW.after(AuthRules::DEFAULT.timeout)), None),
+            |server| server.close(CloseCode::AWAY, ""),
+        ];
+        for show_out in ways {
+            for rule in [Rule::Required, Rule::Plain] {
+                let [mut client, mut server] = ends(Config::SMALL, rule);
+                show_out(&mut server);
+                assert!(server.ending().is_some() && server.closed().is_none());
+                // One without manners, that says it is open.
+                client.state = State::Open { unsaid: false };
+                client.notify(NOW, &Send::text(Action::Number(1), "let me in")).unwrap();
+                let (events, error) = hear(&mut server, said(&mut client));
+                assert_eq!(events, [], "{rule}");
+                assert_ne!(error, Some(PeerError::NotSealed), "{rule}");
+            }
+        }
+    }
+
+    /// D15: nor is anything heard of one of which the time is over, though it does not read the goodbye.
+    #[test]
+    fn of_a_client_of_which_the_time_is_over_nothing_is_heard() {
+        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
+        client.prove(&TOKEN).unwrap();
+        hear(&mut server, said(&mut client));
+        let lifetime = Duration::from_secs(1);
+        server.grant(NOW, "name", Some(lifetime)).unwrap();
+        hear(&mut client, said(&mut server));
+        assert_eq!(server.handle_timeout(NOW.after(lifetime)), None);
+        assert_eq!(server.ending(), Some(Reason::ByUs(CloseCode::EXPIRED)));
+        client.notify(NOW, &Send::text(Action::Number(1), "too late")).unwrap();
+        assert_eq!(hear(&mut server, said(&mut client)), (Vec::new(), None));
+        let (events, _) = hear(&mut client, said(&mut server));
+        assert!(
+            matches!(&events[..], [Event::Closed { reason: Reason::ByPeer(CloseCode::EXPIRED), .. }]),
+            "{events:?}"
+        );
+    }
+
+    /// C1: what a client that is unknown may make the server keep is little, however large frames may be.
+    #[test]
+    fn a_client_that_is_unknown_fills_no_memory() {
+        let config = Config { max_frame: crate::Limits::MAX_FRAME, ..Config::DEFAULT };
+        let [_, mut server] = ends(config, Rule::Required);
+        let len = 1024u16.to_le_bytes();
+        let (events, error) = hear(&mut server, [&[RECORD][..], &len].concat());
+        assert!(matches!((&events[..], error), ([], Some(PeerError::FrameTooLarge { .. }))), "{error:?}");
+        // What it may say has room.
+        let [mut client, mut server] = ends(config, Rule::Required);
+        client.prove(&Credential::Token { name: &"n".repeat(255), secret: b"secret" }).unwrap();
+        let record = said(&mut client);
+        assert!(record.len() > PREFIX + 255);
+        assert!(matches!(&hear(&mut server, record).0[..], [Event::Claim { .. }]));
+    }
+
+    /// A name that the peer takes, in a frame that it does not take, would wait in the outbox for ever.
+    #[test]
+    fn a_name_that_no_frame_holds_is_refused() {
+        let config = Config { max_frame: 64, max_name: 255, ..Config::SMALL };
+        let [mut client, mut server] = ends(config, Rule::Required);
+        assert!(matches!(client.prove(&TOKEN), Err(Refused::TooLarge(_))));
+        assert!(!client.wants_transmit());
+        client.prove(&Credential::Token { name: "short", secret: b"secret" }).unwrap();
+        hear(&mut server, said(&mut client));
+        assert!(matches!(server.grant(NOW, &"n".repeat(60), None), Err(Refused::TooLarge(_))));
+        assert!(!server.wants_transmit() && !server.is_ready());
+        server.grant(NOW, &"n".repeat(56), None).unwrap();
+        assert!(!said(&mut server).is_empty() && !server.wants_transmit());
+    }
 }

@@ -186,13 +186,12 @@ impl<S: Storage> Connection<S> {
                         }
                         self.plain_goodbye(input, step)
                     }
-                    Some(head) if matches!(self.state, State::Proving { .. }) => {
-                        Err(PeerError::Unexpected(head >> 3).into())
-                    }
+                    // Nor of who has not said who it is, also while it is shown out.
+                    Some(head) if !self.was_open => Err(PeerError::Unexpected(head >> 3).into()),
                     _ => self.frame(now, input, step),
                 };
             }
-            let end = extent(input, (self.ours.frame as usize).saturating_add(OVERHEAD))?;
+            let end = extent(input, self.most_content().saturating_add(OVERHEAD))?;
             let record = input.get_mut(PREFIX..end).ok_or(Stop::Need(end))?;
             let len = record.len();
             left = self.sealer.open(record)?;
@@ -200,6 +199,10 @@ impl<S: Storage> Connection<S> {
             start = PREFIX;
             if left == 0 {
                 return Err(PeerError::EmptyFragment.into());
+            }
+            let limit = self.most_content();
+            if left > limit {
+                return Err(PeerError::FrameTooLarge { size: left as u64, limit: limit as u32 }.into());
             }
         }
         let input: &'b [u8] = input;
@@ -234,8 +237,9 @@ impl<S: Storage> Connection<S> {
         match frame {
             Frame::Auth(auth) => *event = self.on_auth(now, auth)?,
             Frame::Close(_) => self.dispatch(now, frame, event)?,
-            // Of a client that is unknown nothing else is heard. What a server says of how things stand may overtake its answer.
-            frame if matches!(self.state, State::Proving { .. }) && (self.is_server || frame.is_counted()) => {
+            // Of a client that is unknown nothing else is heard, not even while it is shown out. What a server says of how things
+            // stand may overtake its answer.
+            frame if !self.was_open && (self.is_server || frame.is_counted()) => {
                 return Err(PeerError::Unexpected(frame.kind()));
             }
             Frame::Switch(switch) => *event = self.on_switch(switch, last)?,
@@ -243,6 +247,16 @@ impl<S: Storage> Connection<S> {
             frame => self.dispatch(now, frame, event)?,
         }
         Ok(())
+    }
+
+    /// Octets that a record may hold. What a client that is unknown may say is short, and more is not kept of it.
+    fn most_content(&self) -> usize {
+        let most = self.ours.frame as usize;
+        if self.is_server && !self.was_open {
+            most.min(usize::from(self.ours.name).saturating_add(UNKNOWN))
+        } else {
+            most
+        }
     }
 
     /// Who can cut the line can say this; so it is heard only if it says no more than that something went wrong.
@@ -413,6 +427,9 @@ impl<S: Storage> Connection<S> {
         len
     }
 }
+
+/// The most octets of what a client says to prove who it is, and of a goodbye, besides the name.
+const UNKNOWN: usize = 256;
 
 /// What happens behind a record.
 enum Turn {

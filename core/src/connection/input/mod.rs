@@ -29,7 +29,8 @@ impl<S: Storage> Connection<S> {
     /// What the peer did wrong. The line is over but for the goodbye that
     /// [`poll_transmit`](Connection::poll_transmit) gives; from then on all input is consumed and ignored.
     pub fn handle_input<'b>(&mut self, now: Instant, input: &'b mut [u8]) -> Result<Step<'b>, PeerError> {
-        if matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. }) {
+        let deaf = matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. });
+        if deaf || self.is_shown_out() {
             return Ok(Step { consumed: input.len(), event: None });
         }
         // A piece of a large frame on a slow line is a sign of life, too. What was left the last time is none.
