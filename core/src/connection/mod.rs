@@ -52,7 +52,8 @@ pub struct Connection<S: Storage> {
     sending: Pool<Flow, S::Flows>,
     receiving: Pool<Flow, S::Flows>,
     outbox: Outbox<S::Outbox>,
-    /// Octets of the outbox that must go out before control frames may be put between.
+    /// Octets of the outbox that must go out before control frames may be put between. Of a line with keys: those of a frame that
+    /// found no room behind them.
     run: usize,
     /// What we may still say, and what the peer may.
     window_out: Window,

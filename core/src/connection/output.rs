@@ -14,7 +14,8 @@ use crate::wire::{Close, Frame, Pause};
 
 impl<S: Storage> Connection<S> {
     /// Writes what is to be sent to the start of `out`: how many octets. 0 means that nothing is due, or that `out` is
-    /// too short for the smallest thing that is; 128 octets are always enough.
+    /// too short for the smallest thing that is; 128 octets are always enough, but on a line with keys, where no frame is cut:
+    /// there it takes [`SEALED_BY`](crate::SEALED_BY) more than the [`largest`](Connection::largest).
     ///
     /// What it gave is gone from the machine: the caller sends all of it, in order.
     pub fn poll_transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {

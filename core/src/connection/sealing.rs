@@ -350,17 +350,22 @@ impl<S: Storage> Connection<S> {
             }
         }
         if turn.is_none() && !alone {
-            len = self.transmit_control(now, content, len);
+            len = self.control_in_turn(now, content, len);
         }
         while turn.is_none() {
             let room = content.get_mut(len..).unwrap_or_default();
             let all = if alone { 0 } else { self.outbox.transmit_all(room) };
             len = len.saturating_add(all);
             if all == 0 {
-                let Some(next) = self.outbox.next().filter(|next| next.len <= room.len()) else { break };
+                let Some(next) = self.outbox.next() else { break };
+                if next.len > room.len() {
+                    self.run = next.len;
+                    break;
+                }
                 len = len.saturating_add(self.outbox.transmit_next(&next, room));
                 turn = next.switch.map(Turn::Switch);
             }
+            self.run = 0;
             if alone {
                 break;
             }
@@ -393,9 +398,16 @@ impl<S: Storage> Connection<S> {
         sealed.saturating_add(PREFIX)
     }
 
+    /// What flags and slots have to say; but a frame that found no room behind that the last time goes before it this time. Where
+    /// the output is no longer than a frame it would never go otherwise.
+    fn control_in_turn(&mut self, now: Instant, out: &mut [u8], at: usize) -> usize {
+        let room = out.len().saturating_sub(at);
+        if self.run > 0 && self.run <= room { at } else { self.transmit_control(now, out, at) }
+    }
+
     /// What is due, as it is; but a frame that wants it, and what is said of keys, in a record.
     fn unsealed(&mut self, now: Instant, out: &mut [u8]) -> usize {
-        let mut len = self.transmit_control(now, out, 0);
+        let mut len = self.control_in_turn(now, out, 0);
         while self.outbox.unsent() > 0 {
             let room = out.get_mut(len..).unwrap_or_default();
             let all = self.outbox.transmit_all(room);
@@ -405,16 +417,21 @@ impl<S: Storage> Connection<S> {
                 if next.enveloped {
                     let record = self.record(now, room, true);
                     len = len.saturating_add(record);
+                    if record == 0 {
+                        self.run = next.len.saturating_add(PREFIX).saturating_add(self.sealer.overhead());
+                    }
                     if record == 0 || self.sealer.is_sealed(Side::Us) {
                         return len;
                     }
                     continue;
                 }
                 if next.len > room.len() {
+                    self.run = next.len;
                     return len;
                 }
                 len = len.saturating_add(self.outbox.transmit_next(&next, room));
             }
+            self.run = 0;
             if self.outbox.unsent() == 0 && self.has_slots_due() {
                 len = self.slots_due(out, len);
             }
