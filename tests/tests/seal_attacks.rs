@@ -10,8 +10,8 @@ use ropeway_core::seal::{
 };
 use ropeway_core::wire::{Close, Frame, Switch};
 use ropeway_core::{
-    Action, CloseCode, Config, Connection, Event, Instant, Kind, PeerError, Reason, Refused, Sealing, Send, Side,
-    Storage,
+    Action, CloseCode, Config, Connection, Event, Field, Instant, Kind, PeerError, Reason, Refused, Sealing, Send,
+    Side, Storage,
 };
 use ropeway_tests::dice::Dice;
 use ropeway_tests::hand::{bytes, hear};
@@ -256,6 +256,33 @@ fn who_strips_the_offer_gets_no_line() {
             assert!(client.line.is_ready() && !client.line.is_sealed(Side::Us) && !client.line.is_sealed(Side::Them));
             assert_eq!(client.line.seal(true), Err(Refused::NoKeys));
         }
+    }
+}
+
+/// D1: an offer that says what none says is none.
+#[test]
+fn an_offer_is_what_it_should_be_or_refused() {
+    type Change = fn(&mut Vec<u8>);
+    let changes: [(&str, Change); 4] = [
+        ("a pattern that there is not", |offer| offer[0] = 3),
+        ("a bit that there is not", |offer| offer[0] |= 8),
+        ("a suite that a client takes", |offer| offer[2] = 0),
+        ("a name that is too long", |offer| offer.extend([&[33][..], &[b'x'; 33]].concat())),
+    ];
+    for (what, change) in changes {
+        let (mut client, mut server) = ends(Pattern::Nn, false);
+        let hello = client.said();
+        let mut changed = stripped(&hello);
+        let mut offer = hello[changed.len() + 2..].to_vec();
+        change(&mut offer);
+        changed.extend([3, offer.len() as u8]);
+        changed.extend(offer);
+        let len = (changed.len() - 6) as u16;
+        changed[4..6].copy_from_slice(&len.to_le_bytes());
+        server.hear(&changed);
+        server.failed(PeerError::BadHello(Field::Extension), what);
+        client.hear(&server.said());
+        assert!(client.line.ending().is_some(), "{what}");
     }
 }
 

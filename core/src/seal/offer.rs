@@ -1,5 +1,6 @@
 //! What a hello says of sealing: `pattern u8 · policy u8 · suite u8 · names …`
 
+use super::suite::MAX_SUITE_NAME;
 use crate::wire::bytes::Writer;
 use crate::wire::seal::{MAY_SEAL, MUST_SEAL};
 
@@ -25,7 +26,8 @@ impl<'a> Offer<'a> {
         let mut rest = names;
         while let Some((&len, behind)) = rest.split_first() {
             let (name, behind) = behind.split_at_checked(usize::from(len))?;
-            if name.is_empty() || !name.iter().all(|octet| octet.is_ascii_graphic() && *octet != b',') {
+            let is_long = name.len() > MAX_SUITE_NAME;
+            if name.is_empty() || is_long || !name.iter().all(|octet| octet.is_ascii_graphic() && *octet != b',') {
                 return None;
             }
             rest = behind;

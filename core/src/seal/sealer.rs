@@ -407,7 +407,9 @@ impl<C: Suites, T: Trust> Inner for Sealer<C, T> {
         }
         let asks = offer.policy & ASKS != 0;
         let theirs = Policy::of_octet(offer.policy & !ASKS).filter(|_| self.is_client || !asks);
-        let theirs = theirs.ok_or(PeerError::BadHello(Field::Extension))?;
+        // A client takes no suite, and there are no other patterns.
+        let is_one = Pattern::of(offer.pattern & !WITH_PSK).is_some() && (self.is_client || offer.suite == NONE);
+        let theirs = theirs.filter(|_| is_one).ok_or(PeerError::BadHello(Field::Extension))?;
         self.holds = self.policy.with(theirs).ok_or(PeerError::SealPolicy)?;
         if self.is_client {
             self.auth = asks.then(|| Auth::new(AuthRules::DEFAULT));
