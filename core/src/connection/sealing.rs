@@ -38,7 +38,7 @@ impl<S: Storage> Connection<S> {
         self.want_rekey(false)
     }
 
-    /// Agrees on fresh keys for both directions: who knows all that the ends knew before does not know them. It waits like
+    /// Agrees on fresh keys for both directions: who knows all keys that there were before does not know them. It waits like
     /// [`rekey`](Connection::rekey), and costs more.
     pub fn rekey_afresh(&mut self) -> Result<(), Refused> {
         self.want_rekey(true)

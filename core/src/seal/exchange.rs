@@ -4,7 +4,8 @@ use std::fmt::Write;
 use std::string::String;
 use std::vec::Vec;
 
-use super::{ChaCha20Poly1305, Identity, Pattern, Policy, Psk, PublicKey, Rule, Sealer, SecretKey, schedule};
+use super::schedule::{self, Label};
+use super::{ChaCha20Poly1305, Identity, Pattern, Policy, Psk, PublicKey, Rule, Sealer, SecretKey};
 use crate::wire::Frame;
 use crate::wire::seal::{HANDSHAKE, PREFIX, RECORD};
 use crate::{Action, CloseCode, Config, Connection, Flow, Instant, Lane, Memory, Sealed, Send};
@@ -70,8 +71,8 @@ fn a_sealed_line_says_the_same_for_ever() {
         for (what, octets) in [
             ("key", KEYS[who]),
             // In the order in which they are drawn: for the handshake, then for fresh agreements.
-            ("ephemeral", *schedule::drawn(&ENTROPY[who], 1)),
-            ("share", *schedule::drawn(&ENTROPY[who], 2)),
+            ("ephemeral", *schedule::derive(&ENTROPY[who], Label::Drawn)),
+            ("share", *schedule::derive(&schedule::derive(&ENTROPY[who], Label::Seed), Label::Drawn)),
         ] {
             writeln!(rows, "{name} secret {} of={what}", hex(&octets)).unwrap();
         }

@@ -21,6 +21,10 @@ pub(crate) enum Label {
     Root,
     /// What proofs are bound to.
     Binding,
+    /// A secret that is drawn of entropy.
+    Drawn,
+    /// The entropy that the next one is drawn of.
+    Seed,
 }
 
 impl Label {
@@ -31,6 +35,8 @@ impl Label {
             Label::ToServer => b"ropeway 1 to server",
             Label::Root => b"ropeway 1 root",
             Label::Binding => b"ropeway 1 binding",
+            Label::Drawn => b"ropeway 1 secret",
+            Label::Seed => b"ropeway 1 seed",
         }
     }
 }
@@ -38,7 +44,6 @@ impl Label {
 // Something follows these. None is the beginning of another label, so that what follows can't make it that one.
 const RECORD_KEYS: &[u8] = b"ropeway 1 record keys";
 const MIXED: &[u8] = b"ropeway 1 mixed";
-const DRAWN: &[u8] = b"ropeway 1 secret";
 const PROOF: &[u8] = b"ropeway 1 proof";
 const SESSION: &[u8] = b"ropeway 1 session";
 
@@ -61,11 +66,6 @@ pub(crate) fn mix(root: &[u8; 32], shared: &[u8; 32], client: &[u8], server: &[u
 /// The keys by which a suite seals records under the secret of a direction.
 pub(crate) fn record_keys(secret: &[u8; 32], suite: &str, keys: &mut [[u8; 32]]) {
     expand(secret, &[RECORD_KEYS, suite.as_bytes()], keys.as_flattened_mut());
-}
-
-/// The secret of that number of a line with this entropy.
-pub(crate) fn drawn(entropy: &[u8; 32], number: u32) -> Zeroizing<[u8; 32]> {
-    expanded(entropy, &[DRAWN, &number.to_le_bytes()])
 }
 
 /// The id of a session that begins on a line with this entropy, which it does not tell.
@@ -209,7 +209,8 @@ mod tests {
                 "473a2a4314f202666df87e4c0cfc000b7c4614380afd64c80a71e8ea12b9aee3",
             ),
             (&root(&keys_of_session)[..], "e84a0f2c66f8f21c80e46e8291787848705989085cfa575274ca9f8c19627578"),
-            (&drawn(&secret, 7)[..], "382aa9218614c79ecbb3048a087481a56cd59b97371058700a0edc7c69c97159"),
+            (&derive(&secret, Label::Drawn)[..], "eb0f46f984578daf21d0e1e80ed594385001e5c6f816d16fa3c24f3e28c6e901"),
+            (&derive(&secret, Label::Seed)[..], "31c3626d1ebd8c454d37023b6b4b1ba3d148281d3f0750f1c0b49d8b2ffe74c8"),
             (&session(&secret)[..], "369a79d674b232f3f231c6ff1da7c9b1"),
         ] {
             assert_eq!(found, of_hex(expected));
@@ -241,9 +242,8 @@ mod tests {
             named(""),
             named("A"),
             named("B"),
-            drawn(&[1; 32], 0),
-            drawn(&[1; 32], 1),
-            drawn(&[2; 32], 0),
+            derive(&[1; 32], Label::Drawn),
+            derive(&[1; 32], Label::Seed),
         ];
         for (at, one) in all.iter().enumerate() {
             assert!(!all[..at].contains(one), "{at}");

@@ -128,17 +128,15 @@ enum Stage<K> {
     },
 }
 
-/// What secrets are derived from; each is another.
+/// What secrets are derived from; each is another. Those that were drawn do not follow from what is left.
 #[cfg_attr(test, derive(Clone))]
-struct Seed {
-    entropy: Zeroizing<[u8; 32]>,
-    drawn: u32,
-}
+struct Seed(Zeroizing<[u8; 32]>);
 
 impl Seed {
     fn draw(&mut self) -> Zeroizing<[u8; 32]> {
-        self.drawn = self.drawn.saturating_add(1);
-        schedule::drawn(&self.entropy, self.drawn)
+        let drawn = schedule::derive(&self.0, Label::Drawn);
+        self.0 = schedule::derive(&self.0, Label::Seed);
+        drawn
     }
 }
 
@@ -169,7 +167,7 @@ impl<C: Suites, T: Trust> Sealer<C, T> {
             policy: Policy::default(),
             rekey_after: RekeyAfter::DEFAULT,
             is_client: false,
-            seed: Seed { entropy: Zeroizing::new([0; 32]), drawn: 0 },
+            seed: Seed(Zeroizing::new([0; 32])),
             hellos: [0; 64],
             agreed: None,
             suite: None,
@@ -369,8 +367,8 @@ impl<C: Suites, T: Trust> Inner for Sealer<C, T> {
 
     fn seed(&mut self, is_server: bool, entropy: [u8; 32]) -> [u8; 16] {
         self.is_client = !is_server;
-        self.seed.entropy = Zeroizing::new(entropy);
-        schedule::session(&self.seed.entropy)
+        self.seed = Seed(Zeroizing::new(entropy));
+        schedule::session(&self.seed.0)
     }
 
     fn write_offer(&self, out: &mut [u8]) -> Option<usize> {

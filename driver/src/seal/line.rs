@@ -95,7 +95,7 @@ impl Line {
         poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey(false))).await
     }
 
-    /// Agrees on fresh keys for both directions: who knows all that the ends knew before does not know them.
+    /// Agrees on fresh keys for both directions: who knows all keys that there were before does not know them.
     ///
     /// # Errors
     /// As [`seal`](Line::seal).
