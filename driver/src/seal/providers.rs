@@ -129,7 +129,10 @@ mod tests {
 
     /// Each suite that more than one provider may have, by all that are there.
     fn suites() -> [Vec<(&'static str, Box<dyn AnySuite>)>; 2] {
-        #[cfg_attr(not(any(feature = "seal-ring", feature = "seal-aws-lc-rs")), expect(unused_mut, reason = "none is added"))]
+        #[cfg_attr(
+            not(any(feature = "seal-ring", feature = "seal-aws-lc-rs")),
+            expect(unused_mut, reason = "none is added")
+        )]
         let mut all: [Vec<(&str, Box<dyn AnySuite>)>; 2] = [
             vec![("rust_crypto", Box::new(rust_crypto::Aes256Gcm))],
             vec![("rust_crypto", Box::new(rust_crypto::ChaCha20Poly1305))],
