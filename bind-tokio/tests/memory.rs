@@ -21,6 +21,11 @@ fn a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time() {
 }
 
 #[test]
+fn a_peer_that_does_not_say_who_it_is_costs_little_and_is_gone_in_time() {
+    by_hand(memory::a_peer_that_does_not_say_who_it_is_costs_little_and_is_gone_in_time);
+}
+
+#[test]
 fn an_idle_sealed_line_costs_little_more_than_a_plain_one() {
     by_hand(memory::an_idle_sealed_line_costs_little_more_than_a_plain_one);
 }

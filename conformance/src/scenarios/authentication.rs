@@ -26,6 +26,8 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_key_is_a_credential if concerned,
     a_decision_may_take_its_time_but_not_for_ever if concerned,
     a_decision_that_panics_is_a_refusal if concerned,
+    a_name_that_the_client_can_not_be_told_is_a_refusal if concerned,
+    a_credential_that_never_comes_holds_nobody_up if concerned,
     who_is_taken_for_a_while_proves_it_anew_in_time if concerned,
     who_does_not_is_put_out if concerned,
     credentials_are_asked_for_at_every_line if concerned,
@@ -190,9 +192,38 @@ async fn a_decision_that_panics_is_a_refusal(world: World) {
     async fn panics(_: Claim) -> Result<Grant, Code> {
         panic!("on purpose")
     }
-    let server = server(&world).authenticate(panics).auth_rules(AT_ONCE).serve().await.expect("the address is free");
+    fn panics_at_once(_: Claim) -> std::future::Ready<Result<Grant, Code>> {
+        panic!("on purpose")
+    }
+    let servers = [server(&world).authenticate(panics), server(&world).authenticate(panics_at_once)];
+    for server in servers {
+        let server = server.auth_rules(AT_ONCE).serve().await.expect("the address is free");
+        let refused = client(&world, &server).credential(token()).connect().await;
+        assert!(matches!(refused, Err(Error::Denied(Code::INTERNAL))), "{refused:?}");
+    }
+}
+
+async fn a_name_that_the_client_can_not_be_told_is_a_refusal(world: World) {
+    let server = server(&world).authenticate(|_| ready(Ok(Grant::to("x".repeat(300))))).auth_rules(AT_ONCE);
+    let server = server.serve().await.expect("the address is free");
     let refused = client(&world, &server).credential(token()).connect().await;
     assert!(matches!(refused, Err(Error::Denied(Code::INTERNAL))), "{refused:?}");
+}
+
+async fn a_credential_that_never_comes_holds_nobody_up(world: World) {
+    let server = server(&world).authenticate(by_token).serve().await.expect("the address is free");
+    let (tell, told) = queue();
+    let connecting = client(&world, &server).credentials(move || {
+        tell.put(());
+        pending()
+    });
+    let connecting = world.spawn(connecting.connect());
+    told.next().await;
+    while !connecting.is_done() {
+        world.time().pass(MOMENT * 500).await;
+    }
+    let refused = connecting.await;
+    assert!(matches!(refused, Err(Error::Closed(_))), "{refused:?}");
 }
 
 async fn who_is_taken_for_a_while_proves_it_anew_in_time(world: World) {

@@ -32,6 +32,7 @@ pub use self::said::{
     tiny_fragments_cost_what_was_allowed,
 };
 pub use self::sealed::{
+    a_peer_that_does_not_say_who_it_is_costs_little_and_is_gone_in_time,
     a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time,
     an_idle_sealed_line_costs_little_more_than_a_plain_one,
 };

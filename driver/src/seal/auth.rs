@@ -204,6 +204,24 @@ impl Waiting {
         .await
     }
 
+    /// What `work` gives, unless the line is over first.
+    async fn unless_over<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
+        let Waiting { shared, turn } = self;
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = work.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            let mut state = shared.lock();
+            if let Some(error) = state.over() {
+                return Poll::Ready(Err(error));
+            }
+            state.wait_for_phase(turn, cx);
+            Poll::Pending
+        })
+        .await
+    }
+
     /// Does what the machine may refuse for a while.
     async fn verb<T>(&mut self, mut verb: impl FnMut(&mut State) -> Result<T, Refused>) -> Result<T, Error> {
         let Waiting { shared, turn } = self;
@@ -231,42 +249,39 @@ pub(crate) async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> 
         let (name, proof) = waiting.until(|state| state.auth.claim.take()).await?;
         let Some(line) = line.line() else { return Ok(()) };
         let now = || line.now();
-        // It may take its time: that of the line ends first.
-        let decided = {
-            let claim = Claim { line: line.clone(), name, proof };
-            let mut decided = pin!(unwind::output(decide(claim)));
-            let mut ended = pin!(line.ended());
-            poll_fn(|cx| match decided.as_mut().poll(cx) {
-                Poll::Ready(decided) => Poll::Ready(Some(decided)),
-                Poll::Pending => ended.as_mut().poll(cx).map(|_| None),
-            })
-            .await
-        };
-        match decided {
-            None => return Ok(()),
-            Some(Some(Ok(Grant { identity, lifetime }))) => {
+        // It may take its time: that of the line ends first. What comes before its first await may panic, too.
+        let claim = Claim { line: line.clone(), name, proof };
+        let decided = waiting.unless_over(unwind::output(async { decide(claim).await })).await?;
+        let code = match decided {
+            Some(Ok(Grant { identity, lifetime })) => {
                 let identity = Arc::new(identity);
-                waiting
-                    .verb(|state| {
-                        state.machine.grant(now(), &identity.name, lifetime)?;
-                        state.auth.identity = Some(identity.clone());
-                        state.phase_changed();
-                        Ok(())
-                    })
-                    .await?;
+                let granted = waiting.verb(|state| {
+                    state.machine.grant(now(), &identity.name, lifetime)?;
+                    state.auth.identity = Some(identity.clone());
+                    state.phase_changed();
+                    Ok(())
+                });
+                match granted.await {
+                    Err(error @ Error::TooLarge(_)) => {
+                        tracing::error!(%error, "the client can't be told what it is called");
+                        Code::INTERNAL
+                    }
+                    granted => {
+                        granted?;
+                        continue;
+                    }
+                }
             }
-            Some(refused) => {
-                let code = refused.map_or(Code::INTERNAL, |refused| refused.err().unwrap_or(Code::UNAUTHORISED));
-                waiting
-                    .verb(|state| {
-                        state.machine.deny(now(), code)?;
-                        // It has another deadline now.
-                        state.wake_driver();
-                        Ok(())
-                    })
-                    .await?;
-            }
-        }
+            Some(Err(code)) => code,
+            None => Code::INTERNAL,
+        };
+        let denied = waiting.verb(|state| {
+            state.machine.deny(now(), code)?;
+            // It has another deadline now.
+            state.wake_driver();
+            Ok(())
+        });
+        denied.await?;
     }
 }
 
@@ -284,7 +299,8 @@ pub(crate) async fn prove(line: &Line, credentials: Option<&Credentials>) -> Res
 }
 
 async fn prove_once(waiting: &mut Waiting, credentials: &Credentials) -> Result<Option<Duration>, Error> {
-    let credential = credentials().await;
+    // The server does not wait for ever, nor does who connects.
+    let credential = waiting.unless_over(async { credentials().await }).await?;
     waiting.verb(|state| state.machine.prove(&credential.as_core())).await?;
     waiting.until(|state| state.auth.answer.take()).await?.map_err(Error::Denied)
 }
@@ -296,15 +312,7 @@ pub(crate) async fn renew(line: WeakLine, credentials: Credentials, mut clock: i
     loop {
         // A fifth of the time is left to try it in.
         let at = clock.now() + lifetime / 5 * 4;
-        let is_over = {
-            let mut over = pin!(waiting.until(|_| None::<()>));
-            poll_fn(|cx| match over.as_mut().poll(cx) {
-                Poll::Ready(_) => Poll::Ready(true),
-                Poll::Pending => clock.poll_until(cx, at).map(|()| false),
-            })
-            .await
-        };
-        if is_over {
+        if waiting.unless_over(poll_fn(|cx| clock.poll_until(cx, at))).await.is_err() {
             return;
         }
         lifetime = match prove_once(&mut waiting, &credentials).await {

@@ -49,6 +49,9 @@ impl Line {
             if let Some(error) = state.over() {
                 return Poll::Ready(Err(error));
             }
+            if state.machine.peer().is_some() && sealing(&state).is_none() {
+                return Poll::Ready(Err(super::SealError::NoKeys.into()));
+            }
             let now = state.switches;
             if *seen.get_or_insert(now) != now {
                 return Poll::Ready(sealing(&state).ok_or(super::SealError::NoKeys.into()));

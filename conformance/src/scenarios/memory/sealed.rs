@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ropeway_driver::protocol::AuthRules;
 use ropeway_driver::seal::Suites;
 use ropeway_driver::{Config, Ended, LineOptions, Reason, Role, Seal};
 
@@ -58,6 +59,44 @@ pub fn a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time(
         }
         lines.clear();
         assert!(mark.held() < SMALL, "{what}: {} octets are left of them", mark.held());
+    }
+}
+
+/// C1. A client that is to say who it is has begun a record, of which it says that it is as long as any.
+pub fn a_peer_that_does_not_say_who_it_is_costs_little_and_is_gone_in_time() {
+    const PEERS: usize = 100;
+    let (hand, timeout) = (warm(), AuthRules::DEFAULT.timeout);
+    let [client, server, _] = keys();
+    for begun in [0, 16, 5000] {
+        let pipes: Vec<_> = (0..PEERS).map(|_| pipe(PIPE)).collect();
+        let mut lines = Vec::with_capacity(PEERS);
+        let mark = heap::mark();
+        for (near, far) in pipes {
+            let mut options = sealed(Some(Seal::with_key(server.clone()).trust(client.public())));
+            options.auth = Some(AuthRules::DEFAULT);
+            lines.push((hand.server(far, options), near));
+        }
+        for (_, near) in &mut lines {
+            let mut peer = machine(Role::Client);
+            hand.finish(write_all(near, &says(&mut peer))).expect("it reads");
+            for _ in 0..2 {
+                let message = hand.finish(hears(&mut peer, near));
+                hand.finish(write_all(near, &message)).expect("it reads");
+            }
+            let record = [&[216, 0, 0xfe][..], &vec![0; begun]].concat();
+            // It may hang up before all of it is there.
+            let _ = hand.finish(write_all(near, &record));
+        }
+        hand.run();
+        let each = mark.peak() / PEERS;
+        println!("{begun} octets of a record: {each} octets a peer");
+        assert!(each <= UNKNOWN, "{begun} octets of a record: {each} octets a peer");
+        hand.pass(timeout);
+        // The goodbye has its time, too.
+        hand.pass(Config::DEFAULT.close_timeout);
+        assert!(lines.iter().all(|((_, ended), _)| ended.done().is_some()), "{begun} octets of a record: still there");
+        lines.clear();
+        assert!(mark.held() < SMALL, "{begun} octets of a record: {} octets are left of them", mark.held());
     }
 }
 
