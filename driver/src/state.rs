@@ -93,8 +93,8 @@ pub(crate) struct State {
     /// Who the client is.
     #[cfg(feature = "seal")]
     pub(crate) auth: crate::seal::AuthState,
-    /// How often it changed whether an end's words are sealed.
-    pub(crate) switches: u32,
+    /// Whether what this end says was sealed when it last said something.
+    sealed: bool,
     /// Pongs so far, and how long the latest took.
     pub(crate) pongs: (u64, Duration),
     /// Who runs handlers of requests, and stops them when nobody waits for the answer any more.
@@ -228,7 +228,7 @@ impl State {
             phase_waiters: Waiters::default(),
             #[cfg(feature = "seal")]
             auth: Default::default(),
-            switches: 0,
+            sealed: false,
             pongs: (0, Duration::ZERO),
             watchers: Slab::new(),
             unfinished: 0,

@@ -34,27 +34,35 @@ impl Line {
         sealing(&self.lock())
     }
 
-    /// Waits until it changes whether what one of the ends says is sealed: how it is then.
+    /// Waits until one of the ends seals what it says otherwise than in `known`, or already does: how it is then. What was known
+    /// before something was asked for can't be missed:
+    ///
+    /// ```no_run
+    /// # async fn example(line: ropeway_driver::Line) -> Result<(), ropeway_driver::Error> {
+    /// if let Some(known) = line.sealing().filter(|known| !known.theirs) {
+    ///     line.ask_to_seal(true).await?;
+    ///     line.sealing_changed(&known).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Closed`] when the line is over; [`Error::Seal`] if it has no keys.
     ///
     /// # Cancel safety
-    /// Safe; what changes between two calls is missed.
-    pub async fn sealing_changed(&self) -> Result<Sealing, Error> {
-        let mut seen = None;
+    /// Safe.
+    pub async fn sealing_changed(&self, known: &Sealing) -> Result<Sealing, Error> {
         let mut waiting = Waiting::new(self, Turn::default());
         poll_fn(|cx| {
             let mut state = self.lock();
             if let Some(error) = state.over() {
                 return Poll::Ready(Err(error));
             }
-            if state.machine.peer().is_some() && sealing(&state).is_none() {
-                return Poll::Ready(Err(super::SealError::NoKeys.into()));
-            }
-            let now = state.switches;
-            if *seen.get_or_insert(now) != now {
-                return Poll::Ready(sealing(&state).ok_or(super::SealError::NoKeys.into()));
+            match sealing(&state) {
+                Some(now) if (now.ours, now.theirs) != (known.ours, known.theirs) => return Poll::Ready(Ok(now)),
+                None if state.machine.peer().is_some() => return Poll::Ready(Err(super::SealError::NoKeys.into())),
+                _ => {}
             }
             state.wait_for_phase(&mut waiting.turn, cx);
             Poll::Pending

@@ -142,10 +142,7 @@ impl State {
                 self.auth.answer = Some(Err(code));
                 self.phase_changed();
             }
-            Event::Sealed { .. } => {
-                self.switches = self.switches.wrapping_add(1);
-                self.phase_changed();
-            }
+            Event::Sealed { .. } => self.phase_changed(),
             Event::Away => {
                 self.peer_away = true;
                 self.phase_changed();

@@ -271,6 +271,12 @@ impl State {
             let next = self.bulk_waiters.pop();
             self.wakes.extend(next);
         }
+        // However that came: by a verb, or as the peer wished, once there was room.
+        let sealed = self.machine.will_seal();
+        if sealed != self.sealed {
+            self.sealed = sealed;
+            self.phase_changed();
+        }
     }
 
     /// Whether somebody waits for what there is: another was woken for it, and has not come yet.

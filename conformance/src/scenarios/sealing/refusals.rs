@@ -140,9 +140,14 @@ async fn what_can_not_be_sealed_is_refused_at_once(world: World) {
         let refused = world.server().seal(seal).serve().await.map(drop);
         assert!(matches!(refused, Err(Error::Seal(error)) if error == expected), "{refused:?}");
     }
+    let (one, other) = super::pair(&world, Seal::anonymous(), Seal::anonymous()).await;
+    let known = one.sealing().expect("there are keys");
+    world.part(one, other).await;
     let (near, far) = world.pair().await;
     for line in [&near, &far] {
         assert_eq!(line.sealing(), None);
+        let refused = line.sealing_changed(&known).await;
+        assert!(matches!(refused, Err(Error::Seal(SealError::NoKeys))), "{refused:?}");
         for refused in
             [line.seal(true).await, line.ask_to_seal(true).await, line.rekey().await, line.rekey_afresh().await]
         {

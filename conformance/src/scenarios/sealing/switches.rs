@@ -6,7 +6,7 @@ use ropeway_driver::{Error, Line, Reason, Seal, SealError};
 
 use super::overheard::Ear;
 use super::{answering, concerned, optional, pair, strangers, talk};
-use crate::scenarios::by_hand::{still_works, until};
+use crate::scenarios::by_hand::still_works;
 use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
@@ -19,6 +19,14 @@ pub(in crate::scenarios) const LIST: &[Scenario] = scenarios![
 fn sealed(line: &Line) -> (bool, bool) {
     let Sealing { ours, theirs, .. } = line.sealing().expect("there are keys");
     (ours, theirs)
+}
+
+/// Waits until what comes on a line is sealed, or is not.
+async fn hears(line: &Line, on: bool) {
+    let mut now = line.sealing().expect("there are keys");
+    while now.theirs != on {
+        now = line.sealing_changed(&now).await.expect("the line is up");
+    }
 }
 
 async fn either_end_switches_either_direction_while_all_goes_on(world: World) {
@@ -45,22 +53,25 @@ async fn either_end_switches_either_direction_while_all_goes_on(world: World) {
     for (one, other) in [(&near, &far), (&far, &near)] {
         for on in [false, true, false] {
             one.seal(on).await.expect("it may");
-            until(|| sealed(one).0 == on && sealed(other).1 == on).await;
+            assert_eq!(sealed(one).0, on);
+            hears(other, on).await;
             one.ask_to_seal(!on).await.expect("it may ask");
-            until(|| sealed(one).1 != on && sealed(other).0 != on).await;
+            hears(one, !on).await;
+            assert_eq!(sealed(other).0, !on);
         }
     }
-    // Who waits is told.
-    let waiting = {
-        let line = far.clone();
-        world.spawn(async move { line.sealing_changed().await })
-    };
-    while !waiting.is_done() {
-        let now = sealed(&near).0;
-        near.seal(!now).await.expect("it may");
-        near.ping().await.expect("the line is up");
+    // Who waits is told, of what either end changes, and so is who knows less than there is to know.
+    for by in [&near, &far] {
+        let known = far.sealing().expect("there are keys");
+        let waiting = {
+            let (line, known) = (far.clone(), known.clone());
+            world.spawn(async move { line.sealing_changed(&known).await })
+        };
+        by.seal(!sealed(by).0).await.expect("it may");
+        let changed = waiting.await.expect("the line is up");
+        assert_ne!(changed, known);
+        assert_eq!(far.sealing_changed(&known).await.expect("the line is up"), changed);
     }
-    waiting.await.expect("the line is up");
     world.part(near, far).await;
 }
 
