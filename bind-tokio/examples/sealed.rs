@@ -5,7 +5,7 @@ use ropeway_tokio::seal::{new_key, read_key, read_psk, read_public_key, write_ne
 use ropeway_tokio::{Claim, Client, Code, Credential, Error, Grant, Message, Seal, Server};
 
 #[tokio::main]
-pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+pub(crate) async fn main() -> Result<(), Error> {
     // Once: what `ropeway key new server.key` does, and `ropeway key show server.key > server.pub`. The token is made like a key.
     let folder = tempfile::tempdir()?;
     let [key, public, token] = ["server.key", "server.pub", "kiosk.token"].map(|name| folder.path().join(name));

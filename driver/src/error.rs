@@ -11,7 +11,7 @@ use crate::address::AddressError;
 use crate::body::Body;
 use crate::file::{FileError, NameError};
 #[cfg(feature = "seal")]
-use crate::seal::SealError;
+use crate::seal::{KeyFileError, SealError};
 #[cfg(feature = "mount")]
 use crate::transport::MountError;
 #[cfg(feature = "tls")]
@@ -68,6 +68,9 @@ pub enum Error {
     /// Lines can't be sealed as was wanted.
     #[cfg(feature = "seal")]
     Seal(SealError),
+    /// A key can't be read from a file, or written to one.
+    #[cfg(feature = "seal")]
+    Key(Arc<KeyFileError>),
     /// A server can't be on a path of an HTTP server.
     #[cfg(feature = "mount")]
     Mount(MountError),
@@ -145,6 +148,8 @@ impl fmt::Display for Error {
             Error::Denied(code) => write!(f, "the server did not take who this end is: {code}"),
             #[cfg(feature = "seal")]
             Error::Seal(error) => error.fmt(f),
+            #[cfg(feature = "seal")]
+            Error::Key(error) => error.fmt(f),
             #[cfg(feature = "mount")]
             Error::Mount(error) => error.fmt(f),
             Error::File(error) => error.fmt(f),
@@ -159,6 +164,8 @@ impl std::error::Error for Error {
             // The text shows these themselves, so what is behind them comes next.
             Error::Io(error) => error.source(),
             Error::File(error) => error.source(),
+            #[cfg(feature = "seal")]
+            Error::Key(error) => error.source().and_then(std::error::Error::source),
             _ => None,
         }
     }
@@ -198,6 +205,13 @@ impl From<WebSocketError> for Error {
 impl From<SealError> for Error {
     fn from(error: SealError) -> Error {
         Error::Seal(error)
+    }
+}
+
+#[cfg(feature = "seal")]
+impl From<KeyFileError> for Error {
+    fn from(error: KeyFileError) -> Error {
+        Error::Key(Arc::new(error))
     }
 }
 

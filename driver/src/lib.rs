@@ -11,6 +11,9 @@
 //! What lies between two ends is said by an [`Address`]; a stream that is connected already is a line by [`Client::over`] and
 //! [`Server::serve_stream`]. With the feature `mount`, `Mounts` puts servers on paths of an HTTP server that is there already.
 //!
+//! With the feature `seal`, lines are encrypted and authenticated by keys of their own, over any transport: see `Seal`,
+//! `ServerBuilder::authenticate` and `ClientBuilder::credential`.
+//!
 //! Bodies are text, [`Bytes`](bytes::Bytes), or any serde value; values travel in postcard's format, under the name of
 //! their type and with a number made of their shape, so that a type that differs is an error and not nonsense. What can
 //! travel so, and what can't, is said at [`ToBody`] and [`FromBody`].
