@@ -19,8 +19,6 @@ pub(crate) const OVERHEAD: usize = 48;
 pub const SEALED_BY: usize = PREFIX + OVERHEAD;
 /// The most octets of a message of the handshake.
 pub(crate) const MOST_HANDSHAKE: usize = 256;
-/// The most octets in a record of a client that is to say who it is: a claim with the longest name, a goodbye behind it, and some.
-pub(crate) const MOST_CLAIM: usize = 1280;
 
 /// The octets of a head and a length.
 pub(crate) fn prefix(head: u8, len: usize) -> Option<[u8; PREFIX]> {
