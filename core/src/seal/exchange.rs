@@ -12,7 +12,7 @@ use crate::{Action, CloseCode, Config, Connection, Flow, Instant, Lane, Memory, 
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/vectors/exchange.txt");
 const HEAD: &str = "\
-# A sealed line, octet for octet: Noise_XXpsk3_25519_ChaChaPoly_SHA256, then records of ChaCha20-Poly1305. README.md says how to read it.
+# A sealed line, octet for octet: Noise_XXpsk0_25519_ChaChaPoly_SHA256, then records of ChaCha20-Poly1305. README.md says how to read it.
 ";
 const NOW: Instant = Instant::from_millis(1);
 const TAG: usize = 16;

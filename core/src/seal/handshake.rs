@@ -1,15 +1,20 @@
 //! Key agreement: Noise_{NN,NX,XX}_25519_ChaChaPoly_SHA256, or the same with a pre-shared key. It knows no frames and no suites.
 //!
 //! ```text
-//!       client              server      with a pre-shared key
-//! Nn    e              ->               NNpsk0: mixed in before all else
+//!       client              server
+//! Nn    e              ->
 //!                      <-   e, ee
-//! Nx    e              ->               NXpsk2: at the end of the second message
+//! Nx    e              ->
 //!                      <-   e, ee, s, es
-//! Xx    e              ->               XXpsk3: at the end of the third
+//! Xx    e              ->
 //!                      <-   e, ee, s, es
 //!       s, se          ->
 //! ```
+//!
+//! A pre-shared key is mixed in before all else: NNpsk0, NXpsk0, XXpsk0. So a server shows nothing to who has it not, and knows at the
+//! first message that the client has it: that can't be repeated on another line, for the prologue has what the server drew for this one.
+//! A client knows it with the second, before it trusts a key. Of Noise's recommended NXpsk2 and XXpsk3 neither is true: there one of
+//! the ends is done before it has heard anything from who has the secret.
 
 use core::fmt;
 
@@ -42,8 +47,8 @@ pub enum Pattern {
 
 /// One end of a key agreement that is under way. All that is secret in it is wiped when it ends.
 ///
-/// The payload of the first message can be read by everyone on the way, and if it was altered that is found out with the second:
-/// all but Nn with a pre-shared key. The payload of the second is sealed for whoever sent the first.
+/// Without a pre-shared key the payload of the first message can be read by everyone on the way, and if it was altered that is found
+/// out with the second. The payload of the second is sealed for whoever sent the first.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Handshake {
     state: HandshakeState<X25519, ChaChaPoly, Sha256>,
@@ -225,9 +230,9 @@ impl Pattern {
             (Pattern::Nn, false) => ("NN", &[&[E], &[E, EE]]),
             (Pattern::Nn, true) => ("NNpsk0", &[&[PSK, E], &[E, EE]]),
             (Pattern::Nx, false) => ("NX", &[&[E], &[E, EE, S, ES]]),
-            (Pattern::Nx, true) => ("NXpsk2", &[&[E], &[E, EE, S, ES, PSK]]),
+            (Pattern::Nx, true) => ("NXpsk0", &[&[PSK, E], &[E, EE, S, ES]]),
             (Pattern::Xx, false) => ("XX", &[&[E], &[E, EE, S, ES], &[S, SE]]),
-            (Pattern::Xx, true) => ("XXpsk3", &[&[E], &[E, EE, S, ES], &[S, SE, PSK]]),
+            (Pattern::Xx, true) => ("XXpsk0", &[&[PSK, E], &[E, EE, S, ES], &[S, SE]]),
         };
         HandshakePattern::new(&[], &[], messages, name)
     }

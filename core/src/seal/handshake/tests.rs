@@ -166,6 +166,26 @@ fn ends_that_differ_do_not_agree() {
     }
 }
 
+/// So a server shows nothing, and is not done, for who has it not; and a client trusts no key before it knows that the server has it.
+#[test]
+fn who_has_not_the_secret_is_found_out_by_its_first_message() {
+    for pattern in [Pattern::Nn, Pattern::Nx, Pattern::Xx] {
+        let pair = Pair::new(pattern, true);
+        let other = |is_client| {
+            let (own, psk) = (pair.own(is_client), Psk::new([0x5b; 32]));
+            Handshake::new(pattern, is_client, pair.prologue, &[7; 32], Some(&own), Some(&psk)).unwrap()
+        };
+        refuses(&mut pair.end(false), &other(true).said(b""));
+        let (mut client, mut liar) = (pair.end(true), other(false));
+        let first = client.said(b"");
+        refuses(&mut liar, &first);
+        // One that answers all the same.
+        liar = other(false);
+        liar.heard(&other(true).said(b"")).unwrap();
+        refuses(&mut client, &liar.said(b""));
+    }
+}
+
 /// X25519 of an end that shows as its own a public key of which it has not the secret half. It takes for granted that
 /// whatever is agreed by that one is zero.
 enum Liar {}

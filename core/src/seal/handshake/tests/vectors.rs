@@ -1,4 +1,5 @@
-//! The published vectors: those of our algorithms by [`Handshake`], and all by the framework over our X25519.
+//! The published vectors: those of our patterns and algorithms by [`Handshake`], and all by the framework over our X25519. Of NX and XX
+//! with a pre-shared key those that are published mix it in last.
 
 use std::string::String;
 use std::vec;
@@ -6,6 +7,8 @@ use std::vec::Vec;
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut, KeyInit};
+use noise_protocol::patterns::HandshakePattern;
+use noise_protocol::patterns::Token::{E, EE, ES, PSK, S, SE};
 use noise_protocol::{Cipher, CipherState, HandshakeState, Hash, U8Array};
 
 use super::super::{Handshake, Pattern};
@@ -19,9 +22,9 @@ fn published_vectors_pass() {
     let cases = cases();
     let ours = cases
         .iter()
-        .filter(|case| case.name.ends_with("_25519_ChaChaPoly_SHA256"))
+        .filter(|case| case.name.ends_with("_25519_ChaChaPoly_SHA256") && !case.mixes_last())
         .inspect(|case| check::<Handshake>(case));
-    assert_eq!(ours.count(), 9);
+    assert_eq!(ours.count(), 7);
     for case in &cases {
         match &case.name.split('_').collect::<Vec<_>>()[3..] {
             ["ChaChaPoly", hash] => check_hash::<ChaChaPoly>(hash, case),
@@ -121,7 +124,11 @@ impl<C: Cipher, H: Hash> End for HandshakeState<X25519, C, H> {
 
     fn begin(case: &Case, is_client: bool) -> Self {
         let (ephemeral, own) = if is_client { &case.client } else { &case.server };
-        let pattern = case.pattern().of_noise(case.psk.is_some());
+        let pattern = match &case.name[6..12] {
+            "NXpsk2" => HandshakePattern::new(&[], &[], &[&[E], &[E, EE, S, ES, PSK]], "NXpsk2"),
+            "XXpsk3" => HandshakePattern::new(&[], &[], &[&[E], &[E, EE, S, ES], &[S, SE, PSK]], "XXpsk3"),
+            _ => case.pattern().of_noise(case.psk.is_some()),
+        };
         let (own, ephemeral) = (own.map(Secret), Some(Secret(*ephemeral)));
         let mut state = Self::new(pattern, is_client, &case.prologue, own, ephemeral, None, None);
         if let Some(psk) = case.psk {
@@ -174,6 +181,10 @@ impl Case {
             "XX" => Pattern::Xx,
             other => panic!("{other}"),
         }
+    }
+
+    fn mixes_last(&self) -> bool {
+        self.psk.is_some() && self.pattern() != Pattern::Nn
     }
 }
 
