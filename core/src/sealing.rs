@@ -267,10 +267,26 @@ impl<B: DerefMut<Target: Sealing>> Inner for Option<B> {
     }
 
     #[inline]
-    fn want_rekey(&mut self, fresh: bool) {
+    fn want_next(&mut self) {
         match self.as_deref_mut() {
-            Some(sealer) => sealer.want_rekey(fresh),
-            None => ().want_rekey(fresh),
+            Some(sealer) => sealer.want_next(),
+            None => ().want_next(),
+        }
+    }
+
+    #[inline]
+    fn want_fresh(&mut self, entropy: &[u8; 32]) {
+        match self.as_deref_mut() {
+            Some(sealer) => sealer.want_fresh(entropy),
+            None => ().want_fresh(entropy),
+        }
+    }
+
+    #[inline]
+    fn forget(&mut self) {
+        match self.as_deref_mut() {
+            Some(sealer) => sealer.forget(),
+            None => ().forget(),
         }
     }
 }
@@ -453,7 +469,13 @@ mod inner {
             false
         }
 
-        /// The next key, or a fresh one, is wanted.
-        fn want_rekey(&mut self, _fresh: bool) {}
+        /// The next key is wanted.
+        fn want_next(&mut self) {}
+
+        /// Fresh keys are wanted, which follow from this, too.
+        fn want_fresh(&mut self, _entropy: &[u8; 32]) {}
+
+        /// The line is over: what is secret of it is wiped.
+        fn forget(&mut self) {}
     }
 }

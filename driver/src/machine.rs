@@ -209,8 +209,13 @@ impl Machine {
     }
 
     #[cfg(feature = "seal")]
-    pub(crate) fn rekey(&mut self, afresh: bool) -> Result<(), Refused> {
-        if afresh { self.connection.rekey_afresh() } else { self.connection.rekey() }
+    pub(crate) fn rekey(&mut self) -> Result<(), Refused> {
+        self.connection.rekey()
+    }
+
+    #[cfg(feature = "seal")]
+    pub(crate) fn rekey_afresh(&mut self, entropy: [u8; 32]) -> Result<(), Refused> {
+        self.connection.rekey_afresh(entropy)
     }
 
     #[cfg(feature = "seal")]

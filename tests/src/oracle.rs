@@ -379,7 +379,7 @@ impl<S: Storage> End<S> {
             15 => match dice.below(3) {
                 0 => line.ask_to_seal(dice.once_in(2)),
                 1 => line.rekey(),
-                _ => line.rekey_afresh(),
+                _ => line.rekey_afresh([9; 32]),
             },
             36 if dice.once_in(64) => line.go_away(),
             37 if dice.once_in(128) => {

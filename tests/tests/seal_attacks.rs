@@ -416,7 +416,7 @@ fn both_ends_switch_at_once_and_nothing_is_lost() {
                 0 => end.line.seal(dice.once_in(2)).expect("it may"),
                 1 => end.line.ask_to_seal(dice.once_in(2)).expect("it may"),
                 2 => end.line.rekey().expect("it may"),
-                3 if turn % 16 == 0 => end.line.rekey_afresh().expect("it may"),
+                3 if turn % 16 == 0 => end.line.rekey_afresh([9; 32]).expect("it may"),
                 _ => {}
             }
             if end.line.window() > 64 {
@@ -542,6 +542,61 @@ fn a_key_that_was_used_enough_is_used_no_more() {
     }
 }
 
+/// D9: who has read all that an end knew, its entropy too, does not know what a fresh agreement gives: it follows from new entropy.
+#[test]
+fn a_fresh_agreement_follows_from_new_entropy() {
+    let share = |entropy| {
+        let (mut client, mut server) = open(ChaCha20Poly1305);
+        client.line.rekey_afresh(entropy).expect("there are keys");
+        let said = client.said();
+        server.hear(&said);
+        client.hear(&server.said());
+        assert_eq!((client.error, server.error), (None, None));
+        client.notify(TEXT);
+        let by_fresh_key = client.said();
+        server.hear(&by_fresh_key);
+        assert_eq!(server.messages(), [TEXT]);
+        (said, by_fresh_key)
+    };
+    let (one, other) = (share([1; 32]), share([2; 32]));
+    assert_eq!(one, share([1; 32]), "all else is the same");
+    assert!(one.0 != other.0 && one.1 != other.1);
+}
+
+/// A hello has an end: of more suites than it holds the first are offered, and the ends agree on one of those.
+#[test]
+fn more_suites_than_a_hello_holds_do_no_harm() {
+    let (mut client, mut server) = ends_by(Pattern::Nn, false, Many(200));
+    let hello = client.said();
+    let offered = hello.windows(NAME.len()).filter(|some| *some == NAME.as_bytes());
+    assert_eq!(offered.count(), 3);
+    server.hear(&hello);
+    pump(&mut client, &mut server);
+    assert!(client.line.is_ready() && server.line.is_ready());
+}
+
+const NAME: &str = "a-suite-of-thirty-two-octets-000";
+
+/// So many suites.
+#[derive(Clone, Copy)]
+struct Many(usize);
+
+impl Suites for Many {
+    type Cipher = <ChaCha20Poly1305 as Suite>::Cipher;
+
+    fn count(&self) -> usize {
+        self.0
+    }
+
+    fn name(&self, index: usize) -> Option<&str> {
+        (index < self.0).then_some(NAME)
+    }
+
+    fn cipher(&self, index: usize, keys: &[[u8; 32]; ropeway_core::seal::KEYS]) -> Option<Self::Cipher> {
+        (index < self.0).then(|| Suite::cipher(&ChaCha20Poly1305, keys))
+    }
+}
+
 /// A suite that counts the keys it is given.
 #[derive(Clone, Copy)]
 struct Counted<'a>(&'a Cell<u32>);
@@ -564,8 +619,8 @@ impl Suite for Counted<'_> {
 fn keys_that_are_asked_for_all_the_time_do_no_harm() {
     let (mut client, mut server) = open(ChaCha20Poly1305);
     for turn in 0..3000u32 {
-        client.line.rekey_afresh().expect("it may");
-        server.line.rekey_afresh().expect("it may");
+        client.line.rekey_afresh([9; 32]).expect("it may");
+        server.line.rekey_afresh([9; 32]).expect("it may");
         client.line.rekey().expect("it may");
         if turn % 3 == 0 {
             client.notify(b"x");

@@ -29,9 +29,15 @@ fn sealer(pattern: Pattern, key: u8) -> Sealer<ChaCha20Poly1305, Anyone> {
 }
 
 fn pair(pattern: Pattern, rules: AuthRules) -> Pair<impl Storage, impl Storage> {
+    pair_by(pattern, [AuthRules::DEFAULT, rules])
+}
+
+/// By the rules of the client, and of the server.
+fn pair_by(pattern: Pattern, [of_client, rules]: [AuthRules; 2]) -> Pair<impl Storage, impl Storage> {
     let now = Instant::from_millis(1000);
     let config = Config { heartbeat: Duration::ZERO, ..Config::SMALL };
-    let client = Connection::client(now, config, [1; 32], arrays().sealed_by(sealer(pattern, 3)));
+    let client = sealer(pattern, 3).authenticate(of_client);
+    let client = Connection::client(now, config, [1; 32], arrays().sealed_by(client));
     let server = sealer(pattern, 4).authenticate(rules);
     let server = Connection::server(now, config, [2; 32], arrays().sealed_by(server));
     let mut pair = Pair { now, client, server, at_client: Vec::new(), at_server: Vec::new() };
@@ -84,6 +90,20 @@ impl<A: Storage, B: Storage> Pair<A, B> {
             Some(Event::Claim { name, proof }) => (String::from_utf8(name).unwrap(), proof),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+/// The server's patience is of no use if the client has less.
+#[test]
+fn a_client_waits_as_long_as_it_is_told_to() {
+    let patient = AuthRules { timeout: Duration::from_secs(3600), ..AuthRules::DEFAULT };
+    for (of_client, lasts) in [(AuthRules::DEFAULT, 10), (patient, 3600)] {
+        let mut pair = pair_by(Pattern::Nx, [of_client, AuthRules { timeout: Duration::ZERO, ..patient }]);
+        pair.claims(&TOKEN);
+        pair.wait(Duration::from_secs(lasts) - Duration::from_millis(1));
+        assert_eq!((pair.client.ending(), pair.server.ending()), (None, None));
+        pair.wait(Duration::from_millis(1));
+        assert_eq!(pair.client.ending(), Some(Reason::HelloTimeout));
     }
 }
 

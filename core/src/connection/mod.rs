@@ -405,6 +405,7 @@ impl<S: Storage> Connection<S> {
             _ => reason,
         };
         self.state = State::Closed(reason);
+        self.sealer.forget();
         Event::Closed { reason, text: &[] }
     }
 

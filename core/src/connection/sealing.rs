@@ -35,13 +35,20 @@ impl<S: Storage> Connection<S> {
     /// Seals what this end says with the next key, of which no earlier one follows. That happens by itself, too. Each change is
     /// paid for with records: one that comes too early waits until the line was used.
     pub fn rekey(&mut self) -> Result<(), Refused> {
-        self.want_rekey(false)
+        self.may_speak()?;
+        self.may_rekey()?;
+        self.sealer.want_next();
+        Ok(())
     }
 
-    /// Agrees on fresh keys for both directions: who knows all keys that there were before does not know them. It waits like
+    /// Agrees on fresh keys for both directions: who has read all that either end knew before does not know them, if `entropy`, of
+    /// which the same is true as of that of [`client`](Connection::client), was drawn since. It waits like
     /// [`rekey`](Connection::rekey), and costs more.
-    pub fn rekey_afresh(&mut self) -> Result<(), Refused> {
-        self.want_rekey(true)
+    pub fn rekey_afresh(&mut self, entropy: [u8; 32]) -> Result<(), Refused> {
+        self.may_speak()?;
+        self.may_rekey()?;
+        self.sealer.want_fresh(&entropy);
+        Ok(())
     }
 
     // ---- how things stand
@@ -128,13 +135,6 @@ impl<S: Storage> Connection<S> {
 
     pub(super) fn may_rekey(&self) -> Result<(), Refused> {
         if self.sealer.is_agreed() { Ok(()) } else { Err(Refused::NoKeys) }
-    }
-
-    fn want_rekey(&mut self, fresh: bool) -> Result<(), Refused> {
-        self.may_speak()?;
-        self.may_rekey()?;
-        self.sealer.want_rekey(fresh);
-        Ok(())
     }
 
     /// A frame that goes in a record even where its direction is not sealed.
@@ -328,6 +328,9 @@ impl<S: Storage> Connection<S> {
         }
         if self.outbox.unsent() == 0 && matches!(self.state, State::Open { .. }) && at > 0 {
             self.acks.watch(now, self.outbox.written(), &mut self.timers);
+        }
+        if self.is_over() {
+            self.sealer.forget();
         }
         at
     }

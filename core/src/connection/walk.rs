@@ -171,7 +171,7 @@ impl World {
                 }
             }
             Move::Rekey => _ = end.line.rekey(),
-            Move::Afresh => _ = end.line.rekey_afresh(),
+            Move::Afresh => _ = end.line.rekey_afresh([9; 32]),
             Move::Say => end.say(),
             Move::Close => end.line.close(CloseCode::DONE, ""),
             Move::Transmit => {

@@ -4,11 +4,14 @@ use std::fmt::Write;
 use std::string::String;
 use std::vec::Vec;
 
+use zeroize::Zeroizing;
+
 use super::schedule::{self, Label};
 use super::{ChaCha20Poly1305, Identity, Pattern, Policy, Psk, PublicKey, Rule, Sealer, SecretKey};
+use crate::sealing::Inner;
 use crate::wire::Frame;
 use crate::wire::seal::{HANDSHAKE, PREFIX, RECORD};
-use crate::{Action, CloseCode, Config, Connection, Flow, Instant, Lane, Memory, Sealed, Send};
+use crate::{Action, CloseCode, Config, Connection, Flow, Instant, Lane, Memory, Sealed, Send, Side};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conformance/vectors/exchange.txt");
 const HEAD: &str = "\
@@ -19,6 +22,7 @@ const TAG: usize = 16;
 const KEYS: [[u8; 32]; 2] = [[0x11; 32], [0x22; 32]];
 const ENTROPY: [[u8; 32]; 2] = [[0x33; 32], [0x44; 32]];
 const PSK: [u8; 32] = [0x55; 32];
+const FRESH: [u8; 32] = [0x66; 32];
 const WHO: [&str; 2] = ["client", "server"];
 
 type Line = Connection<Sealed<Memory<[Lane; 2], [Flow; 1], [u8; 256]>, Sealer<ChaCha20Poly1305, PublicKey>>>;
@@ -34,6 +38,13 @@ fn line(who: usize) -> Line {
     let sealer = sealer(ChaCha20Poly1305, identity).unwrap().policy(Policy::both(Rule::Optional));
     let begin = if who == 0 { Line::client } else { Line::server };
     begin(NOW, Config::SMALL, ENTROPY[who], Memory::EMPTY.sealed_by(sealer))
+}
+
+/// What an end draws for the fresh agreement, to which the server's application brings entropy.
+fn share(who: usize) -> Zeroizing<[u8; 32]> {
+    let seed = schedule::derive(&ENTROPY[who], Label::Seed);
+    let seed = if who == 1 { schedule::mix(&seed, &FRESH, b"entropy", b"") } else { seed };
+    schedule::derive(&seed, Label::Drawn)
 }
 
 /// All that an end has to say, and what the other makes of it.
@@ -72,7 +83,7 @@ fn a_sealed_line_says_the_same_for_ever() {
             ("key", KEYS[who]),
             // In the order in which they are drawn: for the handshake, then for fresh agreements.
             ("ephemeral", *schedule::derive(&ENTROPY[who], Label::Drawn)),
-            ("share", *schedule::derive(&schedule::derive(&ENTROPY[who], Label::Seed), Label::Drawn)),
+            ("share", *share(who)),
         ] {
             writeln!(rows, "{name} secret {} of={what}", hex(&octets)).unwrap();
         }
@@ -95,7 +106,7 @@ fn a_sealed_line_says_the_same_for_ever() {
     verbs.push(("", 1, &seven));
     verbs.push(("the client's next key", 0, &|line| line.rekey().unwrap()));
     verbs.push(("", 0, &seven));
-    verbs.push(("fresh keys for both directions", 1, &|line| line.rekey_afresh().unwrap()));
+    verbs.push(("fresh keys for both directions", 1, &|line| line.rekey_afresh(FRESH).unwrap()));
     verbs.push(("", 0, &seven));
     verbs.push(("", 1, &seven));
     verbs.push(("", 0, &seven));
@@ -112,7 +123,10 @@ fn a_sealed_line_says_the_same_for_ever() {
         verb(&mut lines[who]);
         say(&mut lines, who, &mut rows);
     }
-    assert!(lines.iter().all(|line| line.closed().is_some()));
+    for line in &lines {
+        assert!(line.closed().is_some() && !line.sealer().has_keys(), "of what is over the keys are wiped");
+        assert_eq!((line.sealer().binding().is_some(), line.is_sealed(Side::Us)), (true, true));
+    }
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(PATH, &rows).unwrap();
     }

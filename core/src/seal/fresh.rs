@@ -1,4 +1,4 @@
-//! A fresh key agreement on a line that has keys: what it gives does not follow from any key that was there before.
+//! A fresh key agreement on a line that has keys: what it gives does not follow from anything that was there before.
 //!
 //! Each end says its share once. Who has both shares has both secrets, and turns its direction to the new one by a frame of its
 //! own. So it does not matter who began, nor whether both did.

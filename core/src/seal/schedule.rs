@@ -1,12 +1,11 @@
 //! What follows from a secret: keys of records, the secrets after it, and what is made of entropy. All by HKDF of RFC 5869 with
 //! SHA-256, and told apart by the labels here.
 
-use hmac::digest::FixedOutput;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use noise_protocol::Hash;
 use zeroize::Zeroizing;
 
 use super::handshake::Keys;
+use super::primitives::Sha256;
 
 /// What is derived from a secret alone.
 #[derive(Clone, Copy, Debug)]
@@ -82,11 +81,7 @@ pub(crate) fn proof(binding: &[u8; 32], name: &str, secret: &[u8]) -> Zeroizing<
 
 /// HKDF-Extract.
 fn extract(salt: &[u8; 32], secret: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut extracted = Zeroizing::new([0; 32]);
-    let mut mac = keyed(salt);
-    mac.update(secret);
-    mac.finalize_into((&mut *extracted).into());
-    extracted
+    mac(salt, &[secret])
 }
 
 /// HKDF-Expand, to one hash.
@@ -96,27 +91,30 @@ fn expanded(secret: &[u8; 32], info: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     out
 }
 
-/// HKDF-Expand, to at most 255 hashes: what `out` has beyond them is zero.
+/// HKDF-Expand, of at most [`PARTS`] parts of info, to at most 255 hashes: what `out` has beyond them is zero.
 fn expand(secret: &[u8; 32], info: &[&[u8]], out: &mut [u8]) {
     let mut block = Zeroizing::new([0; 32]);
     out.fill(0);
     for (number, out) in (1..=u8::MAX).zip(out.chunks_mut(block.len())) {
-        let mut mac = keyed(secret);
-        if number > 1 {
-            mac.update(&*block);
+        let (number, mut parts) = ([number], [&[][..]; PARTS + 2]);
+        let [before, places @ .., last] = &mut parts;
+        if number > [1] {
+            *before = &*block;
         }
-        info.iter().for_each(|info| mac.update(info));
-        mac.update(&[number]);
-        mac.finalize_into((&mut *block).into());
-        out.iter_mut().zip(&*block).for_each(|(out, octet)| *out = *octet);
+        places.iter_mut().zip(info).for_each(|(place, info)| *place = info);
+        *last = &number;
+        let next = mac(secret, &parts);
+        out.iter_mut().zip(&*next).for_each(|(out, octet)| *out = *octet);
+        block = next;
     }
 }
 
-/// HMAC-SHA-256. A key that is shorter than a block counts as filled up with zeros, so that none can be of a wrong length.
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    let mut block = Zeroizing::new([0; 64]);
-    block.iter_mut().zip(key).for_each(|(octet, key)| *octet = *key);
-    Hmac::new((&*block).into())
+/// Parts that info may be of.
+const PARTS: usize = 3;
+
+/// HMAC-SHA-256. One implementation, the framework's, is enough: on a device each takes its place.
+fn mac(key: &[u8; 32], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
+    Zeroizing::new(Sha256::hmac_many(key, parts).0)
 }
 
 #[cfg(test)]
@@ -169,7 +167,7 @@ mod tests {
     fn expands_as_rfc_5869_has_it() {
         for [secret, salt, info, extracted, expanded] in RFC_5869.map(|case| case.map(of_hex)) {
             // What HMAC does with a key of more than a block.
-            let salt = if salt.len() > 64 { Sha256::digest(&salt).to_vec() } else { salt };
+            let salt = if salt.len() > 64 { sha2::Sha256::digest(&salt).to_vec() } else { salt };
             let mut filled = [0; 32];
             filled[..salt.len()].copy_from_slice(&salt);
             let found = extract(&filled, &secret);

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use sha2::{Digest, Sha256};
+use noise_protocol::Hash;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -12,6 +12,7 @@ use super::handshake::{Handshake, Pattern};
 use super::keys::{Psk, PublicKey, SecretKey};
 use super::offer::{NONE, Offer, names};
 use super::policy::{Policy, Rule};
+use super::primitives::Sha256;
 use super::schedule::{self, Label};
 use super::suite::{Cipher, KEYS, Suites};
 use super::trust::Trust;
@@ -126,6 +127,11 @@ enum Stage<K> {
         theirs: Way<K>,
         fresh: Fresh,
     },
+    /// The line is over, and its keys are wiped: whether each direction was sealed.
+    Over {
+        ours: bool,
+        theirs: bool,
+    },
 }
 
 /// What secrets are derived from; each is another. Those that were drawn do not follow from what is left.
@@ -137,6 +143,10 @@ impl Seed {
         let drawn = schedule::derive(&self.0, Label::Drawn);
         self.0 = schedule::derive(&self.0, Label::Seed);
         drawn
+    }
+
+    fn stir(&mut self, entropy: &[u8; 32]) {
+        self.0 = schedule::mix(&self.0, entropy, b"entropy", b"");
     }
 }
 
@@ -192,7 +202,8 @@ impl<C: Suites, T: Trust> Sealer<C, T> {
         self
     }
 
-    /// Of a server: the client must say who it is, and the application must take it, before the line opens. It takes keys.
+    /// Of a server: the client must say who it is, and the application must take it, before the line opens. It takes keys. Of a
+    /// client: how long it waits for that, if it is asked; otherwise as by [`AuthRules::DEFAULT`].
     #[must_use]
     pub fn authenticate(mut self, rules: AuthRules) -> Self {
         self.auth = Some(Auth::new(rules));
@@ -213,9 +224,14 @@ impl<C: Suites, T> Sealer<C, T> {
         self.suites.name(usize::from(self.suite?))
     }
 
-    /// The names of this end's suites, in order of preference.
+    /// The names of this end's suites, in order of preference: the first of them, as many as 128 octets hold with one more for each.
     pub fn suites(&self) -> impl Iterator<Item = &str> + Clone {
-        (0..self.suites.count()).filter_map(|index| self.suites.name(index))
+        let mut room = NAMES;
+        (0..self.suites.count()).map_while(|index| self.suites.name(index)).take_while(move |name| {
+            let left = room.checked_sub(name.len().saturating_add(1));
+            room = left.unwrap_or(0);
+            left.is_some()
+        })
     }
 
     /// The names of the peer's suites, in its order, once its hello is there; no more than 128 octets of them.
@@ -231,7 +247,7 @@ impl<C: Suites, T> Sealer<C, T> {
     /// What only the two ends of this line have in common, once there are keys: to bind to it what is proved otherwise. It is
     /// no secret.
     pub fn binding(&self) -> Option<&[u8; 32]> {
-        matches!(self.stage, Stage::Sealed { .. }).then_some(&self.binding)
+        matches!(self.stage, Stage::Sealed { .. } | Stage::Over { .. }).then_some(&self.binding)
     }
 
     /// What holds for both directions, once the hellos are exchanged.
@@ -300,7 +316,7 @@ impl<C: Suites, T> Sealer<C, T> {
     fn note_hello(&mut self, of_client: bool, hello: &[u8]) {
         let (clients, servers) = self.hellos.split_at_mut(32);
         let place = if of_client { clients } else { servers };
-        place.copy_from_slice(&Sha256::digest(hello));
+        place.copy_from_slice(&Sha256::hash(hello).0);
     }
 
     /// The handshake is over: keys follow.
@@ -395,6 +411,9 @@ impl<C: Suites, T: Trust> Inner for Sealer<C, T> {
         self.note_hello(!self.is_client, hello);
         let Some(offer) = offer else {
             self.holds = Policy::both(Rule::Plain);
+            if self.is_client {
+                self.auth = None;
+            }
             return if self.allows_plain() { Ok(false) } else { Err(PeerError::NotSealed) };
         };
         let offer = Offer::read(offer.octets).ok_or(PeerError::BadHello(Field::Extension))?;
@@ -410,7 +429,8 @@ impl<C: Suites, T: Trust> Inner for Sealer<C, T> {
         let theirs = theirs.filter(|_| is_one).ok_or(PeerError::BadHello(Field::Extension))?;
         self.holds = self.policy.with(theirs).ok_or(PeerError::SealPolicy)?;
         if self.is_client {
-            self.auth = asks.then(|| Auth::new(AuthRules::DEFAULT));
+            let rules = self.auth.map_or(AuthRules::DEFAULT, |auth| auth.rules);
+            self.auth = asks.then(|| Auth::new(rules));
         }
         if self.holds == Policy::both(Rule::Plain) {
             // Who is authenticated is so by keys.
@@ -519,6 +539,8 @@ impl<C: Suites, T: Trust> Inner for Sealer<C, T> {
             // One end has its keys before the other: what must be sealed then must be so already.
             (Stage::Agreeing(_), Side::Us) => self.holds.sending != Rule::Plain,
             (Stage::Agreeing(_), Side::Them) => self.holds.receiving != Rule::Plain,
+            (Stage::Over { ours, .. }, Side::Us) => *ours,
+            (Stage::Over { theirs, .. }, Side::Them) => *theirs,
             (Stage::Plain, _) => false,
         }
     }
@@ -648,9 +670,22 @@ impl<C: Suites, T: Trust> Inner for Sealer<C, T> {
         matches!(&self.stage, Stage::Sealed { ours, fresh, .. } if ours.wants_next() || says_share(ours, fresh) || fresh.is_ready())
     }
 
-    fn want_rekey(&mut self, fresh: bool) {
-        if let Stage::Sealed { ours, fresh: share, .. } = &mut self.stage {
-            if fresh { share.want() } else { ours.want_next() }
+    fn want_next(&mut self) {
+        if let Stage::Sealed { ours, .. } = &mut self.stage {
+            ours.want_next();
         }
+    }
+
+    fn want_fresh(&mut self, entropy: &[u8; 32]) {
+        if let Stage::Sealed { fresh, .. } = &mut self.stage {
+            self.seed.stir(entropy);
+            fresh.want();
+        }
+    }
+
+    fn forget(&mut self) {
+        let [ours, theirs] = [Side::Us, Side::Them].map(|by| self.is_sealed(by));
+        self.stage = if self.has_keys() { Stage::Over { ours, theirs } } else { Stage::Plain };
+        self.seed = Seed(Zeroizing::new([0; 32]));
     }
 }

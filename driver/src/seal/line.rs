@@ -103,19 +103,20 @@ impl Line {
     /// Dropped early, nothing may have changed.
     pub async fn rekey(&self) -> Result<(), Error> {
         let mut waiting = Waiting::new(self, Turn::default());
-        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey(false))).await
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey())).await
     }
 
-    /// Agrees on fresh keys for both directions: who knows all keys that there were before does not know them.
+    /// Agrees on fresh keys for both directions: who has read all that either end knew before does not know them.
     ///
     /// # Errors
-    /// As [`seal`](Line::seal).
+    /// As [`seal`](Line::seal), and [`Error::Io`] if there is no randomness to be had.
     ///
     /// # Cancel safety
     /// Dropped early, nothing may have changed.
     pub async fn rekey_afresh(&self) -> Result<(), Error> {
+        let entropy = crate::entropy()?;
         let mut waiting = Waiting::new(self, Turn::default());
-        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey(true))).await
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey_afresh(entropy))).await
     }
 }
 
