@@ -1,8 +1,9 @@
 //! The turn that `docs/EMBEDDING.md` shows, with ports that do as they like.
 
+use ropeway_core::seal::{Anyone, ChaCha20Poly1305, Identity, Pattern, Sealer};
 use ropeway_core::wire::Frame;
 use ropeway_core::wire::hello::MAX_HELLO;
-use ropeway_core::{Code, Config, Flow, Lane, Limits, Memory, PeerError};
+use ropeway_core::{Action, Code, Config, Flow, Lane, Limits, Memory, PeerError, SEALED_BY, Send};
 use ropeway_tests::hand::{PEER, bytes, frames, hello};
 use ropeway_tests::storage::arrays;
 
@@ -145,4 +146,70 @@ fn who_says_no_more_hears_goodbye() {
     let (last, heard) = check(Port { ends: true, ..Port::new(said, None, 0) }, 200, 1);
     assert!(matches!(last, Turn::Over(Reason::PeerError(PeerError::Unexpected(_)))), "{last:?}");
     assert!(heard.last().is_some_and(|said| said.starts_with("Close")), "{heard:?}");
+}
+
+/// A peer whose line is sealed, as a port: what it has to say, and what was not read yet.
+struct Sealed<S: Storage> {
+    line: Connection<S>,
+    said: Vec<u8>,
+}
+
+impl<S: Storage> Read for Sealed<S> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        assert!(!out.is_empty(), "that would be taken for the end");
+        if self.said.is_empty() {
+            let mut octets = [0; 1024];
+            let len = self.line.poll_transmit(Instant::ZERO, &mut octets);
+            self.said.extend_from_slice(&octets[..len]);
+        }
+        let len = out.len().min(self.said.len());
+        out[..len].copy_from_slice(&self.said[..len]);
+        self.said.drain(..len);
+        if len == 0 { Err(ErrorKind::WouldBlock.into()) } else { Ok(len) }
+    }
+}
+
+impl<S: Storage> Write for Sealed<S> {
+    /// Nothing is left of what is written: it comes as it was transmitted.
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let (mut octets, mut at) = (octets.to_vec(), 0);
+        while at < octets.len() {
+            at += self.line.handle_input(Instant::ZERO, &mut octets[at..]).expect("it is right").consumed;
+        }
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_turn_hears_all_frames_of_a_record() {
+    let sealer = || {
+        let identity = Identity { pattern: Pattern::Nn, key: None, psk: None, trust: Anyone };
+        Sealer::server(ChaCha20Poly1305, identity).expect("it wants no key")
+    };
+    let mut line = Connection::client(Instant::ZERO, Config::SMALL, [1; 32], arrays().sealed_by(sealer()));
+    let server = Connection::server(Instant::ZERO, Config::SMALL, [2; 32], arrays().sealed_by(sealer()));
+    let mut port = Sealed { line: server, said: Vec::new() };
+    let (mut input, mut held, mut output, mut unsent) = ([0; 256 + SEALED_BY], 0, [0; 128 + SEALED_BY], 0..0);
+    let mut heard = Vec::new();
+    for turns in 0..4 {
+        if turns == 2 {
+            for text in ["one", "two", "three"] {
+                port.line.notify(Instant::ZERO, &Send::text(Action::Number(1), text)).expect("there is room");
+            }
+        }
+        let mut hear = |_: &mut Connection<_>, _, event: &Event<&[u8]>| {
+            if let Event::Message(message) = event {
+                heard.push(String::from_utf8_lossy(message.body.bytes).into_owned());
+            }
+            Ok(())
+        };
+        let (input, output) = ((&mut input[..], &mut held), (&mut output[..], &mut unsent));
+        let outcome = turn(&mut line, Instant::ZERO, &mut port, input, output, &mut hear).expect("it holds");
+        assert!(matches!(outcome, Turn::Wait | Turn::Again), "{outcome:?}");
+    }
+    assert_eq!(heard, ["one", "two", "three"]);
 }

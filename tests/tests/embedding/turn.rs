@@ -48,19 +48,21 @@ fn turn<S: Storage>(
         if let Some(reason) = line.closed().filter(|_| Range::is_empty(unsent)) {
             return Ok(Turn::Over(reason));
         }
-        // 3. What comes in, a frame at a time. No more is read than is needed, so nothing is left to be moved.
+        // 3. What comes in, no more of it than is needed. If that is there already, it is of a record that had several frames.
         let want = line.needs().min(input.len());
-        match port.read(&mut input[*held..want]) {
-            // Who says no more may still take the goodbye.
-            Ok(0) if line.ending().is_some() && !Range::is_empty(unsent) => return Ok(Turn::Wait),
-            Ok(0) => {
-                line.handle_eof();
-                return Ok(line.closed().map_or(Turn::Again, Turn::Over));
+        if *held < want {
+            match port.read(&mut input[*held..want]) {
+                // Who says no more may still take the goodbye.
+                Ok(0) if line.ending().is_some() && !Range::is_empty(unsent) => return Ok(Turn::Wait),
+                Ok(0) => {
+                    line.handle_eof();
+                    return Ok(line.closed().map_or(Turn::Again, Turn::Over));
+                }
+                Ok(len) => *held += len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Wait),
+                Err(error) => return Err(error),
             }
-            Ok(len) => *held += len,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Turn::Wait),
-            Err(error) => return Err(error),
         }
         match line.handle_input(now, &mut input[..*held]) {
             Ok(step) => {
@@ -71,7 +73,9 @@ fn turn<S: Storage>(
                     }
                     line.take(event);
                 }
-                *held -= step.consumed;
+                let consumed = step.consumed;
+                input.copy_within(consumed..*held, 0);
+                *held -= consumed;
             }
             // The peer's fault. Its code is in the goodbye that is due now.
             Err(_) => *held = 0,
