@@ -342,9 +342,9 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "who_waits_for_a_switch_is_not_told",
         file: "driver/src/state/events.rs",
-        good: "self.switches = self.switches.wrapping_add(1);",
-        then: "",
-        bad: "",
+        good: "self.phase_changed()",
+        then: ",\n            Event::Away",
+        bad: "()",
         caught_by: "sealing::either_end_switches_either_direction_while_all_goes_on::pipe",
     },
     Fault {
