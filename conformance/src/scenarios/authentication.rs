@@ -25,6 +25,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_server_that_does_not_seal_can_not_authenticate if concerned,
     a_key_is_a_credential if concerned,
     a_decision_may_take_its_time_but_not_for_ever if concerned,
+    a_decision_may_take_a_day if concerned,
     a_decision_that_panics_is_a_refusal if concerned,
     a_name_that_the_client_can_not_be_told_is_a_refusal if concerned,
     a_credential_that_never_comes_holds_nobody_up if concerned,
@@ -186,6 +187,33 @@ async fn a_decision_may_take_its_time_but_not_for_ever(world: World) {
     let Err(Error::Closed(ended)) = refused else { panic!("{refused:?}") };
     assert!(matches!(ended.reason, Reason::ByPeer(CloseCode::DENIED) | Reason::HelloTimeout), "{ended}");
     assert!(server.lines().is_empty());
+}
+
+/// If both ends are told so.
+async fn a_decision_may_take_a_day(world: World) {
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    let (tell, told) = queue();
+    let (decide, decided) = queue::<()>();
+    let decided = Arc::new(decided);
+    let server = server(&world).authenticate(move |claim| {
+        tell.put(());
+        let decided = decided.clone();
+        async move {
+            decided.next().await;
+            by_token(claim).await
+        }
+    });
+    let server = server.auth_rules(AuthRules { timeout: Duration::ZERO, ..AT_ONCE }).serve().await;
+    let server = server.expect("the address is free");
+    let seal = Seal::trusting(key(1).public()).auth_timeout(2 * DAY);
+    let connecting = world.client(server.address()).seal(seal).credential(token()).connect();
+    let connecting = world.spawn(connecting);
+    told.next().await;
+    world.time().pass(DAY).await;
+    assert!(!connecting.is_done());
+    decide.put(());
+    let line = connecting.await.expect("it is taken in the end");
+    assert!(line.identity().is_some());
 }
 
 async fn a_decision_that_panics_is_a_refusal(world: World) {

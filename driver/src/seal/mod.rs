@@ -11,6 +11,7 @@ mod suites;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ropeway_core::seal::{self as core, Pattern, Sealer};
 pub use ropeway_core::seal::{BadKey, Cipher, KEYS, Policy, Psk, PublicKey, RekeyAfter, Rule, SecretKey, Suite};
@@ -54,6 +55,7 @@ pub struct Seal {
     suites: Suites,
     policy: Policy,
     rekey_after: RekeyAfter,
+    auth_timeout: Duration,
 }
 
 /// Keys of peers that are good.
@@ -120,6 +122,7 @@ impl Seal {
             suites: Suites::default(),
             policy: Policy::default(),
             rekey_after: RekeyAfter::DEFAULT,
+            auth_timeout: AuthRules::DEFAULT.timeout,
         }
     }
 
@@ -170,6 +173,13 @@ impl Seal {
         self
     }
 
+    /// Of a client: how long it waits for the server to decide who it is; zero for ever; otherwise as long as a server by
+    /// [`AuthRules::DEFAULT`].
+    pub fn auth_timeout(mut self, timeout: Duration) -> Seal {
+        self.auth_timeout = timeout;
+        self
+    }
+
     /// What this end proves, and wants proved.
     fn pattern(&self, role: Role) -> Result<Pattern, SealError> {
         match (role, &self.key, &self.trust) {
@@ -200,7 +210,11 @@ impl Seal {
             Role::Server => Sealer::server(self.suites.clone(), identity),
         };
         let sealer = sealer.map_err(|_| SealError::NoKey)?.policy(self.policy).rekey_after(self.rekey_after);
-        Ok(match auth {
+        let rules = match role {
+            Role::Client => Some(AuthRules { timeout: self.auth_timeout, ..AuthRules::DEFAULT }),
+            Role::Server => auth,
+        };
+        Ok(match rules {
             Some(rules) => sealer.authenticate(rules),
             None => sealer,
         })
