@@ -108,12 +108,12 @@ impl<S: Storage> Connection<S> {
         }
     }
 
-    /// Whether this end is a server that has put the client out: nothing is heard of that any more, however long it takes the goodbye.
-    pub(super) fn is_shown_out(&mut self) -> bool {
-        let State::Closing { reason: Reason::ByUs(CloseCode::DENIED | CloseCode::EXPIRED), .. } = self.state else {
-            return false;
-        };
-        S::Sealer::SEALS && self.is_server && self.sealer.auth().is_some()
+    /// Whether this end is a server that has put the client out, or that says goodbye to one of which the time is over by now:
+    /// nothing is heard of that any more, however long it takes the goodbye.
+    pub(super) fn is_shown_out(&mut self, now: Instant) -> bool {
+        let State::Closing { reason, .. } = self.state else { return false };
+        let is_put_out = matches!(reason, Reason::ByUs(CloseCode::DENIED | CloseCode::EXPIRED));
+        S::Sealer::SEALS && self.is_server && self.sealer.auth().is_some_and(|auth| is_put_out || auth.expires <= now)
     }
 
     /// There are keys. What comes next: the line opens, or the client is to say who it is.
@@ -149,6 +149,8 @@ impl<S: Storage> Connection<S> {
             Auth::Granted { name, seconds } => {
                 self.check_name(name)?;
                 self.set_step(Step::Open);
+                // The server may speak from here on, also if this end is closing by now.
+                self.was_open = true;
                 if let State::Proving { unsaid } = self.state {
                     self.ready(now, unsaid);
                 }
@@ -238,11 +240,11 @@ mod tests {
         (events, None)
     }
 
-    /// A client, of which what it says is sealed by this rule, and a server that wants to know who it is, behind the handshake.
-    fn ends(config: Config, rule: Rule) -> [Line; 2] {
+    /// A client, of which what it says is sealed by this rule, and a server that wants to know who it is.
+    fn ends_before_keys(config: Config, rule: Rule) -> [Line; 2] {
         let of_client = Policy { sending: rule, receiving: Rule::Required };
         let of_server = Policy { sending: Rule::Required, receiving: rule };
-        let [mut client, mut server] = [false, true].map(|is_server| {
+        [false, true].map(|is_server| {
             let identity = Identity { pattern: Pattern::Nn, key: None, psk: None, trust: Anyone };
             let sealer = Sealer::server(ChaCha20Poly1305, identity).unwrap();
             let sealer = if is_server {
@@ -252,7 +254,12 @@ mod tests {
             };
             let begin = if is_server { Line::server } else { Line::client };
             begin(NOW, config, [u8::from(is_server); 32], Memory::EMPTY.sealed_by(sealer))
-        });
+        })
+    }
+
+    /// The same, behind the handshake.
+    fn ends(config: Config, rule: Rule) -> [Line; 2] {
+        let [mut client, mut server] = ends_before_keys(config, rule);
         for _ in 0..2 {
             assert_eq!(hear(&mut server, said(&mut client)).1, None);
             assert_eq!(hear(&mut client, said(&mut server)).1, None);
@@ -312,6 +319,15 @@ mod tests {
         let len = 1024u16.to_le_bytes();
         let (events, error) = hear(&mut server, [&[RECORD][..], &len].concat());
         assert!(matches!((&events[..], error), ([], Some(PeerError::FrameTooLarge { .. }))), "{error:?}");
+        // Nor does a goodbye in the clear, during the handshake or behind it.
+        let goodbye = [kind::CLOSE << 3, 0, 0xe8, 0x07];
+        let ([mut client, mut agreeing], [_, proving]) =
+            (ends_before_keys(config, Rule::Plain), ends(config, Rule::Plain));
+        assert_eq!(hear(&mut agreeing, said(&mut client)).1, None);
+        for mut server in [agreeing, proving] {
+            let (events, error) = hear(&mut server, goodbye.to_vec());
+            assert!(matches!((&events[..], error), ([], Some(PeerError::FrameTooLarge { .. }))), "{error:?}");
+        }
         // What it may say has room.
         let [mut client, mut server] = ends(config, Rule::Required);
         client.prove(&Credential::Token { name: &"n".repeat(255), secret: b"secret" }).unwrap();

@@ -9,7 +9,7 @@ use crate::sealing::Inner;
 use crate::time::Instant;
 use crate::wire::bytes::Stop;
 use crate::wire::seal::{HANDSHAKE, MOST_HANDSHAKE, OVERHEAD, PREFIX, RECORD, prefix};
-use crate::wire::{Accept, Close, Frame, Offer, Pause, Piece, Rekey, Response, Switch, Update, kind};
+use crate::wire::{Accept, Close, FIRST_UNCOUNTED, Frame, Offer, Pause, Piece, Rekey, Response, Switch, Update, kind};
 
 impl<S: Storage> Connection<S> {
     // ---- the application tells the machine
@@ -186,8 +186,7 @@ impl<S: Storage> Connection<S> {
                         }
                         self.plain_goodbye(input, step)
                     }
-                    // Nor of who has not said who it is, also while it is shown out.
-                    Some(head) if !self.was_open => Err(PeerError::Unexpected(head >> 3).into()),
+                    Some(head) if self.is_too_early(head >> 3) => Err(PeerError::Unexpected(head >> 3).into()),
                     _ => self.frame(now, input, step),
                 };
             }
@@ -237,11 +236,7 @@ impl<S: Storage> Connection<S> {
         match frame {
             Frame::Auth(auth) => *event = self.on_auth(now, auth)?,
             Frame::Close(_) => self.dispatch(now, frame, event)?,
-            // Of a client that is unknown nothing else is heard, not even while it is shown out. What a server says of how things
-            // stand may overtake its answer.
-            frame if !self.was_open && (self.is_server || frame.is_counted()) => {
-                return Err(PeerError::Unexpected(frame.kind()));
-            }
+            frame if self.is_too_early(frame.kind()) => return Err(PeerError::Unexpected(frame.kind())),
             Frame::Switch(switch) => *event = self.on_switch(switch, last)?,
             Frame::Rekey(rekey) => self.on_rekey(now, rekey, last)?,
             frame => self.dispatch(now, frame, event)?,
@@ -249,8 +244,15 @@ impl<S: Storage> Connection<S> {
         Ok(())
     }
 
-    /// Octets that a record may hold. What a client that is unknown may say is short, and more is not kept of it.
-    fn most_content(&self) -> usize {
+    /// Whether a frame of this kind comes before the line was open. Of a client that is unknown nothing is heard but claims and a
+    /// goodbye, not even while it is shown out. What a server says of how things stand may overtake its answer.
+    fn is_too_early(&self, kind: u8) -> bool {
+        !self.was_open && kind != kind::CLOSE && (self.is_server || kind < FIRST_UNCOUNTED)
+    }
+
+    /// Octets that a record may hold, or a frame in the clear. What a client that is unknown may say is short, and more is not kept
+    /// of it.
+    pub(super) fn most_content(&self) -> usize {
         let most = self.ours.frame as usize;
         if self.is_server && !self.was_open {
             most.min(usize::from(self.ours.name).saturating_add(UNKNOWN))
@@ -261,7 +263,7 @@ impl<S: Storage> Connection<S> {
 
     /// Who can cut the line can say this; so it is heard only if it says no more than that something went wrong.
     fn plain_goodbye<'b>(&mut self, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
-        let (frame, consumed) = Frame::read(input, self.ours.frame)?;
+        let (frame, consumed) = Frame::read(input, self.most_content() as u32)?;
         let Frame::Close(Close { code, .. }) = frame else { return Err(PeerError::NotSealed.into()) };
         if !code.is_error() {
             return Err(PeerError::NotSealed.into());

@@ -30,7 +30,7 @@ impl<S: Storage> Connection<S> {
     /// [`poll_transmit`](Connection::poll_transmit) gives; from then on all input is consumed and ignored.
     pub fn handle_input<'b>(&mut self, now: Instant, input: &'b mut [u8]) -> Result<Step<'b>, PeerError> {
         let deaf = matches!(self.state, State::Closed(_) | State::Closing { reason: Reason::PeerError(_), .. });
-        if deaf || self.is_shown_out() {
+        if deaf || self.is_shown_out(now) {
             return Ok(Step { consumed: input.len(), event: None });
         }
         // A piece of a large frame on a slow line is a sign of life, too. What was left the last time is none.
@@ -110,7 +110,8 @@ impl<S: Storage> Connection<S> {
 
     #[inline]
     pub(super) fn frame<'b>(&mut self, now: Instant, input: &'b [u8], step: &mut Step<'b>) -> Result<(), Stop> {
-        let (frame, consumed) = Frame::read_if(false, input, self.ours.frame)?;
+        let most = if S::Sealer::SEALS { self.most_content() as u32 } else { self.ours.frame };
+        let (frame, consumed) = Frame::read_if(false, input, most)?;
         if S::Sealer::SEALS && self.is_torn(&frame) {
             return Err(PeerError::NotSealed.into());
         }
