@@ -347,7 +347,12 @@ impl<C: Suites, T> Sealer<C, T> {
         self.asked.unwrap_or(self.will_seal)
     }
 
-    /// All that decides what happens next, but secrets and what counts records.
+    /// How far it is decided who the client is.
+    pub(crate) fn auth_standing(&self) -> Option<Auth> {
+        self.auth
+    }
+
+    /// All that decides what happens next, but that, secrets and what counts records.
     pub(crate) fn standing(&self) -> (Policy, [bool; 5], Option<[bool; 9]>) {
         let sealed = match &self.stage {
             Stage::Sealed { ours, theirs, fresh } => {

@@ -1,12 +1,19 @@
 //! Two ends of a sealed line, and all that can happen between them: every order of everything, up to a depth.
 
+mod authentication;
+mod glass;
+
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashSet, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::vec::Vec;
 
+use authentication::Terms;
+use glass::{Glass, TAG};
+
 use super::{Connection, Send, Step};
+use crate::auth::AuthRules;
 use crate::config::Config;
 use crate::error::{CloseCode, PeerError};
 use crate::event::Event;
@@ -14,69 +21,17 @@ use crate::flow::Flow;
 use crate::id::{Action, Code, MessageId, Side};
 use crate::lane::Lane;
 use crate::memory::{Memory, Sealed};
-use crate::seal::{Anyone, Cipher, Identity, KEYS, Pattern, Policy, Rule, Sealer, Suite};
+use crate::seal::{Anyone, Identity, Pattern, Policy, Rule, Sealer};
 use crate::sealing::Inner;
 use crate::time::Instant;
 use crate::wire::hello::MAGIC;
 use crate::wire::seal::{HANDSHAKE, PREFIX, RECORD};
 use crate::wire::{
-    Accept, Body, Close, Define, Frame, Kind, Notice, Offer, Open, Pause, Piece, Rekey, Response, Switch, Table, Update,
+    Accept, Body, Close, Define, FIRST_UNCOUNTED, Frame, Kind, Notice, Offer, Open, Pause, Piece, Rekey, Response,
+    Switch, Table, Update, kind,
 };
 
 type Line = Connection<Sealed<Memory<[Lane; 1], [Flow; 1], [u8; 64]>, Sealer<Glass, Anyone>>>;
-
-/// A suite that hides nothing, so that what is in records can be looked at; but whoever has not its key can't make one.
-#[derive(Clone, Copy, Debug)]
-struct Glass;
-
-#[derive(Clone)]
-struct Pane(u64);
-
-const TAG: usize = 8;
-
-impl Suite for Glass {
-    type Cipher = Pane;
-
-    fn name(&self) -> &str {
-        "glass"
-    }
-
-    fn cipher(&self, [key, ..]: &[[u8; 32]; KEYS]) -> Pane {
-        Pane(mixed(0, key))
-    }
-}
-
-impl Pane {
-    fn tag(&self, number: u64, head: &[u8], content: &[u8]) -> [u8; TAG] {
-        [head, &number.to_le_bytes(), content].iter().fold(self.0, |sum, octets| mixed(sum, octets)).to_le_bytes()
-    }
-}
-
-/// Whatever octet changes, this does.
-fn mixed(sum: u64, octets: &[u8]) -> u64 {
-    octets.iter().fold(sum, |sum, octet| (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3).rotate_left(23))
-}
-
-impl Cipher for Pane {
-    fn overhead(&self) -> usize {
-        TAG
-    }
-
-    fn seal(&mut self, number: u64, head: &[u8], record: &mut [u8], len: usize) -> Option<usize> {
-        let tag = self.tag(number, head, record.get(..len)?);
-        record.get_mut(len..len + TAG)?.copy_from_slice(&tag);
-        Some(len + TAG)
-    }
-
-    fn open(&mut self, number: u64, head: &[u8], record: &mut [u8]) -> Option<usize> {
-        let opened = record.split_last_chunk::<TAG>().filter(|(content, tag)| **tag == self.tag(number, head, content));
-        let len = opened.map(|(content, _)| content.len());
-        if len.is_none() {
-            record.fill(0);
-        }
-        len
-    }
-}
 
 const NOW: Instant = Instant::from_millis(5);
 const CONFIG: Config = Config { heartbeat: core::time::Duration::ZERO, ..Config::SMALL };
@@ -91,6 +46,15 @@ enum Move {
     Afresh,
     Say,
     Close,
+    /// It proves who it is, or does so anew.
+    Prove,
+    /// It takes that, for so many ticks.
+    Grant(u32),
+    Deny,
+    /// It speaks as if the line were open: it has no manners.
+    Barge,
+    /// Time passes, a tick of it, and it is woken when it wants to be.
+    Wait,
     /// It says a notice, if it has anything to say at all, and all goes on the wire. What a client says is heard at once: see [`walk`].
     Transmit,
     /// What the server put on the wire at once, the oldest, arrives.
@@ -109,6 +73,9 @@ const SERVER: usize = 1;
 #[derive(Clone)]
 struct End {
     line: Line,
+    /// Each has a clock of its own: what the other knows of time is what it hears.
+    now: Instant,
+    terms: Terms,
     /// What its application was told, or did itself, of what it says and of what it hears.
     told: [bool; 2],
     /// What waits to be heard: octets, and what everyone may know of them.
@@ -128,22 +95,34 @@ struct World {
     hashes: [u64; 2],
 }
 
-fn sealer(policy: Policy, is_server: bool) -> Sealer<Glass, Anyone> {
+fn sealer(policy: Policy, is_server: bool, rules: Option<AuthRules>) -> Sealer<Glass, Anyone> {
     let identity = Identity { pattern: Pattern::Nn, key: None, psk: None, trust: Anyone };
     let sealer = if is_server { Sealer::server(Glass, identity) } else { Sealer::client(Glass, identity) };
-    sealer.unwrap().policy(policy)
+    let sealer = sealer.unwrap().policy(policy);
+    match rules.filter(|_| is_server) {
+        Some(rules) => sealer.authenticate(rules),
+        None => sealer,
+    }
 }
 
 impl World {
     fn new(client: Policy, server: Policy) -> World {
+        World::asking(None, client, server)
+    }
+
+    /// In which the server asks who the client is, if it has rules for that.
+    fn asking(rules: Option<AuthRules>, client: Policy, server: Policy) -> World {
         let line = |is_server, policy| {
-            let memory = Memory::EMPTY.sealed_by(sealer(policy, is_server));
+            let memory = Memory::EMPTY.sealed_by(sealer(policy, is_server, rules));
             let begin = if is_server { Line::server } else { Line::client };
             begin(NOW, CONFIG, [u8::from(is_server) + 1; 32], memory)
         };
-        let end = |line| End { line, told: [false; 2], inbox: VecDeque::new(), said: 0, heard: 0, is_over: false };
-        let mut world =
-            World { ends: [Rc::new(end(line(false, client))), Rc::new(end(line(true, server)))], hashes: [0; 2] };
+        let end = |line, terms| {
+            let (told, inbox) = ([false; 2], VecDeque::new());
+            Rc::new(End { line, now: NOW, terms, told, inbox, said: 0, heard: 0, is_over: false })
+        };
+        let ends = [end(line(false, client), Terms::of(None)), end(line(true, server), Terms::of(rules))];
+        let mut world = World { ends, hashes: [0; 2] };
         world.rehash(&[CLIENT, SERVER]);
         world
     }
@@ -174,6 +153,11 @@ impl World {
             Move::Afresh => _ = end.line.rekey_afresh([9; 32]),
             Move::Say => end.say(),
             Move::Close => end.line.close(CloseCode::DONE, ""),
+            Move::Prove | Move::Grant(_) | Move::Deny | Move::Barge | Move::Wait => {
+                if !end.authenticate(what) {
+                    return false;
+                }
+            }
             Move::Transmit => {
                 if !end.line.wants_transmit() {
                     return false;
@@ -207,10 +191,11 @@ impl World {
     }
 
     fn hear(&mut self, who: usize) {
+        let is_rude = self.ends[1 - who].terms.is_rude;
         let end = Rc::make_mut(&mut self.ends[who]);
         if let Some((octets, _)) = end.inbox.pop_front() {
             let heard = end.hear(&octets);
-            assert_eq!(heard, Ok(()), "neither end does anything wrong");
+            assert!(heard.is_ok() || is_rude, "neither end does anything wrong: {heard:?}");
         }
     }
 
@@ -235,7 +220,9 @@ impl World {
         if a.line.closed().is_some() || b.line.closed().is_some() {
             return;
         }
-        for (a, b) in [(a, b), (b, a)] {
+        assert_eq!(a.line.is_ready(), b.line.is_ready(), "it is open at one end");
+        assert!(a.line.is_ready() || b.terms.asks(), "it does not open");
+        for (a, b) in [(a, b), (b, a)].into_iter().filter(|(a, _)| a.line.is_ready()) {
             a.is_sound();
             assert_eq!(a.line.is_sealed(Side::Us), b.line.is_sealed(Side::Them), "the ends differ");
             assert_eq!(a.line.is_sealed(Side::Us), a.told[0], "what was wished for did not come");
@@ -246,7 +233,7 @@ impl World {
     /// Whoever sits in between can do nothing to an end but end the line.
     fn withstands(&self, who: usize) {
         let (end, peer) = (&self.ends[who], &self.ends[1 - who]);
-        if end.is_over || end.line.closed().is_some() {
+        if end.is_over || end.line.closed().is_some() || end.is_deaf() {
             return;
         }
         for octets in plain() {
@@ -258,7 +245,8 @@ impl World {
         // What the peer says next; and a record of its own, that comes back.
         let mut peer = End::clone(peer);
         let mut coming: Vec<u8> = end.inbox.iter().flat_map(|(octets, _)| octets.iter().copied()).collect();
-        for _ in 0..2 {
+        // One without manners is not heard anyway.
+        for _ in 0..if peer.terms.is_rude { 0 } else { 2 } {
             peer.say_sealed();
             coming.extend(peer.transmit());
         }
@@ -286,13 +274,13 @@ impl End {
 
     fn say_as(&mut self, sealed: bool) {
         let body = Body { kind: Kind::None, bytes: &[][..] };
-        let sent = self.line.notify(NOW, &Send { body, sealed, ..Send::bytes(Action::Number(1), &[]) });
+        let sent = self.line.notify(self.now, &Send { body, sealed, ..Send::bytes(Action::Number(1), &[]) });
         self.said += u64::from(sent.is_ok());
     }
 
     fn transmit(&mut self) -> Vec<u8> {
         let mut out = [0; 1024];
-        let len = self.line.poll_transmit(NOW, &mut out);
+        let len = self.line.poll_transmit(self.now, &mut out);
         out[..len].to_vec()
     }
 
@@ -300,7 +288,10 @@ impl End {
         let mut octets = octets.to_vec();
         let mut at = 0;
         while at < octets.len() {
-            let Step { consumed, event } = self.line.handle_input(NOW, &mut octets[at..])?;
+            let before = self.heard_so_far();
+            let step = self.line.handle_input(self.now, &mut octets[at..]);
+            self.hears_only_whom_it_knows(&step, &before);
+            let Step { consumed, event } = step?;
             assert!(consumed > 0, "whole frames are transmitted");
             match event {
                 Some(Event::Message(message)) => {
@@ -313,16 +304,23 @@ impl End {
                     assert_ne!(*told, on, "the application knows that already");
                     *told = on;
                 }
-                Some(Event::Ready(_)) => {
-                    let holds = self.line.sealer.holds();
-                    self.told = [holds.sending, holds.receiving].map(|rule| rule != Rule::Plain);
-                }
+                Some(Event::Ready(_)) => self.opens(),
+                Some(Event::Granted { .. }) if !self.terms.was_open => self.opens(),
+                Some(Event::Claim { name, proof: Some(proof) }) => self.takes_proof(name, &proof),
                 Some(Event::Closed { .. }) => self.is_over = true,
                 _ => {}
             }
+            self.begins_to_wait();
             at += consumed;
         }
         Ok(())
+    }
+
+    /// It is open, as its application is told.
+    fn opens(&mut self) {
+        let holds = self.line.sealer.holds();
+        self.told = [holds.sending, holds.receiving].map(|rule| rule != Rule::Plain);
+        self.terms.was_open = true;
     }
 
     /// What the application believes is true, or will be when all that was wished for is said.
@@ -342,12 +340,15 @@ impl End {
         let mut end = End::clone(self);
         let head = octets[0] >> 3;
         let of_records = matches!(head, 0 | 1 | 19 | 27);
+        // A client that was granted nothing yet hears what is not counted.
+        let may_come = head == kind::CLOSE || head >= FIRST_UNCOUNTED && !self.line.is_server;
         let keys = self.line.sealer.is_agreed();
-        if keys && !self.line.is_sealed(Side::Them) && !of_records {
+        let hears = self.terms.was_open || may_come && self.line.sealer.has_keys();
+        if keys && hears && !self.line.is_sealed(Side::Them) && !of_records {
             return;
         }
         let mut input = octets.to_vec();
-        match end.line.handle_input(NOW, &mut input) {
+        match end.line.handle_input(self.now, &mut input) {
             Err(error) if octets[0] != RECORD && self.line.is_ready() && self.line.is_sealed(Side::Them) => {
                 assert_eq!(error, PeerError::NotSealed, "{octets:?}")
             }
@@ -366,10 +367,10 @@ impl End {
         let mut input = octets.to_vec();
         // One that says that it is longer than it is waits for what is missing.
         input.resize(input.len() + 400, 0x5a);
-        let step = end.line.handle_input(NOW, &mut input);
+        let step = end.line.handle_input(self.now, &mut input);
         assert!(step.is_err(), "{why} was taken: {step:?}, {octets:?}");
         assert_eq!(
-            end.line.handle_input(NOW, &mut octets.to_vec()).map(|step| step.event),
+            end.line.handle_input(self.now, &mut octets.to_vec()).map(|step| step.event),
             Ok(None),
             "{why}: it goes on"
         );
@@ -402,12 +403,21 @@ impl End {
         }
     }
 
+    /// It gives something if it wants to.
+    fn speaks(&self) {
+        let mut end = End::clone(self);
+        if end.line.wants_transmit() {
+            assert!(!end.transmit().is_empty(), "it wants to speak, and gives nothing");
+        }
+    }
+
     /// What decides what it takes: all but what it is still to say or to hear.
     fn hears_by(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         std::mem::discriminant(&self.line.state).hash(&mut hasher);
         let (holds, flags, sealed) = self.line.sealer.standing();
-        (holds.octet(), flags, sealed, self.is_over).hash(&mut hasher);
+        (holds.octet(), flags, sealed, self.is_over, self.is_deaf()).hash(&mut hasher);
+        self.hash_terms(&mut hasher);
         hasher.finish()
     }
 
@@ -518,25 +528,30 @@ fn plain() -> Vec<Vec<u8>> {
 /// Goes through every state that so many moves lead to.
 ///
 /// What a client says is heard at once, and that leaves out nothing: of any order of things that a server hears what a client had said
-/// earlier, each end sees the same if the client said it just then. The last move is one that somebody hears: another would change
-/// nothing that an end takes. Each end, in each state that decides what it takes, has to withstand whoever sits in between, and what is
+/// earlier, each end sees the same if the client said it just then; so it is of time, which passes for each end by itself. The last move
+/// is one that somebody hears, or time: another would change nothing that an end takes. Each end, in each state that decides what it takes, has to withstand whoever sits in between, and what is
 /// reached last has to come to rest, as what lies before it then does by the way.
 fn walk(start: World, moves: &[Move], depth: usize) -> [usize; 2] {
     let mut known = HashSet::from([start.hashes]);
-    let mut looked_at = HashSet::new();
+    let (mut looked_at, mut spoken) = (HashSet::new(), HashSet::new());
     let mut edge = std::vec![start];
     for left in (0..depth).rev() {
         let mut next = Vec::new();
         for world in &edge {
-            let verbs = if left == 0 { &[] } else { moves };
-            for what in verbs.iter().chain(&[Move::Transmit, Move::Hear]) {
+            // What an end takes depends on time, too.
+            let verbs = moves.iter().filter(|what| left > 0 || **what == Move::Wait);
+            for what in verbs.chain(&[Move::Transmit, Move::Hear]) {
                 for who in [CLIENT, SERVER] {
                     let mut world = world.clone();
                     if !world.apply(who, *what) || !known.insert(world.hashes) {
                         continue;
                     }
                     for end in [CLIENT, SERVER] {
+                        if spoken.insert((end, world.hashes[end])) {
+                            world.ends[end].speaks();
+                        }
                         world.ends[end].is_sound();
+                        world.ends[end].keeps_terms();
                         if looked_at.insert((end, world.ends[end].hears_by())) {
                             world.withstands(end);
                         }
