@@ -118,6 +118,7 @@ impl<R: Runtime> ClientBuilder<R> {
     }
 
     /// Says what this gives, whenever the server asks who this end is: once a line, and in good time before what was granted ends.
+    /// If that is not taken it is asked again, once or more, before the end; a server closes the line of who is refused too often.
     pub fn credentials<F, Fut>(mut self, credentials: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -175,8 +176,8 @@ impl<R: Runtime> ClientBuilder<R> {
             driver.await;
         }));
         #[cfg(feature = "seal")]
-        if let (Some(lifetime), Some(credentials)) = (prove(&line, credentials.as_ref()).await?, credentials) {
-            let renewed = renew(line.downgrade(), credentials, runtime.clock(), lifetime);
+        if let (Some(_), Some(credentials)) = (prove(&line, credentials.as_ref()).await?, credentials) {
+            let renewed = renew(line.downgrade(), credentials, runtime.clock());
             spawn.spawn(Box::pin(renewed));
         }
         line.ready().await?;

@@ -207,7 +207,7 @@ where
                     Ok(step) => {
                         at += step.consumed;
                         if let Some(event) = &step.event {
-                            state.on_event(event);
+                            state.on_event(now, event);
                         }
                         if step.consumed == 0 || at == input.len() {
                             return at;
@@ -319,7 +319,7 @@ where
                 let mut state = self.shared.lock();
                 if state.machine.poll_timeout().is_some_and(|at| at <= now) {
                     while let Some(event) = state.machine.handle_timeout(now) {
-                        state.on_event(&event);
+                        state.on_event(now, &event);
                     }
                     state.rest();
                 }

@@ -103,6 +103,30 @@ impl Line {
         C: Clock,
     {
         let options = options.into();
+        #[cfg(feature = "seal")]
+        let auth = options.auth.clone().filter(|_| role == Role::Server);
+        let (line, driver) = Line::build(role, stream, clock, spawn, endpoints, entropy, options)?;
+        #[cfg(feature = "seal")]
+        if let Some(deciding) = auth {
+            deciding.begin(&line);
+        }
+        Ok((line, driver))
+    }
+
+    /// The same, of which who the client is is yet to be decided by somebody, if it is to be.
+    pub(crate) fn build<S, C>(
+        role: Role,
+        stream: S,
+        clock: C,
+        spawn: Arc<dyn Spawn>,
+        endpoints: Endpoints,
+        entropy: [u8; 32],
+        options: LineOptions,
+    ) -> Result<(Line, Driver<S, C>), Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+        C: Clock,
+    {
         let sealer = options.sealer(role)?;
         let LineOptions { config, recording, .. } = options;
         let now = micros(clock.now());
@@ -294,10 +318,11 @@ impl Line {
 
     /// Ends the line at once, without a goodbye. What was not sent is lost, and what waits for it fails.
     pub fn cut(&self) {
+        let now = self.now();
         let mut state = self.lock();
         state.cut = true;
         if let Some(event) = state.machine.handle_eof() {
-            state.on_event(&event);
+            state.on_event(now, &event);
         }
         state.wake_driver();
     }

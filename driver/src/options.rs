@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::line::Role;
 use crate::memory::LineSealer;
 #[cfg(feature = "seal")]
-use crate::seal::{Seal, SealError};
+use crate::seal::{Claim, Deciding, Grant, Seal, SealError};
 use crate::trace::Recording;
 
 /// How a line is made.
@@ -19,14 +19,28 @@ pub struct LineOptions {
     /// How it is sealed, if it is.
     #[cfg(feature = "seal")]
     pub seal: Option<Seal>,
-    /// Of a server: how patient it is with clients that are to say who they are, if they are.
     #[cfg(feature = "seal")]
-    pub auth: Option<ropeway_core::AuthRules>,
+    pub(crate) auth: Option<Deciding>,
 }
 
 impl From<Config> for LineOptions {
     fn from(config: Config) -> LineOptions {
         LineOptions { config, ..LineOptions::default() }
+    }
+}
+
+#[cfg(feature = "seal")]
+impl LineOptions {
+    /// Of a server: has the client say who it is before the line opens, and this decide, as
+    /// [`ServerBuilder::authenticate`](crate::ServerBuilder::authenticate). The line must be sealed. A client does by
+    /// [`Line::authenticate`](crate::Line::authenticate).
+    pub fn authenticate<F, Fut>(mut self, rules: ropeway_core::AuthRules, decide: F) -> LineOptions
+    where
+        F: Fn(Claim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Grant, ropeway_core::Code>> + Send + 'static,
+    {
+        self.auth = Some(Deciding::new(rules, decide));
+        self
     }
 }
 
@@ -40,7 +54,8 @@ impl LineOptions {
         if self.recording.is_some() {
             return Err(SealError::Recorded.into());
         }
-        Ok(Some(Box::new(seal.sealer(role, self.auth)?)))
+        let rules = self.auth.as_ref().filter(|_| role == Role::Server).map(|auth| auth.rules);
+        Ok(Some(Box::new(seal.sealer(role, rules)?)))
     }
 
     /// Nothing does.

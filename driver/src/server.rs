@@ -33,7 +33,7 @@ use crate::line::Role;
 use crate::router::Router;
 use crate::runtime::{Endpoints, Runtime};
 #[cfg(feature = "seal")]
-use crate::seal::{Claim, Decide, Grant, Seal, SealError};
+use crate::seal::{Claim, Deciding, Grant, Seal, SealError};
 use crate::trace::Traces;
 #[cfg(feature = "tls")]
 use crate::transport::ServerTls;
@@ -64,7 +64,7 @@ struct Listening {
     #[cfg(feature = "seal")]
     seal: Option<Seal>,
     #[cfg(feature = "seal")]
-    auth: Option<(AuthRules, Decide)>,
+    auth: Option<Deciding>,
     max_lines: usize,
     traces: Traces,
 }
@@ -101,7 +101,7 @@ pub struct ServerBuilder<R> {
     #[cfg(feature = "seal")]
     seal: Option<Seal>,
     #[cfg(feature = "seal")]
-    auth: Option<(AuthRules, Decide)>,
+    auth: Option<Deciding>,
     options: ListenOptions,
     router: Router,
     on_line: Option<OnLine>,
@@ -153,17 +153,22 @@ impl<R: Runtime> ServerBuilder<R> {
         F: Fn(Claim) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Grant, ropeway_core::Code>> + Send + 'static,
     {
-        let rules = self.auth.take().map_or(AuthRules::DEFAULT, |(rules, _)| rules);
-        self.auth = Some((rules, Arc::new(move |claim| Box::pin(decide(claim)))));
+        let rules = self.auth.map_or(AuthRules::DEFAULT, |auth| auth.rules);
+        self.auth = Some(Deciding::new(rules, decide));
         self
     }
 
     /// How patient the server is with clients that are to say who they are. Set before or behind
     /// [`authenticate`](ServerBuilder::authenticate), without which nobody is taken.
     pub fn auth_rules(mut self, rules: AuthRules) -> Self {
-        let decide = self.auth.take().map(|(_, decide)| decide);
-        let nobody: Decide = Arc::new(|_| Box::pin(std::future::ready(Err(ropeway_core::Code::UNAUTHORISED))));
-        self.auth = Some((rules, decide.unwrap_or(nobody)));
+        let nobody = |_| std::future::ready(Err(ropeway_core::Code::UNAUTHORISED));
+        self.auth = Some(match self.auth {
+            Some(mut auth) => {
+                auth.rules = rules;
+                auth
+            }
+            None => Deciding::new(rules, nobody),
+        });
         self
     }
 }

@@ -8,14 +8,16 @@ use std::time::Duration;
 use ropeway_driver::protocol::AuthRules;
 use ropeway_driver::seal::SecretKey;
 use ropeway_driver::{
-    Claim, ClientBuilder, CloseCode, Code, Credential, Error, Grant, Reason, Seal, SealError, Server, ServerBuilder,
+    Claim, ClientBuilder, CloseCode, Code, Credential, Error, Grant, Line, LineOptions, Reason, Role, Seal, SealError,
+    Server, ServerBuilder,
 };
 
-use super::by_hand::{echo, queue, still_works, turn};
+use super::by_hand::{echo, polled, queue, still_works, turn};
+use super::sealing::{end_with, far_end};
 use super::{Scenario, scenarios};
 use crate::lab::Lab;
 use crate::transport::{Sky, Transport};
-use crate::world::World;
+use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
     a_line_opens_once_the_server_has_decided if concerned,
@@ -31,6 +33,12 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_credential_that_never_comes_holds_nobody_up if concerned,
     who_is_taken_for_a_while_proves_it_anew_in_time if concerned,
     who_does_not_is_put_out if concerned,
+    a_proof_that_is_refused_is_tried_again if concerned,
+    a_client_proves_it_anew_when_it_likes if concerned,
+    proofs_of_several_tasks_are_heard_one_after_another if concerned,
+    a_proof_that_nobody_waits_for_is_nobody_elses if concerned,
+    who_is_not_asked_proves_nothing if concerned,
+    ends_made_by_hand_prove_and_decide if concerned,
     credentials_are_asked_for_at_every_line if concerned,
     who_is_taken_may_have_fewer_handlers if concerned,
 ];
@@ -286,6 +294,147 @@ async fn who_does_not_is_put_out(world: World) {
     let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
     world.time().pass(LIFETIME).await;
     assert_eq!(line.ended().await.reason, Reason::ByPeer(CloseCode::EXPIRED));
+}
+
+/// A server that takes a client for so long, unless `refuses` its claim of that number, from 1.
+fn for_a_while(world: &World, refuses: impl Fn(usize) -> bool + Send + Sync + 'static) -> (ServerBuilder<Lab>, Claims) {
+    let claims = Claims::default();
+    let count = claims.clone();
+    let server = server(world).authenticate(move |claim| {
+        let refused = refuses(count.fetch_add(1, Ordering::Relaxed) + 1);
+        async move { if refused { Err(Code::UNAUTHORISED) } else { Ok(by_token(claim).await?.lifetime(LIFETIME)) } }
+    });
+    (server, claims)
+}
+
+/// How many there were.
+type Claims = Arc<AtomicUsize>;
+
+/// Time passes no faster than the ends do what is due.
+async fn pass_to(world: &World, line: &Line, at: Duration) {
+    while world.time().now() < at {
+        world.time().pass(LIFETIME / 50).await;
+        still_works(line).await;
+    }
+}
+
+async fn a_proof_that_is_refused_is_tried_again(world: World) {
+    let (server, claims) = for_a_while(&world, |number| number == 2 || number == 3);
+    let server = server.serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    pass_to(&world, &line, LIFETIME / 5 * 4 + Duration::from_secs(6)).await;
+    assert_eq!(claims.load(Ordering::Relaxed), 2, "it is not tried again at once");
+    pass_to(&world, &line, LIFETIME * 2).await;
+    assert!((4..8).contains(&claims.load(Ordering::Relaxed)), "{claims:?}");
+}
+
+async fn a_client_proves_it_anew_when_it_likes(world: World) {
+    let (server, claims) = for_a_while(&world, |number| number == 2);
+    let server = server.auth_rules(AT_ONCE).serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    let far = far_end(&server).await;
+    assert!(line.expires_in().is_some_and(|left| left <= LIFETIME) && far.expires_in().is_some());
+    pass_to(&world, &line, LIFETIME / 2).await;
+    assert!(line.expires_in().is_some_and(|left| left <= LIFETIME / 2 + MOMENT), "{:?}", line.expires_in());
+    let refused = line.authenticate(token()).await;
+    assert!(matches!(refused, Err(Error::Denied(Code::UNAUTHORISED))), "{refused:?}");
+    assert!(line.expires_in().is_some_and(|left| left <= LIFETIME / 2 + MOMENT), "it holds as before");
+    assert_eq!(line.authenticate(token()).await.expect("it is taken"), Some(LIFETIME));
+    for end in [&line, &far] {
+        assert!(end.expires_in().is_some_and(|left| left > LIFETIME / 5 * 4), "{:?}", end.expires_in());
+    }
+    // What is renewed by itself counts from then on.
+    pass_to(&world, &line, LIFETIME / 5 * 6).await;
+    assert_eq!(claims.load(Ordering::Relaxed), 3);
+    pass_to(&world, &line, LIFETIME / 5 * 7).await;
+    assert_eq!(claims.load(Ordering::Relaxed), 4);
+}
+
+async fn proofs_of_several_tasks_are_heard_one_after_another(world: World) {
+    let (server, claims) = for_a_while(&world, |number| number % 4 == 0);
+    let server = server.auth_rules(AT_ONCE).serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    let sides: Vec<_> = (0..20)
+        .map(|_| {
+            let line = line.clone();
+            world.spawn(async move { line.authenticate(token()).await })
+        })
+        .collect();
+    let mut refused = 0;
+    for side in sides {
+        match side.await {
+            Ok(lifetime) => assert_eq!(lifetime, Some(LIFETIME)),
+            Err(Error::Denied(Code::UNAUTHORISED)) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((claims.load(Ordering::Relaxed), refused), (21, 5));
+    still_works(&line).await;
+}
+
+async fn a_proof_that_nobody_waits_for_is_nobody_elses(world: World) {
+    let (tell, told) = queue();
+    let (decide, decided) = queue::<Duration>();
+    let decided = Arc::new(decided);
+    let server = server(&world).authenticate(move |claim| {
+        tell.put(());
+        let decided = decided.clone();
+        async move {
+            let lifetime = decided.next().await;
+            Ok(by_token(claim).await?.lifetime(lifetime))
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    decide.put(LIFETIME);
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    told.next().await;
+    let mut dropped = Box::pin(line.authenticate(token()));
+    assert!(polled(dropped.as_mut()).await.is_pending());
+    told.next().await;
+    let other = line.clone();
+    let other = world.spawn(async move { other.authenticate(token()).await });
+    for _ in 0..20 {
+        turn().await;
+    }
+    drop(dropped);
+    for _ in 0..20 {
+        turn().await;
+    }
+    assert!(told.is_empty(), "one claim at a time");
+    decide.put(LIFETIME * 2);
+    told.next().await;
+    decide.put(LIFETIME * 3);
+    assert_eq!(other.await.expect("it is taken"), Some(LIFETIME * 3));
+    still_works(&line).await;
+}
+
+async fn who_is_not_asked_proves_nothing(world: World) {
+    let asks_nobody = server(&world).serve().await.expect("the address is free");
+    let line = client(&world, &asks_nobody).credential(token()).connect().await.expect("nobody asks");
+    let refused = line.authenticate(token()).await;
+    assert!(matches!(refused, Err(Error::Seal(SealError::NotAsked))), "{refused:?}");
+    let server = server(&world).authenticate(by_token).serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    let refused = far_end(&server).await.authenticate(token()).await;
+    assert!(matches!(refused, Err(Error::Misuse(_))), "{refused:?}");
+    assert_eq!(line.expires_in(), None, "it holds for ever");
+}
+
+async fn ends_made_by_hand_prove_and_decide(world: World) {
+    let (listener, address) = world.listen().await;
+    let mut options = LineOptions::from(patient());
+    options.seal = Some(Seal::trusting(key(1).public()));
+    let near = end_with(&world, Role::Client, world.connect(&address).await, options);
+    let mut options = LineOptions::from(patient()).authenticate(AT_ONCE, by_token);
+    options.seal = Some(Seal::with_key(key(1)));
+    let far = end_with(&world, Role::Server, world.accept(&listener).await, options);
+    let refused = near.authenticate(Credential::token("kiosk-7", b"another".as_slice())).await;
+    assert!(matches!(refused, Err(Error::Denied(Code::UNAUTHORISED))), "{refused:?}");
+    assert_eq!(near.authenticate(token()).await.expect("it is taken"), None);
+    for end in [&near, &far] {
+        end.ready().await.expect("it is open");
+        assert_eq!(end.identity().expect("it is known").name, "kiosk 7, hall B");
+    }
 }
 
 async fn credentials_are_asked_for_at_every_line(world: World) {

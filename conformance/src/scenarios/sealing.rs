@@ -56,14 +56,24 @@ pub(super) async fn pair(world: &World, near: Seal, far: Seal) -> (Line, Line) {
 pub(super) fn end(
     world: &World,
     role: Role,
-    (stream, endpoints): (crate::lab::Duplex, ropeway_driver::Endpoints),
+    over: (crate::lab::Duplex, ropeway_driver::Endpoints),
     seal: Option<Seal>,
     config: Config,
 ) -> Line {
-    use std::sync::atomic::{AtomicU8, Ordering};
-    static ENTROPY: AtomicU8 = AtomicU8::new(1);
     let mut options = LineOptions::from(config);
     options.seal = seal;
+    end_with(world, role, over, options)
+}
+
+/// The same, made as these say.
+pub(super) fn end_with(
+    world: &World,
+    role: Role,
+    (stream, endpoints): (crate::lab::Duplex, ropeway_driver::Endpoints),
+    options: LineOptions,
+) -> Line {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    static ENTROPY: AtomicU8 = AtomicU8::new(1);
     let entropy = [ENTROPY.fetch_add(1, Ordering::Relaxed); 32];
     let line = Line::new(role, stream, world.clock(), world.spawner(), endpoints, entropy, options);
     let (line, driver) = line.expect("it can be sealed like that");

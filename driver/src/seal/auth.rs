@@ -8,15 +8,18 @@ use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_core::seal::PublicKey;
-use ropeway_core::{Code, Refused};
+use ropeway_core::{AuthRules, Code, Instant, Refused};
 use zeroize::Zeroizing;
 
 use super::SealError;
 use crate::error::Error;
 use crate::line::{Line, WeakLine};
 use crate::runtime::{Clock, Endpoints};
-use crate::state::{Shared, State, Turn};
+use crate::state::{Shared, State, Turn, micros};
 use crate::unwind;
+
+/// What passes at least between two attempts to prove anew who this end is: the server may refuse in no time.
+const BREATH: Duration = Duration::from_secs(1);
 
 /// What a client says to prove who it is.
 #[derive(Clone)]
@@ -113,7 +116,7 @@ pub struct Identity {
     pub name: String,
     /// What it belongs to.
     pub groups: Vec<String>,
-    /// How many handlers of its messages run at once, if not as many as of others.
+    /// How many handlers of its messages run at once, if not as many as of others. The first grant of a line says so.
     pub handlers: Option<usize>,
 }
 
@@ -130,7 +133,7 @@ impl Grant {
         self
     }
 
-    /// No more handlers of its messages run at once.
+    /// No more handlers of its messages run at once. That of the first grant of a line counts: another changes nothing of it.
     pub fn handlers(mut self, most: usize) -> Grant {
         self.identity.handlers = Some(most);
         self
@@ -139,15 +142,45 @@ impl Grant {
     /// It is to be proved anew before this is over, in whole seconds, rounded up; otherwise the line is closed with
     /// [`CloseCode::EXPIRED`](crate::CloseCode::EXPIRED).
     pub fn lifetime(mut self, lifetime: Duration) -> Grant {
-        self.lifetime = Some(lifetime);
+        let whole = lifetime.as_secs().saturating_add(u64::from(lifetime.subsec_nanos() > 0));
+        self.lifetime = Some(Duration::from_secs(whole.max(1)));
         self
     }
 }
 
 /// What a server makes of claims.
-pub(crate) type Decide = Arc<dyn Fn(Claim) -> Pin<Box<dyn Future<Output = Result<Grant, Code>> + Send>> + Send + Sync>;
+type Decide = Arc<dyn Fn(Claim) -> Pin<Box<dyn Future<Output = Result<Grant, Code>> + Send>> + Send + Sync>;
 /// Where a client has its credentials from.
 pub(crate) type Credentials = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Credential> + Send>> + Send + Sync>;
+
+/// How a server learns who its clients are.
+#[derive(Clone)]
+pub(crate) struct Deciding {
+    pub(crate) rules: AuthRules,
+    decide: Decide,
+}
+
+impl Deciding {
+    pub(crate) fn new<F, Fut>(rules: AuthRules, decide: F) -> Deciding
+    where
+        F: Fn(Claim) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Grant, Code>> + Send + 'static,
+    {
+        Deciding { rules, decide: Arc::new(move |claim| Box::pin(decide(claim))) }
+    }
+
+    /// Decides on every claim of a line, as long as that lives.
+    pub(crate) fn begin(&self, line: &Line) {
+        let deciding = decide(line.downgrade(), self.decide.clone());
+        line.spawn().spawn(Box::pin(async move { drop(deciding.await) }));
+    }
+}
+
+impl fmt::Debug for Deciding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deciding").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
 
 /// What has come of it, between driver and tasks.
 #[derive(Default)]
@@ -156,16 +189,65 @@ pub(crate) struct AuthState {
     pub(crate) asked: bool,
     /// What the client claims, until the application looks.
     pub(crate) claim: Option<(Box<str>, Option<[u8; 32]>)>,
+    /// A task claims who this end is: others wait.
+    claiming: bool,
+    /// The server has not answered the latest claim, of which the task may be gone.
+    unanswered: bool,
     /// The server's latest answer, until the client looks.
-    pub(crate) answer: Option<Result<Option<Duration>, Code>>,
-    pub(crate) identity: Option<Arc<Identity>>,
+    answer: Option<Result<Option<Duration>, Code>>,
+    identity: Option<Arc<Identity>>,
+    /// For how long that is so, if not for ever.
+    term: Option<Term>,
+}
+
+/// For how long a grant is good.
+#[derive(Clone, Copy)]
+struct Term {
+    end: Instant,
+    /// When it is to be proved anew.
+    renewal: Instant,
 }
 
 impl AuthState {
     /// The server has taken who this end is.
-    pub(crate) fn granted(&mut self, name: &str, lifetime: Option<Duration>) {
-        self.answer = Some(Ok(lifetime));
-        self.identity = Some(Arc::new(Identity { name: name.into(), groups: Vec::new(), handlers: None }));
+    pub(crate) fn granted(&mut self, now: Instant, name: &str, lifetime: Option<Duration>) {
+        self.answered(Ok(lifetime));
+        self.take(now, Arc::new(Identity { name: name.into(), groups: Vec::new(), handlers: None }), lifetime);
+    }
+
+    /// The server has not.
+    pub(crate) fn denied(&mut self, code: Code) {
+        self.answered(Err(code));
+    }
+
+    fn answered(&mut self, answer: Result<Option<Duration>, Code>) {
+        self.unanswered = false;
+        self.answer = Some(answer);
+    }
+
+    fn take(&mut self, now: Instant, identity: Arc<Identity>, lifetime: Option<Duration>) {
+        self.identity = Some(identity);
+        // A fifth of the time is left to try it in.
+        self.term = lifetime.map(|all| Term { end: now.after(all), renewal: now.after(all / 5 * 4) });
+    }
+
+    /// Whether nobody claims anything, and nothing is unanswered.
+    fn is_free(&self) -> bool {
+        !self.claiming && !self.unanswered
+    }
+
+    /// Whether it is time to prove it anew.
+    fn is_due(&self, now: Instant) -> bool {
+        self.term.is_some_and(|term| term.renewal <= now)
+    }
+
+    /// It was not taken anew: half of the time that is left passes before it is tried again. A server may have a bad moment, and
+    /// lets nobody try often.
+    fn postpone(&mut self, now: Instant) {
+        if let Some(term) = &mut self.term {
+            let wait = (term.end.since(now) / 2).max(BREATH);
+            term.renewal = term.renewal.max(now.after(wait));
+        }
     }
 }
 
@@ -173,6 +255,43 @@ impl Line {
     /// At a server, who the client is; at a client, what it is called there. `None` where nobody had to say.
     pub fn identity(&self) -> Option<Arc<Identity>> {
         self.lock().auth.identity.clone()
+    }
+
+    /// How long that holds still: then the line is closed, unless it is proved anew. `None` if it holds for ever, or nobody had to
+    /// say. A client counts from when it heard of it, which is a moment later than the server does.
+    pub fn expires_in(&self) -> Option<Duration> {
+        let now = self.now();
+        self.lock().auth.term.map(|term| term.end.since(now))
+    }
+
+    /// Proves who this end, a client, is: anew, or for the first time on a line by [`Line::new`]. How long that is good for, if not
+    /// for ever; until it is taken, what was granted before holds.
+    ///
+    /// A server hears one claim at a time: of several tasks each waits for those before it, and for the automatic renewal of
+    /// [`credentials`](crate::ClientBuilder::credentials), which counts from the latest grant.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] if the server does not take it, which it takes its time to say; it lets a client try only so often, and
+    /// closes the line then. [`Error::Seal`] if it does not ask; [`Error::TooLarge`] for a name that it does not take;
+    /// [`Error::Misuse`] at a server; [`Error::Closed`] when the line is over.
+    ///
+    /// # Cancel safety
+    /// Dropped early, it may have been said: what is granted then holds, and who comes next waits until it is answered.
+    pub async fn authenticate(&self, credential: Credential) -> Result<Option<Duration>, Error> {
+        let mut waiting = Waiting::on(self);
+        let _claiming = waiting.claiming().await?;
+        waiting.claim(&credential).await
+    }
+}
+
+/// The right to claim, of one task at a time.
+struct Claiming(Arc<Shared>);
+
+impl Drop for Claiming {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.auth.claiming = false;
+        state.phase_changed();
     }
 }
 
@@ -185,6 +304,10 @@ struct Waiting {
 impl Waiting {
     fn on(line: &Line) -> Waiting {
         Waiting { shared: line.shared().clone(), turn: Turn::default() }
+    }
+
+    fn now(&self) -> Instant {
+        micros(self.shared.spawn.now())
     }
 
     /// What `take` finds, once it does.
@@ -232,6 +355,47 @@ impl Waiting {
         })
         .await
     }
+
+    /// Waits until no other task claims anything, and every claim is answered.
+    async fn claiming(&mut self) -> Result<Claiming, Error> {
+        self.until(|state| state.auth.is_free().then(|| state.auth.claiming = true)).await?;
+        Ok(Claiming(self.shared.clone()))
+    }
+
+    /// Claims it, and waits for what the server makes of that.
+    async fn claim(&mut self, credential: &Credential) -> Result<Option<Duration>, Error> {
+        let claimed = self.verb(|state| {
+            state.machine.prove(&credential.as_core())?;
+            (state.auth.unanswered, state.auth.answer) = (true, None);
+            Ok(())
+        });
+        match claimed.await {
+            Err(Error::Seal(SealError::NoKeys)) => return Err(SealError::NotAsked.into()),
+            claimed => claimed?,
+        }
+        self.until(|state| state.auth.answer.take()).await?.map_err(Error::Denied)
+    }
+
+    /// Waits until what was granted is to be proved anew, and nobody is at it; `false` if that is never.
+    async fn until_due(&mut self, clock: &mut impl Clock) -> Result<bool, Error> {
+        let Waiting { shared, turn } = self;
+        poll_fn(|cx| {
+            let (at, is_free) = {
+                let mut state = shared.lock();
+                if let Some(error) = state.over() {
+                    return Poll::Ready(Err(error));
+                }
+                state.wait_for_phase(turn, cx);
+                let Some(term) = state.auth.term else { return Poll::Ready(Ok(false)) };
+                (term.renewal, state.auth.is_free())
+            };
+            match clock.poll_until(cx, Duration::from_micros(at.as_micros())) {
+                Poll::Ready(()) if is_free => Poll::Ready(Ok(true)),
+                _ => Poll::Pending,
+            }
+        })
+        .await
+    }
 }
 
 impl Drop for Waiting {
@@ -242,8 +406,7 @@ impl Drop for Waiting {
     }
 }
 
-/// Decides on every claim of a line, as long as that lives.
-pub(crate) async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> {
+async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> {
     let Some(mut waiting) = line.line().map(|line| Waiting::on(&line)) else { return Ok(()) };
     loop {
         let (name, proof) = waiting.until(|state| state.auth.claim.take()).await?;
@@ -257,7 +420,7 @@ pub(crate) async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> 
                 let identity = Arc::new(identity);
                 let granted = waiting.verb(|state| {
                     state.machine.grant(now(), &identity.name, lifetime)?;
-                    state.auth.identity = Some(identity.clone());
+                    state.auth.take(now(), identity.clone(), lifetime);
                     state.phase_changed();
                     Ok(())
                 });
@@ -295,33 +458,38 @@ pub(crate) async fn prove(line: &Line, credentials: Option<&Credentials>) -> Res
     if !waiting.until(asked).await? {
         return Ok(None);
     }
-    prove_once(&mut waiting, credentials.ok_or(SealError::NoCredential)?).await
-}
-
-async fn prove_once(waiting: &mut Waiting, credentials: &Credentials) -> Result<Option<Duration>, Error> {
     // The server does not wait for ever, nor does who connects.
+    let credentials = credentials.ok_or(SealError::NoCredential)?;
     let credential = waiting.unless_over(async { credentials().await }).await?;
-    waiting.verb(|state| state.machine.prove(&credential.as_core())).await?;
-    waiting.until(|state| state.auth.answer.take()).await?.map_err(Error::Denied)
+    let _claiming = waiting.claiming().await?;
+    waiting.claim(&credential).await
 }
 
-/// Proves anew, in good time, as long as the line lives and the server takes it.
-pub(crate) async fn renew(line: WeakLine, credentials: Credentials, mut clock: impl Clock, mut lifetime: Duration) {
+/// Proves anew, in good time, as long as the line lives and what is granted has an end. What is refused is tried again.
+pub(crate) async fn renew(line: WeakLine, credentials: Credentials, mut clock: impl Clock) {
     let Some(mut waiting) = line.line().map(|line| Waiting::on(&line)) else { return };
     drop(line);
-    loop {
-        // A fifth of the time is left to try it in.
-        let at = clock.now() + lifetime / 5 * 4;
-        if waiting.unless_over(poll_fn(|cx| clock.poll_until(cx, at))).await.is_err() {
-            return;
-        }
-        lifetime = match prove_once(&mut waiting, &credentials).await {
-            Ok(Some(lifetime)) => lifetime,
-            Ok(None) => return,
+    while let Ok(true) = waiting.until_due(&mut clock).await {
+        match renew_once(&mut waiting, &credentials).await {
+            Ok(()) => {}
+            Err(Error::Closed(_)) => return,
             Err(error) => {
                 tracing::warn!(%error, "not authenticated anew");
-                return;
+                let now = waiting.now();
+                waiting.shared.lock().auth.postpone(now);
             }
-        };
+        }
     }
+}
+
+async fn renew_once(waiting: &mut Waiting, credentials: &Credentials) -> Result<(), Error> {
+    let credential = waiting.unless_over(async { credentials().await }).await?;
+    let _claiming = waiting.claiming().await?;
+    // Somebody else may have done so meanwhile.
+    let now = waiting.now();
+    let is_due = waiting.shared.lock().auth.is_due(now);
+    if is_due {
+        waiting.claim(&credential).await?;
+    }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use ropeway_core::seal::{self as core, Pattern, Sealer};
 pub use ropeway_core::seal::{BadKey, Cipher, KEYS, Policy, Psk, PublicKey, RekeyAfter, Rule, SecretKey, Suite};
 use ropeway_core::{AuthRules, PeerError};
 
-pub(crate) use self::auth::{AuthState, Credentials, Decide, decide, prove, renew};
+pub(crate) use self::auth::{AuthState, Credentials, Deciding, prove, renew};
 pub use self::auth::{Claim, Credential, Grant, Identity};
 pub use self::file::{KeyFileError, read_key, read_psk, read_public_key, write_new_key};
 pub use self::line::Sealing;
@@ -87,10 +87,14 @@ pub enum SealError {
     },
     /// The server wants to know who this end is, and there is nothing to say to that.
     NoCredential,
+    /// The server does not want to know who this end is.
+    NotAsked,
     /// Clients are to say who they are, and lines have no keys to do that by.
     Unsealed,
     /// A line that is sealed is not recorded, for its trace would tell what it hides.
     Recorded,
+    /// A shared secret of nothing but zeros, which anybody guesses.
+    ZeroPsk,
 }
 
 impl fmt::Display for SealError {
@@ -103,8 +107,10 @@ impl fmt::Display for SealError {
             SealError::Fixed { ours: true } => "the policies fix whether what this end says is sealed",
             SealError::Fixed { ours: false } => "the policies fix whether what the peer says is sealed",
             SealError::NoCredential => "the server wants to know who this end is: it needs a credential",
+            SealError::NotAsked => "the server does not ask who this end is",
             SealError::Unsealed => "who authenticates clients must seal its lines",
             SealError::Recorded => "a sealed line can't be recorded",
+            SealError::ZeroPsk => "a shared secret of zeros is none",
         })
     }
 }
@@ -196,11 +202,15 @@ impl Seal {
         if self.suites.is_empty() {
             return Err(SealError::NoSuites);
         }
+        if self.psk.as_ref().is_some_and(|psk| *psk.octets() == [0; 32]) {
+            return Err(SealError::ZeroPsk);
+        }
         self.pattern(role).map(drop)
     }
 
     /// For one line.
     pub(crate) fn sealer(&self, role: Role, auth: Option<AuthRules>) -> Result<Sealer<Suites, Trusted>, SealError> {
+        self.check(role)?;
         // Whose key nobody is to know is trusted whatever it is.
         let trust = self.trust.clone().unwrap_or_else(|| Trusted(Arc::new(|_| true)));
         let pattern = self.pattern(role)?;

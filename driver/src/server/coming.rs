@@ -53,9 +53,9 @@ impl<'a, R: Runtime> Coming<'a, R> {
             #[cfg(feature = "seal")]
             seal: shared.seal.clone(),
             #[cfg(feature = "seal")]
-            auth: shared.auth.as_ref().map(|(rules, _)| *rules),
+            auth: shared.auth.clone(),
         };
-        let line = Line::new(Role::Server, stream, runtime.clock(), spawn.clone(), endpoints, entropy, options);
+        let line = Line::build(Role::Server, stream, runtime.clock(), spawn.clone(), endpoints, entropy, options);
         // The options were looked at when the server began.
         let (line, driver) = line.inspect_err(|error| tracing::error!(%error, "no line")).ok()?;
         Some(Entered { number: book.enter(&line), line, driver, spawn })
@@ -81,9 +81,8 @@ impl<R: Runtime> Entered<R> {
             listening.leave(number);
         }));
         #[cfg(feature = "seal")]
-        if let Some((_, decide)) = &shared.auth {
-            let deciding = crate::seal::decide(line.downgrade(), decide.clone());
-            spawn.spawn(Box::pin(async move { drop(deciding.await) }));
+        if let Some(deciding) = &shared.auth {
+            deciding.begin(&line);
         }
         spawn.spawn(Box::pin(serve(line, number, shared.clone())));
     }

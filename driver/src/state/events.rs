@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ropeway_core as core;
-use ropeway_core::{Answer, Code, Event, FlowId, LaneId, Message as Heard, Room, Side, Table};
+use ropeway_core::{Answer, Code, Event, FlowId, Instant, LaneId, Message as Heard, Room, Side, Table};
 
 use super::State;
 use super::exchanges::{Arrived, Raw, RawReply, Served};
@@ -16,7 +16,8 @@ use crate::slab::Key;
 
 impl State {
     /// What happened is put where it is waited for.
-    pub(crate) fn on_event(&mut self, event: &Event<&[u8]>) {
+    #[cfg_attr(not(feature = "seal"), expect(unused_variables, reason = "only grants count from a time"))]
+    pub(crate) fn on_event(&mut self, now: Instant, event: &Event<&[u8]>) {
         match *event {
             Event::Message(ref message) => self.on_message(message),
             Event::Response(ref answer) => self.on_response(answer),
@@ -134,12 +135,12 @@ impl State {
             }
             #[cfg(feature = "seal")]
             Event::Granted { name, lifetime } => {
-                self.auth.granted(&String::from_utf8_lossy(name), lifetime);
+                self.auth.granted(now, &String::from_utf8_lossy(name), lifetime);
                 self.phase_changed();
             }
             #[cfg(feature = "seal")]
             Event::Denied { code } => {
-                self.auth.answer = Some(Err(code));
+                self.auth.denied(code);
                 self.phase_changed();
             }
             Event::Sealed { .. } => self.phase_changed(),

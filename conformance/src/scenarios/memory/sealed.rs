@@ -1,10 +1,11 @@
 //! What sealing costs.
 
+use std::future::ready;
 use std::time::Duration;
 
 use ropeway_driver::protocol::AuthRules;
 use ropeway_driver::seal::Suites;
-use ropeway_driver::{Config, Ended, LineOptions, Reason, Role, Seal};
+use ropeway_driver::{Code, Config, Ended, LineOptions, Reason, Role, Seal};
 
 use super::{PIPE, SMALL, warm};
 use crate::heap;
@@ -72,8 +73,8 @@ pub fn a_peer_that_does_not_say_who_it_is_costs_little_and_is_gone_in_time() {
         let mut lines = Vec::with_capacity(PEERS);
         let mark = heap::mark();
         for (near, far) in pipes {
-            let mut options = sealed(Some(Seal::with_key(server.clone()).trust(client.public())));
-            options.auth = Some(AuthRules::DEFAULT);
+            let options = sealed(Some(Seal::with_key(server.clone()).trust(client.public())));
+            let options = options.authenticate(AuthRules::DEFAULT, |_| ready(Err(Code::UNAUTHORISED)));
             lines.push((hand.server(far, options), near));
         }
         for (_, near) in &mut lines {
