@@ -79,6 +79,13 @@ impl Peer {
         };
         #[cfg(feature = "seal")]
         let client = self.seal.of(client, out).await?;
-        client.connect().await.map_err(|error| Failed::unreached(error, &self.address))
+        client.connect().await.map_err(|error| {
+            #[cfg(feature = "seal")]
+            let other = self.seal.other(&error);
+            let failed = Failed::unreached(error, &self.address);
+            #[cfg(feature = "seal")]
+            let failed = failed.adding(other);
+            failed
+        })
     }
 }

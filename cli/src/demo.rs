@@ -29,8 +29,8 @@ use crate::signal::Interrupts;
 /// Show all of it on real data, and verify it: server and client in one process
 ///
 /// Notices, requests with every kind of reply, a stream each way, and files at once, over a loopback socket; and a sealed line
-/// beside. Given how to seal, all of it is sealed: --key is the server's, whom the client trusts, unless --peer-key says
-/// whom; both ends have --psk and --token. Exits with 0 only if all of it was verified.
+/// beside. Given how to seal, all of it is sealed: --key is the server's, whom the client trusts, so there is no --peer-key; both
+/// ends have --psk and --token. Exits with 0 only if all of it was verified.
 #[derive(clap::Args, Debug, Default)]
 pub(crate) struct Args {
     /// Files to exchange, this program if none are given. Files made of the first go along until there are three, one of
@@ -42,6 +42,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
+    #[cfg(feature = "seal")]
+    if args.seal.trusts() {
+        let why = "--peer-key is not for the demo: both ends are here, and the client trusts the server's --key";
+        return Err(Failed::new(crate::exit::Exit::Usage, why));
+    }
     let mut interrupts = Interrupts::listen()?;
     let own = args.files.is_empty();
     let spinner = out.spinner("reading files");

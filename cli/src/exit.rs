@@ -116,6 +116,15 @@ impl Failed {
         Failed { text: format!("{what}: {}", self.text), ..self }
     }
 
+    /// Says more of what went wrong, if there is more.
+    #[cfg(feature = "seal")]
+    pub(crate) fn adding(self, more: Option<String>) -> Failed {
+        match more {
+            Some(more) => Failed { text: format!("{}; {more}", self.text), ..self },
+            None => self,
+        }
+    }
+
     /// It went wrong before there was a line.
     pub(crate) fn unconnected(error: Error) -> Failed {
         match error {

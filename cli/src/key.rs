@@ -1,16 +1,14 @@
 //! `ropeway key`: makes keys, and shows whose they are.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use ropeway_tokio::seal::{KeyFileError, PublicKey, SecretKey, new_key, read_key, write_new_key};
+use ropeway_tokio::seal::{PublicKey, SecretKey, new_key, read_key, write_new_key};
 use serde::Serialize;
 
 use crate::disk::{blocking, shown};
-use crate::exit::{Exit, Failed};
+use crate::exit::Failed;
 use crate::output::Output;
-use crate::seal::unread;
 
 /// Make keys, and show their public halves
 #[derive(clap::Subcommand, Debug)]
@@ -40,7 +38,7 @@ struct Known {
 pub(crate) async fn run(command: Command, out: &Output) -> Result<(), Failed> {
     let known = blocking(move || match command {
         Command::New { file } => make(&file).map(|key| Known::new(&file, &key)),
-        Command::Show { file } => read_key(&file).map(|key| Known::new(&file, &key)).map_err(unread(&file)),
+        Command::Show { file } => Ok(Known::new(&file, &read_key(&file)?)),
     });
     out.result("key", &known.await?)
 }
@@ -48,14 +46,7 @@ pub(crate) async fn run(command: Command, out: &Output) -> Result<(), Failed> {
 /// Blocking.
 fn make(file: &Path) -> Result<SecretKey, Failed> {
     let key = new_key().map_err(|error| Failed::internal(error).about("no randomness for a key"))?;
-    let unwritten = |error| match error {
-        KeyFileError::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Failed::new(Exit::File, "can't write the key: it exists, and is not replaced")
-        }
-        KeyFileError::Io(error) => Failed::file("can't write the key")(error),
-        error => Failed::new(Exit::File, error.to_string()),
-    };
-    write_new_key(file, &key).map_err(|error| unwritten(error).about(shown(file)))?;
+    write_new_key(file, &key)?;
     Ok(key)
 }
 

@@ -2,12 +2,16 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use ropeway_tokio::protocol::PeerError;
 use ropeway_tokio::seal::{KeyFileError, Psk, PublicKey, SecretKey, read_key, read_psk, read_public_key};
-use ropeway_tokio::{Claim, ClientBuilder, Code, Credential, Grant, Seal, ServerBuilder, Tokio, printable};
+use ropeway_tokio::{
+    Claim, ClientBuilder, Code, Credential, Ended, Error, Grant, Reason, Seal, ServerBuilder, Tokio, printable,
+};
 use serde::Serialize;
 
 use crate::disk::{blocking, shown};
@@ -20,6 +24,10 @@ const HEADING: &str = "Sealing, by any of these";
 /// What is told of a line that nobody has to prove anything on.
 const ANONYMOUS: &str = "sealed, but not against everybody: who listens hears nothing, but who sits in between can pose as the \
                          peer; --peer-key and --psk keep that out";
+
+/// A file that others must not read is taken for that of a secret key, to which there is no other mark.
+const SECRET: &str = "it is for its owner alone, as the file of a secret key is: --peer-key wants the public half, as ropeway \
+                      key show tells it, in a file that others may read";
 
 /// What an end has, and whom it trusts.
 #[derive(Args, Clone, Debug, Default)]
@@ -58,6 +66,21 @@ pub(crate) struct OfServer {
     /// again for more
     #[arg(long, value_name = "NAME:FILE", help_heading = HEADING)]
     token: Vec<Token>,
+}
+
+/// What a server wants of its clients.
+pub(crate) struct Wants(String);
+
+impl Wants {
+    /// What they should have had, if it is that in which the ends differ.
+    pub(crate) fn of(&self, ended: &Ended) -> Option<String> {
+        differs(ended).then(|| format!("clients need {}", self.0))
+    }
+}
+
+/// Whether the ends want other things proved.
+fn differs(ended: &Ended) -> bool {
+    ended.reason == Reason::PeerError(PeerError::SealPattern)
 }
 
 /// A key, or the file it is in. It may be a secret, so it is not shown.
@@ -100,6 +123,29 @@ impl OfClient {
         self.keys.is_wanted() || self.token.is_some()
     }
 
+    /// Whether it says whom to trust.
+    pub(crate) fn trusts(&self) -> bool {
+        !self.keys.peer_key.is_empty()
+    }
+
+    /// What the server may want instead, if it is that in which the ends differ. Which of it is so, it does not say.
+    pub(crate) fn other(&self, error: &Error) -> Option<String> {
+        let Error::Closed(ended) = error else { return None };
+        differs(ended).then(|| {
+            let Keys { key, peer_key, psk, .. } = &self.keys;
+            let proves = key.is_some() || !peer_key.is_empty();
+            let wants = [
+                (peer_key.is_empty(), "want --peer-key"),
+                (key.is_none(), "want --key, with --peer-key"),
+                (psk.is_none(), "want --psk"),
+                (psk.is_some(), "know no --psk"),
+                (proves, "have no key of its own"),
+            ];
+            let wants: Vec<_> = wants.into_iter().filter(|(may, _)| *may).map(|(_, what)| what).collect();
+            format!("the server may {}", wants.join(", or "))
+        })
+    }
+
     /// All there is in files.
     pub(crate) async fn held(&self) -> Result<Held, Failed> {
         let OfClient { keys, token } = self.clone();
@@ -127,6 +173,22 @@ impl OfClient {
 }
 
 impl OfServer {
+    /// What clients need.
+    pub(crate) fn wants(&self) -> Wants {
+        let Keys { key, peer_key, psk, .. } = &self.keys;
+        let proofs = match (key, &peer_key[..]) {
+            (None, _) => None,
+            (Some(_), []) => Some("--peer-key"),
+            (Some(_), _) => Some("--peer-key and --key"),
+        };
+        Wants(match (proofs, psk) {
+            (None, None) => "--seal alone".into(),
+            (None, Some(_)) => "--psk alone".into(),
+            (Some(proofs), None) => format!("{proofs}, without --psk"),
+            (Some(proofs), Some(_)) => format!("{proofs}, with --psk"),
+        })
+    }
+
     /// Tells a server how its lines are sealed, if they are.
     pub(crate) async fn of(self, server: ServerBuilder<Tokio>, out: &Output) -> Result<ServerBuilder<Tokio>, Failed> {
         let OfServer { keys, token } = self;
@@ -174,7 +236,7 @@ impl Keys {
 
     /// Reads what is in files. Blocking.
     fn held(&self, tokens: &[Token]) -> Result<Held, Failed> {
-        let key = self.key.as_ref().map(|file| read_key(file).map_err(unread(file))).transpose()?;
+        let key = self.key.as_ref().map(read_key).transpose()?;
         let trusted = self.peer_key.iter().map(Given::public).collect::<Result<_, _>>()?;
         let psk = self.psk.as_ref().map(Given::secret).transpose()?;
         let tokens = tokens.iter().map(Token::read).collect::<Result<_, _>>()?;
@@ -206,21 +268,27 @@ impl Named {
 
 impl Given {
     fn public(&self) -> Result<PublicKey, Failed> {
-        self.read("--peer-key", |file| read_public_key(file))
+        self.read("--peer-key", |file| {
+            let key = read_public_key(file)?;
+            match is_secret(file) {
+                Ok(true) => Err(Failed::new(Exit::File, SECRET).about(shown(file))),
+                _ => Ok(key),
+            }
+        })
     }
 
     fn secret(&self) -> Result<Psk, Failed> {
-        self.read("--psk", |file| read_psk(file))
+        self.read("--psk", |file| Ok(read_psk(file)?))
     }
 
     /// What it says, or what the file says that it names. One that names none may be a secret with a slip in it.
-    fn read<K: FromStr>(&self, option: &str, read: fn(&Path) -> Result<K, KeyFileError>) -> Result<K, Failed> {
+    fn read<K: FromStr>(&self, option: &str, read: fn(&Path) -> Result<K, Failed>) -> Result<K, Failed> {
         if let Some(key) = self.0.to_str().and_then(|text| text.parse().ok()) {
             return Ok(key);
         }
         let file = Path::new(&self.0);
         match file.try_exists() {
-            Ok(true) => read(file).map_err(unread(file)),
+            Ok(true) => read(file),
             _ => Err(Failed::new(Exit::File, format!("{option}: neither 64 hex digits nor a file that is there"))),
         }
     }
@@ -228,19 +296,26 @@ impl Given {
 
 impl Token {
     fn read(&self) -> Result<Named, Failed> {
-        let secret = read_psk(&self.file).map_err(unread(&self.file))?;
-        Ok(Named { name: self.name.clone(), secret })
+        Ok(Named { name: self.name.clone(), secret: read_psk(&self.file)? })
     }
 }
 
-/// For `map_err`: what is wrong with a file of a key.
-pub(crate) fn unread(file: &Path) -> impl FnOnce(KeyFileError) -> Failed {
-    move |error| {
-        let failed = match error {
-            KeyFileError::Io(error) => Failed::file("can't read the key")(error),
-            error => Failed::new(Exit::File, error.to_string()),
-        };
-        failed.about(shown(file))
+/// Whether nobody but its owner may do anything with a file.
+#[cfg(unix)]
+fn is_secret(file: &Path) -> io::Result<bool> {
+    let found = std::fs::metadata(file)?;
+    Ok(std::os::unix::fs::MetadataExt::mode(&found) & 0o077 == 0)
+}
+
+/// Nothing is known of that.
+#[cfg(not(unix))]
+fn is_secret(_: &Path) -> io::Result<bool> {
+    Ok(false)
+}
+
+impl From<KeyFileError> for Failed {
+    fn from(error: KeyFileError) -> Failed {
+        Failed::new(Exit::File, error.to_string())
     }
 }
 

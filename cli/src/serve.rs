@@ -89,6 +89,8 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
         None => server,
     };
     #[cfg(feature = "seal")]
+    let wants = args.seal.wants();
+    #[cfg(feature = "seal")]
     let server = args.seal.of(server, out).await?;
     let Args { dir, grace, verbose, trace, .. } = args;
     let recorded = trace.is_some();
@@ -102,7 +104,13 @@ pub(crate) async fn run(args: Args, out: &Output) -> Result<(), Failed> {
     }
     let guests = Arc::new(Guests::new(out.clone(), verbose));
     let unopened = guests.clone();
-    let server = server.on_unopened(move |endpoints, ended| unopened.turn_away(endpoints, ended));
+    let server = server.on_unopened(move |endpoints, ended| {
+        #[cfg(feature = "seal")]
+        let more = wants.of(ended);
+        #[cfg(not(feature = "seal"))]
+        let more = None;
+        unopened.turn_away(endpoints, ended, more);
+    });
     let untraced = Arc::new(AtomicU64::new(0));
     let house =
         House { guests: guests.clone(), untraced: untraced.clone(), folder: dir.map(Folder::new).map(Arc::new) };

@@ -10,6 +10,8 @@ use std::path::Path;
 use support::{Outcome, Running, ropeway};
 use tempfile::TempDir;
 
+const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
 /// A folder with files of keys: of the server, a client and a stranger, each with its public half; and of secrets.
 struct Desk(TempDir);
 
@@ -173,6 +175,7 @@ fn who_has_not_is_refused_clearly_at_both_ends() {
     const NOT: &str = "the line is not sealed, and must be";
     const DIFFER: &str = "the ends differ in what is to be proved, or in whether a secret is shared";
     let no_line = |why: &str| format!("no line to ADDRESS: {why}");
+    let differ = |may: &str| no_line(&format!("{DIFFER}; the server may {may}"));
     for (serve, ask, told, shown) in [
         ("--key @server", "", WANTS.to_owned(), NOT),
         ("--psk @psk", "", WANTS.into(), NOT),
@@ -192,8 +195,36 @@ fn who_has_not_is_refused_clearly_at_both_ends() {
             "the line is over: closed by the peer: a key is not trusted (48)".into(),
             "the peer's key is not trusted",
         ),
-        ("--key @server --peer-key @client.pub", "--peer-key @server.pub", no_line(DIFFER), DIFFER),
-        ("--key @server --psk @psk", "--peer-key @server.pub", no_line(DIFFER), DIFFER),
+        (
+            "--key @server --peer-key @client.pub",
+            "--peer-key @server.pub",
+            differ("want --key, with --peer-key, or want --psk, or have no key of its own"),
+            "; clients need --peer-key and --key, without --psk",
+        ),
+        (
+            "--key @server --psk @psk",
+            "--peer-key @server.pub",
+            differ("want --key, with --peer-key, or want --psk, or have no key of its own"),
+            "; clients need --peer-key, with --psk",
+        ),
+        (
+            "--key @server",
+            "--psk @psk",
+            differ("want --peer-key, or want --key, with --peer-key, or know no --psk"),
+            "; clients need --peer-key, without --psk",
+        ),
+        (
+            "--psk @psk",
+            "--peer-key @server.pub --key @client --psk @psk",
+            differ("know no --psk, or have no key of its own"),
+            "; clients need --psk alone",
+        ),
+        (
+            "--seal",
+            "--psk @psk",
+            differ("want --peer-key, or want --key, with --peer-key, or know no --psk"),
+            "; clients need --seal alone",
+        ),
         (
             "--psk @psk",
             "--psk @other",
@@ -251,6 +282,9 @@ fn what_makes_no_sense_is_bad_usage() {
             "--psk @psk",
             "a sealed line can't be recorded",
         ),
+        (&["demo"], "--key @server --peer-key @server.pub", "--peer-key is not for the demo: "),
+        (&["ping", "tcp://127.0.0.1:1"], &format!("--psk {ZEROS}"), "a shared secret of zeros is none"),
+        (&["serve", "tcp://127.0.0.1:0"], &format!("--psk {ZEROS}"), "a shared secret of zeros is none"),
     ] {
         let refused = desk.client(command, arguments);
         assert!(refused.failed(2).contains(says), "{refused:?}");
@@ -271,9 +305,29 @@ fn help_tells_of_keys_and_of_ps() {
     assert!(ropeway(["key", "new", "--help"]).fine().contains("none is replaced"));
 }
 
+#[cfg(unix)]
 #[test]
-fn the_demo_trusts_whom_it_is_told() {
+fn what_is_no_regular_file_is_refused_and_not_waited_for() {
     let desk = Desk::new();
-    let refused = desk.client(&["demo"], "--key @server --peer-key @stranger.pub");
-    assert!(refused.failed(3).ends_with(": the peer's key is not trusted"), "{refused:?}");
+    let made = std::process::Command::new("mkfifo").arg(desk.path("fifo")).status().expect("it is there");
+    assert!(made.success());
+    fs::create_dir(desk.path("folder")).expect("made");
+    for name in ["fifo", "folder"] {
+        let says = format!("{}: it is no regular file", desk.path(name));
+        assert_eq!(desk.client(&["key", "show"], &format!("@{name}")).failed(5), says);
+        for option in ["--psk", "--peer-key", "--token a:", "--peer-key @server.pub --key"] {
+            let space = if option.ends_with(':') { "" } else { " " };
+            let refused = desk.client(&["ping", "tcp://127.0.0.1:1"], &format!("{option}{space}@{name}"));
+            assert_eq!(refused.failed(5), says, "{option}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_secret_key_is_nobody_to_trust() {
+    let desk = Desk::new();
+    let refused = desk.client(&["ping", "tcp://127.0.0.1:1"], "--peer-key @server");
+    let says = format!("{}: it is for its owner alone, as the file of a secret key is: ", desk.path("server"));
+    assert!(refused.failed(5).starts_with(&says), "{refused:?}");
 }

@@ -46,15 +46,14 @@ struct View {
 }
 
 impl Sealed {
-    /// With what was given; a key for the server, and whom the client trusts, follow if they were not.
+    /// With what was given; a key for the server follows if there was none. The client trusts it.
     pub(super) async fn new(given: &OfClient) -> Result<Sealed, Failed> {
-        let Held { key, trusted, psk, tokens } = given.held().await?;
+        let Held { key, psk, tokens, .. } = given.held().await?;
         let key = match key {
             Some(key) => key,
             None => new_key().map_err(|error| Failed::internal(error).about("no randomness for a key"))?,
         };
-        let trusted = if trusted.is_empty() { vec![key.public()] } else { trusted };
-        let client = Held { key: None, trusted, psk: psk.clone(), tokens: tokens.clone() };
+        let client = Held { key: None, trusted: vec![key.public()], psk: psk.clone(), tokens: tokens.clone() };
         let server = Held { key: Some(key), trusted: Vec::new(), psk, tokens };
         Ok(Sealed { server, client, all: given.is_wanted(), seen: Seen(Arc::new(watch::Sender::default())) })
     }

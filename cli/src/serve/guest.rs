@@ -51,9 +51,10 @@ impl Guests {
         (guest, farewell)
     }
 
-    /// Shows what did not become a line.
-    pub(super) fn turn_away(&self, from: &Endpoints, ended: &Ended) {
-        shrug(self.out.note("unopened", &Unopened { from: peer(from), reason: why(ended) }));
+    /// Shows what did not become a line, and what more there is to say of it.
+    pub(super) fn turn_away(&self, from: &Endpoints, ended: &Ended, more: Option<String>) {
+        let reason = more.map_or_else(|| why(ended), |more| format!("{}; {more}", why(ended)));
+        shrug(self.out.note("unopened", &Unopened { from: peer(from), reason }));
     }
 
     fn enter(&self, from: String) -> (Guest, Farewell) {

@@ -313,7 +313,7 @@ type Claims = Arc<AtomicUsize>;
 /// Time passes no faster than the ends do what is due.
 async fn pass_to(world: &World, line: &Line, at: Duration) {
     while world.time().now() < at {
-        world.time().pass(LIFETIME / 50).await;
+        world.time().pass(LIFETIME / 200).await;
         still_works(line).await;
     }
 }

@@ -396,4 +396,20 @@ pub(crate) const FAULTS: &[Fault] = &[
         bad: "let _ = until; (self.step, self.refused) = (Step::Open, 0);",
         caught_by: "authentication::who_does_not_is_put_out::pipe",
     },
+    Fault {
+        name: "who_is_refused_once_does_not_try_again",
+        file: "driver/src/seal/auth.rs",
+        good: "waiting.shared.lock().auth.postpone(now);",
+        then: "",
+        bad: "let _ = now; return;",
+        caught_by: "authentication::a_proof_that_is_refused_is_tried_again::pipe",
+    },
+    Fault {
+        name: "claims_do_not_wait_for_each_other",
+        file: "driver/src/seal/auth.rs",
+        good: "!self.claiming && !self.unanswered",
+        then: "",
+        bad: "true",
+        caught_by: "authentication::proofs_of_several_tasks_are_heard_one_after_another::pipe",
+    },
 ];

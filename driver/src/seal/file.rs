@@ -1,13 +1,15 @@
 //! Keys and shared secrets in files: 64 hex digits, what is secret for its owner alone.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ropeway_core::seal::{Psk, PublicKey, SecretKey};
 use zeroize::Zeroizing;
+
+use crate::file::printable;
 
 /// What is longer is no file of a key.
 const LONGEST: usize = 256;
@@ -15,27 +17,48 @@ const LONGEST: usize = 256;
 const NOT_ALONE: u32 = 0o077;
 const ANYBODY_WRITES: u32 = 0o002;
 
-/// A key can't be read from a file, or written to one.
+/// A key can't be read from a file, or written to one. The text names the file.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// The system says no.
-    Io(io::Error),
+    /// The system does not let it be read.
+    Unreadable(PathBuf, io::Error),
+    /// The system does not let it be written, or it is there already.
+    Unwritable(PathBuf, io::Error),
+    /// It is no regular file: reading it might take for ever.
+    NoFile(PathBuf),
     /// Others than its owner may read it, or change it: its mode.
-    Open(u32),
+    Open(PathBuf, u32),
     /// Anybody may change whose key it is: its mode.
-    Writable(u32),
+    Exposed(PathBuf, u32),
     /// It holds no key.
-    NoKey,
+    NoKey(PathBuf),
+}
+
+impl KeyFileError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            KeyFileError::Unreadable(path, _) | KeyFileError::Unwritable(path, _) => path,
+            KeyFileError::Open(path, _) | KeyFileError::Exposed(path, _) => path,
+            KeyFileError::NoFile(path) | KeyFileError::NoKey(path) => path,
+        }
+    }
 }
 
 impl fmt::Display for KeyFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", printable(&self.path().to_string_lossy()))?;
         match self {
-            KeyFileError::Io(error) => error.fmt(f),
-            KeyFileError::Open(mode) => write!(f, "others may read or change it (mode {mode:o}): chmod 600"),
-            KeyFileError::Writable(mode) => write!(f, "anybody may change it (mode {mode:o}): chmod o-w"),
-            KeyFileError::NoKey => f.write_str("it is no file of a key: 64 hex digits"),
+            KeyFileError::Unreadable(_, error) => write!(f, "can't read the key: {error}"),
+            KeyFileError::Unwritable(_, error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                f.write_str("can't write the key: it exists, and is not replaced")
+            }
+            KeyFileError::Unwritable(_, error) => write!(f, "can't write the key: {error}"),
+            KeyFileError::NoFile(_) => f.write_str("it is no regular file"),
+            KeyFileError::Open(_, mode) => write!(f, "others may read or change it (mode {mode:o}): chmod 600"),
+            KeyFileError::Exposed(_, mode) => write!(f, "anybody may change it (mode {mode:o}): chmod o-w"),
+            KeyFileError::NoKey(_) => f.write_str("it is no file of a key: 64 hex digits"),
         }
     }
 }
@@ -43,22 +66,16 @@ impl fmt::Display for KeyFileError {
 impl std::error::Error for KeyFileError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            KeyFileError::Io(error) => Some(error),
-            KeyFileError::Open(_) | KeyFileError::Writable(_) | KeyFileError::NoKey => None,
+            KeyFileError::Unreadable(_, error) | KeyFileError::Unwritable(_, error) => Some(error),
+            _ => None,
         }
-    }
-}
-
-impl From<io::Error> for KeyFileError {
-    fn from(error: io::Error) -> KeyFileError {
-        KeyFileError::Io(error)
     }
 }
 
 /// The key in a file. Blocks.
 ///
 /// # Errors
-/// [`KeyFileError`]: also if the file is not for its owner alone, where the system knows of owners.
+/// [`KeyFileError`]: also if the file is not for its owner alone, where the system knows of owners, or no regular one.
 pub fn read_key(path: impl AsRef<Path>) -> Result<SecretKey, KeyFileError> {
     read(path.as_ref(), NOT_ALONE, KeyFileError::Open)
 }
@@ -76,15 +93,19 @@ pub fn read_psk(path: impl AsRef<Path>) -> Result<Psk, KeyFileError> {
 /// # Errors
 /// [`KeyFileError`]: also if anybody may change the file, where the system knows of that.
 pub fn read_public_key(path: impl AsRef<Path>) -> Result<PublicKey, KeyFileError> {
-    read(path.as_ref(), ANYBODY_WRITES, KeyFileError::Writable)
+    read(path.as_ref(), ANYBODY_WRITES, KeyFileError::Exposed)
 }
 
 /// Writes a key to a new file, for its owner alone. Blocks.
 ///
 /// # Errors
-/// [`KeyFileError::Io`]: also if there is such a file already, which is left as it is.
+/// [`KeyFileError::Unwritable`]: also if there is such a file already, which is left as it is.
 pub fn write_new_key(path: impl AsRef<Path>, key: &SecretKey) -> Result<(), KeyFileError> {
     let path = path.as_ref();
+    write(path, key).map_err(|error| KeyFileError::Unwritable(path.into(), error))
+}
+
+fn write(path: &Path, key: &SecretKey) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -99,15 +120,24 @@ pub fn write_new_key(path: impl AsRef<Path>, key: &SecretKey) -> Result<(), KeyF
         // Half a key would stand in the way of a whole one.
         let _ = fs::remove_file(path);
     }
-    Ok(written?)
+    written
 }
 
 /// What a file holds that has none of these bits in its mode.
-fn read<K: FromStr>(path: &Path, unsafe_bits: u32, refusal: fn(u32) -> KeyFileError) -> Result<K, KeyFileError> {
-    let mut file = File::open(path)?;
-    let mode = mode(&file)?;
+fn read<K: FromStr>(
+    path: &Path,
+    unsafe_bits: u32,
+    refusal: fn(PathBuf, u32) -> KeyFileError,
+) -> Result<K, KeyFileError> {
+    let unreadable = |error| KeyFileError::Unreadable(path.into(), error);
+    let mut file = open(path).map_err(unreadable)?;
+    let found = file.metadata().map_err(unreadable)?;
+    if !found.is_file() {
+        return Err(KeyFileError::NoFile(path.into()));
+    }
+    let mode = mode(&found);
     if mode & unsafe_bits != 0 {
-        return Err(refusal(mode));
+        return Err(refusal(path.into(), mode));
     }
     let mut octets = Zeroizing::new([0; LONGEST + 1]);
     let mut len = 0;
@@ -116,21 +146,30 @@ fn read<K: FromStr>(path: &Path, unsafe_bits: u32, refusal: fn(u32) -> KeyFileEr
             Ok(0) => break,
             Ok(read) => len += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(unreadable(error)),
         }
     }
     let text = octets.get(..len).filter(|_| len <= LONGEST).and_then(|octets| str::from_utf8(octets).ok());
-    text.and_then(|text| text.trim().parse().ok()).ok_or(KeyFileError::NoKey)
+    text.and_then(|text| text.trim().parse().ok()).ok_or_else(|| KeyFileError::NoKey(path.into()))
+}
+
+/// Opens what is there to be read. A pipe is not waited for until somebody writes.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK);
+    options.open(path)
 }
 
 /// Who may do what with a file.
 #[cfg(unix)]
-fn mode(file: &File) -> io::Result<u32> {
-    Ok(std::os::unix::fs::MetadataExt::mode(&file.metadata()?) & 0o777)
+fn mode(found: &Metadata) -> u32 {
+    std::os::unix::fs::MetadataExt::mode(found) & 0o777
 }
 
 /// Nothing is known of that.
 #[cfg(not(unix))]
-fn mode(_: &File) -> io::Result<u32> {
-    Ok(0)
+fn mode(_: &Metadata) -> u32 {
+    0
 }
