@@ -54,7 +54,7 @@ impl LineOptions {
         if self.recording.is_some() {
             return Err(SealError::Recorded.into());
         }
-        let rules = self.auth.as_ref().filter(|_| role == Role::Server).map(|auth| auth.rules);
+        let rules = self.auth.as_ref().map(|auth| auth.rules);
         Ok(Some(Box::new(seal.sealer(role, rules)?)))
     }
 
