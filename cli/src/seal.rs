@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,7 +13,7 @@ use ropeway_tokio::{
 };
 use serde::Serialize;
 
-use crate::disk::{blocking, shown};
+use crate::disk::blocking;
 use crate::exit::{Exit, Failed};
 use crate::output::Output;
 use crate::serve::peer;
@@ -24,10 +23,6 @@ const HEADING: &str = "Sealing, by any of these";
 /// What is told of a line that nobody has to prove anything on.
 const ANONYMOUS: &str = "sealed, but not against everybody: who listens hears nothing, but who sits in between can pose as the \
                          peer; --peer-key and --psk keep that out";
-
-/// A file that others must not read is taken for that of a secret key, to which there is no other mark.
-const SECRET: &str = "it is for its owner alone, as the file of a secret key is: --peer-key wants the public half, as ropeway \
-                      key show tells it, in a file that others may read";
 
 /// What an end has, and whom it trusts.
 #[derive(Args, Clone, Debug, Default)]
@@ -268,27 +263,21 @@ impl Named {
 
 impl Given {
     fn public(&self) -> Result<PublicKey, Failed> {
-        self.read("--peer-key", |file| {
-            let key = read_public_key(file)?;
-            match is_secret(file) {
-                Ok(true) => Err(Failed::new(Exit::File, SECRET).about(shown(file))),
-                _ => Ok(key),
-            }
-        })
+        self.read("--peer-key", |file| read_public_key(file))
     }
 
     fn secret(&self) -> Result<Psk, Failed> {
-        self.read("--psk", |file| Ok(read_psk(file)?))
+        self.read("--psk", |file| read_psk(file))
     }
 
     /// What it says, or what the file says that it names. One that names none may be a secret with a slip in it.
-    fn read<K: FromStr>(&self, option: &str, read: fn(&Path) -> Result<K, Failed>) -> Result<K, Failed> {
+    fn read<K: FromStr>(&self, option: &str, read: fn(&Path) -> Result<K, KeyFileError>) -> Result<K, Failed> {
         if let Some(key) = self.0.to_str().and_then(|text| text.parse().ok()) {
             return Ok(key);
         }
         let file = Path::new(&self.0);
         match file.try_exists() {
-            Ok(true) => read(file),
+            Ok(true) => Ok(read(file)?),
             _ => Err(Failed::new(Exit::File, format!("{option}: neither 64 hex digits nor a file that is there"))),
         }
     }
@@ -298,19 +287,6 @@ impl Token {
     fn read(&self) -> Result<Named, Failed> {
         Ok(Named { name: self.name.clone(), secret: read_psk(&self.file)? })
     }
-}
-
-/// Whether nobody but its owner may do anything with a file.
-#[cfg(unix)]
-fn is_secret(file: &Path) -> io::Result<bool> {
-    let found = std::fs::metadata(file)?;
-    Ok(std::os::unix::fs::MetadataExt::mode(&found) & 0o077 == 0)
-}
-
-/// Nothing is known of that.
-#[cfg(not(unix))]
-fn is_secret(_: &Path) -> io::Result<bool> {
-    Ok(false)
 }
 
 impl From<KeyFileError> for Failed {

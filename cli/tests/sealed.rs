@@ -322,12 +322,3 @@ fn what_is_no_regular_file_is_refused_and_not_waited_for() {
         }
     }
 }
-
-#[cfg(unix)]
-#[test]
-fn a_secret_key_is_nobody_to_trust() {
-    let desk = Desk::new();
-    let refused = desk.client(&["ping", "tcp://127.0.0.1:1"], "--peer-key @server");
-    let says = format!("{}: it is for its owner alone, as the file of a secret key is: ", desk.path("server"));
-    assert!(refused.failed(5).starts_with(&says), "{refused:?}");
-}
