@@ -57,7 +57,7 @@ impl<H: Home> Side for Ropeway<H> {
 }
 
 fn server<H: Home>(wire: Wire) -> io::Result<ServerBuilder<H>> {
-    let server = Server::bind(wire.address()).tls(tls()?.1);
+    let server = Server::bind(wire.address()).tls(tls(wire)?.1);
     Ok(match wire.seals() {
         Some(seals) => server.seal(seals.server()),
         None => server,
@@ -65,7 +65,7 @@ fn server<H: Home>(wire: Wire) -> io::Result<ServerBuilder<H>> {
 }
 
 fn client<H: Home>(wire: Wire, server: &Server<H>) -> io::Result<ClientBuilder<H>> {
-    let client = Client::to(server.address()).tls(tls()?.0);
+    let client = Client::to(server.address()).tls(tls(wire)?.0);
     Ok(match wire.seals() {
         Some(seals) => client.seal(seals.client()),
         None => client,

@@ -40,7 +40,9 @@ pub(crate) const ROWS: &[Row] = &[
     row("lanes-4096", Wire::Tcp, Shape::Lanes(4096), &[Other(1.2, "lanes-1")], LOOKS),
     row("seal-bulk", Wire::Tcp, Shape::Bulk, &[], COPIES),
     row("seal-bulk-tls", Wire::Tls, Shape::Bulk, &[], SEALS),
+    row("seal-bulk-tls-aws-lc", Wire::TlsAwsLc, Shape::Bulk, &[], SEALS),
     row("seal-bulk-gcm", GCM, Shape::Bulk, &[Other(1.0, "seal-bulk-tls"), Other(0.7, "seal-bulk")], RECORDS),
+    row("seal-bulk-gcm-aws-lc", by(Suite::GcmAwsLc), Shape::Bulk, AWS_LC, RECORDS),
     row("seal-bulk-chacha", CHACHA, Shape::Bulk, &[], ALONE),
     row("seal-bulk-cbc", CBC, Shape::Bulk, &[Raw(0.9)], ALONE),
     row("seal-requests", Wire::Tcp, Shape::Requests(Answer::Code), &[], HOMES),
@@ -68,6 +70,8 @@ const CBC: Wire = by(Suite::Cbc);
 /// What is left of small messages when they are sealed.
 const SMALL: &[Target] = &[Other(0.75, "seal-requests")];
 
+const AWS_LC: &[Target] = &[Other(1.0, "seal-bulk-tls-aws-lc"), Other(0.7, "seal-bulk")];
+
 /// Lines over TCP that are sealed by this suite.
 const fn by(suite: Suite) -> Wire {
     Wire::Sealed(&Wire::Tcp, Seals { pattern: Pattern::Nn, suite })
@@ -94,7 +98,7 @@ const RECORDS: &str =
     "ciphers 46 %, kernel 40 %, moves 8 %: each end does what it does of plain, and the cipher one behind the other";
 const ALONE: &str =
     "the cipher: of A256CBC-HS512 SHA-512 has 59 %, half of that where it opens, and AES 30 %; kernel 5 %";
-const FRAMES: &str = "ours 73 %, kernel 18 %; ciphers 4 %: each frame is read again as it goes into a record";
+const FRAMES: &str = "ours 73 %, kernel 18 %; ciphers 4 %";
 const KEYS: &str = "X25519, 60 %: four times for NN, seven for NX, ten for XX, both ends together; rustls, with ring's, takes up the \
                     session before, without certificates";
 const LINES: &str = "tasks, and sockets where there are any";

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use ropeway_driver::seal::{AnySuite, KEYS, Psk, PublicKey, Seal, SecretKey, Suites, ring, rust_crypto};
+use ropeway_driver::seal::{AnySuite, KEYS, Psk, PublicKey, Seal, SecretKey, Suites, aws_lc_rs, ring, rust_crypto};
 
 use crate::figure::Figure;
 use crate::side::BODY;
@@ -18,6 +18,8 @@ const MORE: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Suite {
     Gcm,
+    /// The same by another provider.
+    GcmAwsLc,
     ChaCha,
     Cbc,
 }
@@ -26,6 +28,7 @@ impl Suite {
     fn suite(self) -> Box<dyn AnySuite> {
         match self {
             Suite::Gcm => Box::new(ring::Aes256Gcm),
+            Suite::GcmAwsLc => Box::new(aws_lc_rs::Aes256Gcm),
             Suite::ChaCha => Box::new(ring::ChaCha20Poly1305),
             Suite::Cbc => Box::new(rust_crypto::Aes256CbcHmacSha512),
         }
@@ -34,6 +37,7 @@ impl Suite {
     fn list(self) -> Suites {
         match self {
             Suite::Gcm => Suites::none().and(ring::Aes256Gcm),
+            Suite::GcmAwsLc => Suites::none().and(aws_lc_rs::Aes256Gcm),
             Suite::ChaCha => Suites::none().and(ring::ChaCha20Poly1305),
             Suite::Cbc => Suites::none().and(rust_crypto::Aes256CbcHmacSha512),
         }

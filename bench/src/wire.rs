@@ -13,7 +13,7 @@ use async_tungstenite::{WebSocketReceiver, WebSocketSender, WebSocketStream};
 use futures::{AsyncRead, AsyncWrite, try_join};
 use futures_rustls::pki_types::pem::PemObject;
 use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use futures_rustls::rustls::crypto::ring;
+use futures_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs, ring};
 use futures_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use futures_rustls::{TlsAcceptor, TlsConnector};
 
@@ -34,6 +34,8 @@ pub(crate) enum Wire {
     Mem,
     Tcp,
     Tls,
+    /// By AWS-LC instead of ring.
+    TlsAwsLc,
     Ws,
     /// One of the others, and a line over it that is sealed.
     Sealed(&'static Wire, Seals),
@@ -45,7 +47,7 @@ impl Wire {
         match self {
             Wire::Mem => "mem://",
             Wire::Tcp => "tcp://127.0.0.1:0",
-            Wire::Tls => "tls://localhost:0",
+            Wire::Tls | Wire::TlsAwsLc => "tls://localhost:0",
             Wire::Ws => "ws://127.0.0.1:0/",
             Wire::Sealed(over, _) => over.address(),
         }
@@ -61,7 +63,7 @@ impl Wire {
 
     /// Whether there is something like it without lines.
     pub(crate) fn is_raw(self) -> bool {
-        matches!(self, Wire::Tcp | Wire::Tls | Wire::Ws)
+        matches!(self, Wire::Tcp | Wire::Tls | Wire::TlsAwsLc | Wire::Ws)
     }
 
     /// Two ends, connected, and their handshakes done.
@@ -70,8 +72,8 @@ impl Wire {
         Ok(match self {
             Wire::Mem | Wire::Sealed(..) => return Err(io::ErrorKind::Unsupported.into()),
             Wire::Tcp => (Box::new(near), Box::new(far)),
-            Wire::Tls => {
-                let (client, server) = tls()?;
+            Wire::Tls | Wire::TlsAwsLc => {
+                let (client, server) = tls(self)?;
                 let host = ServerName::try_from(HOST).map_err(io::Error::other)?;
                 let near = TlsConnector::from(client).connect(host, near);
                 let (near, far) = try_join!(near, TlsAcceptor::from(server).accept(far))?;
@@ -100,13 +102,19 @@ pub(crate) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
 
+type Ready = (Arc<ClientConfig>, Arc<ServerConfig>);
+
 /// One configuration for both ends, for lines and the raw transport alike.
-pub(crate) fn tls() -> io::Result<(Arc<ClientConfig>, Arc<ServerConfig>)> {
-    static READY: OnceLock<(Arc<ClientConfig>, Arc<ServerConfig>)> = OnceLock::new();
-    if let Some(ready) = READY.get() {
+pub(crate) fn tls(wire: Wire) -> io::Result<Ready> {
+    static READY: [OnceLock<Ready>; 2] = [const { OnceLock::new() }; 2];
+    let (place, provider): (_, fn() -> CryptoProvider) = match wire {
+        Wire::TlsAwsLc => (&READY[1], aws_lc_rs::default_provider),
+        _ => (&READY[0], ring::default_provider),
+    };
+    if let Some(ready) = place.get() {
         return Ok(ready.clone());
     }
-    let provider = Arc::new(ring::default_provider());
+    let provider = Arc::new(provider());
     let mut roots = RootCertStore::empty();
     for authority in certificates("authority.pem")? {
         roots.add(authority).map_err(io::Error::other)?;
@@ -119,7 +127,7 @@ pub(crate) fn tls() -> io::Result<(Arc<ClientConfig>, Arc<ServerConfig>)> {
     let server = server.with_safe_default_protocol_versions().map_err(io::Error::other)?;
     let server = server.with_no_client_auth().with_single_cert(certificates("server.pem")?, key);
     let made = (Arc::new(client), Arc::new(server.map_err(io::Error::other)?));
-    Ok(READY.get_or_init(|| made).clone())
+    Ok(place.get_or_init(|| made).clone())
 }
 
 fn certificates(name: &str) -> io::Result<Vec<CertificateDer<'static>>> {
