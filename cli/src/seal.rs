@@ -171,16 +171,17 @@ impl OfServer {
     /// What clients need.
     pub(crate) fn wants(&self) -> Wants {
         let Keys { key, peer_key, psk, .. } = &self.keys;
-        let proofs = match (key, &peer_key[..]) {
-            (None, _) => None,
-            (Some(_), []) => Some("--peer-key"),
-            (Some(_), _) => Some("--peer-key and --key"),
-        };
-        Wants(match (proofs, psk) {
-            (None, None) => "--seal alone".into(),
-            (None, Some(_)) => "--psk alone".into(),
-            (Some(proofs), None) => format!("{proofs}, without --psk"),
-            (Some(proofs), Some(_)) => format!("{proofs}, with --psk"),
+        let needs = [
+            (key.is_some(), "--peer-key"),
+            (key.is_some() && !peer_key.is_empty(), "--key"),
+            (!self.token.is_empty(), "--token"),
+        ];
+        let needs: Vec<_> = needs.into_iter().filter(|(needed, _)| *needed).map(|(_, option)| option).collect();
+        Wants(match (&needs[..], psk) {
+            ([], None) => "--seal alone".into(),
+            ([], Some(_)) => "--psk alone".into(),
+            (needs, None) => format!("{}, without --psk", needs.join(" and ")),
+            (needs, Some(_)) => format!("{}, with --psk", needs.join(" and ")),
         })
     }
 

@@ -208,6 +208,12 @@ fn who_has_not_is_refused_clearly_at_both_ends() {
             "; clients need --peer-key, with --psk",
         ),
         (
+            "--key @server --psk @psk --token kiosk:@token",
+            "--peer-key @server.pub --token kiosk:@token",
+            differ("want --key, with --peer-key, or want --psk, or have no key of its own"),
+            "; clients need --peer-key and --token, with --psk",
+        ),
+        (
             "--key @server",
             "--psk @psk",
             differ("want --peer-key, or want --key, with --peer-key, or know no --psk"),

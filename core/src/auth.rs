@@ -8,8 +8,8 @@ use crate::time::Instant;
 /// How patient a server is with clients that are to say who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthRules {
-    /// How long it may take, from when there are keys, until the application has decided; zero for ever. A client waits as
-    /// long for what the server says.
+    /// How long it may take, from when there are keys, until the application has decided; zero for ever. Of a
+    /// client: how long it waits for that. A server does not tell it.
     pub timeout: Duration,
     /// How often a client may be refused before the line is closed; at least 1.
     pub attempts: u8,

@@ -176,7 +176,7 @@ impl<R: Runtime> ClientBuilder<R> {
             driver.await;
         }));
         #[cfg(feature = "seal")]
-        if let (Some(_), Some(credentials)) = (prove(&line, credentials.as_ref()).await?, credentials) {
+        if let (true, Some(credentials)) = (prove(&line, credentials.as_ref()).await?, credentials) {
             let renewed = renew(line.downgrade(), credentials, runtime.clock());
             spawn.spawn(Box::pin(renewed));
         }

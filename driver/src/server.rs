@@ -159,7 +159,8 @@ impl<R: Runtime> ServerBuilder<R> {
     }
 
     /// How patient the server is with clients that are to say who they are. Set before or behind
-    /// [`authenticate`](ServerBuilder::authenticate), without which nobody is taken.
+    /// [`authenticate`](ServerBuilder::authenticate), without which nobody is taken. Clients have a patience of their own, which is
+    /// [`Seal::auth_timeout`].
     pub fn auth_rules(mut self, rules: AuthRules) -> Self {
         let nobody = |_| std::future::ready(Err(ropeway_core::Code::UNAUTHORISED));
         self.auth = Some(match self.auth {

@@ -131,6 +131,17 @@ fn who_sends_garbage_for_ever_hears_goodbye() {
     assert!(heard[0].contains(&format!("{:?}", error.code())), "{heard:?}");
 }
 
+/// Its input is full then, and nobody would take anything of it.
+#[test]
+fn a_hello_that_is_longer_than_the_input_is_no_reason_to_turn_for_ever() {
+    let mut said = hello(false, PEER);
+    said.truncate(6);
+    said[4..6].copy_from_slice(&1000u16.to_le_bytes());
+    said.extend([0; 1000]);
+    let (last, _) = check(Port::new(said, None, 0), 20, 4096);
+    assert_eq!(last, Turn::Over(Reason::Eof));
+}
+
 #[test]
 fn what_the_port_does_not_take_goes_later() {
     let pings: Vec<u8> = (0..5).flat_map(|id| bytes(&Frame::Ping { id })).collect();

@@ -35,6 +35,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     who_does_not_is_put_out if concerned,
     a_proof_that_is_refused_is_tried_again if concerned,
     a_client_proves_it_anew_when_it_likes if concerned,
+    what_is_granted_later_is_proved_anew_too if concerned,
     proofs_of_several_tasks_are_heard_one_after_another if concerned,
     a_proof_that_nobody_waits_for_is_nobody_elses if concerned,
     who_is_not_asked_proves_nothing if concerned,
@@ -130,11 +131,20 @@ async fn who_has_another_secret_is_not_taken(world: World) {
 /// D15.
 async fn a_refusal_takes_its_time(world: World) {
     let for_ever = AuthRules { timeout: Duration::ZERO, ..AuthRules::DEFAULT };
-    let server = server(&world).authenticate(by_token).auth_rules(for_ever).serve().await.expect("the address is free");
+    let (tell, told) = queue();
+    let server = server(&world).auth_rules(for_ever).authenticate(move |claim| {
+        tell.put(());
+        by_token(claim)
+    });
+    let server = server.serve().await.expect("the address is free");
+    let other = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    told.next().await;
     let wrong = client(&world, &server).credential(Credential::token("kiosk-7", b"another".as_slice()));
     let connecting = world.spawn(wrong.connect());
+    told.next().await;
+    // Long enough for an answer to come that was said at once.
     for _ in 0..20 {
-        turn().await;
+        still_works(&other).await;
     }
     assert!(!connecting.is_done(), "no time has passed");
     // In steps: what the refusal counts from may be a few of them away.
@@ -348,6 +358,36 @@ async fn a_client_proves_it_anew_when_it_likes(world: World) {
     assert_eq!(claims.load(Ordering::Relaxed), 3);
     pass_to(&world, &line, LIFETIME / 5 * 7).await;
     assert_eq!(claims.load(Ordering::Relaxed), 4);
+}
+
+/// What holds for ever at first may have an end later; and a panic of who gives the credentials is not the last word.
+async fn what_is_granted_later_is_proved_anew_too(world: World) {
+    let claims = Claims::default();
+    let count = claims.clone();
+    let server = server(&world).authenticate(move |claim| {
+        let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            let grant = by_token(claim).await?;
+            Ok(if first { grant } else { grant.lifetime(LIFETIME) })
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let asked = AtomicUsize::new(0);
+    let client = client(&world, &server).credentials(move || {
+        let number = asked.fetch_add(1, Ordering::Relaxed);
+        async move {
+            assert_ne!(number, 1, "on purpose");
+            token()
+        }
+    });
+    let line = client.connect().await.expect("it is taken");
+    assert_eq!(line.expires_in(), None);
+    assert_eq!(line.authenticate(token()).await.expect("it is taken"), Some(LIFETIME));
+    while claims.load(Ordering::Relaxed) < 4 {
+        // Time passes no faster than the ends do what is due.
+        world.time().pass(LIFETIME / 50).await;
+        still_works(&line).await;
+    }
 }
 
 async fn proofs_of_several_tasks_are_heard_one_after_another(world: World) {

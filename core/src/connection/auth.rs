@@ -336,6 +336,31 @@ mod tests {
         assert!(matches!(&hear(&mut server, record).0[..], [Event::Claim { .. }]));
     }
 
+    /// Also if the line never opened.
+    #[test]
+    fn what_is_secret_of_a_line_that_is_over_is_wiped() {
+        type End = fn(&mut Line);
+        let ways: [End; 3] = [
+            |server| _ = hear(server, b"GET / HTTP/1.1\r\n\r\n".to_vec()),
+            |server| _ = server.handle_eof(),
+            |server| {
+                let wrong = [crate::wire::seal::HANDSHAKE, 1, 0, 0].to_vec();
+                assert!(hear(server, wrong).1.is_some());
+                assert!(!said(server).is_empty());
+            },
+        ];
+        for (way, end) in ways.into_iter().enumerate() {
+            let [mut client, mut server] = ends_before_keys(Config::SMALL, Rule::Required);
+            if way > 0 {
+                assert_eq!(hear(&mut server, said(&mut client)).1, None);
+                said(&mut server);
+            }
+            end(&mut server);
+            assert!(server.closed().is_some(), "{way}");
+            assert!(server.sealer.is_forgotten(), "{way}");
+        }
+    }
+
     /// A name that the peer takes, in a frame that it does not take, would wait in the outbox for ever.
     #[test]
     fn a_name_that_no_frame_holds_is_refused() {

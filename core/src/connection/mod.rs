@@ -422,6 +422,9 @@ impl<S: Storage> Connection<S> {
             (State::Closing { unsaid, queued, .. }, _) => State::Closing { reason, unsaid, queued },
             (state @ State::Closed(_), _) => state,
         };
+        if self.is_over() {
+            self.sealer.forget();
+        }
     }
 
     fn may_speak(&self) -> Result<(), Refused> {

@@ -22,6 +22,14 @@ impl<S: Storage> Connection<S> {
         if self.is_over() {
             return 0;
         }
+        let len = self.transmit(now, out);
+        if self.is_over() {
+            self.sealer.forget();
+        }
+        len
+    }
+
+    fn transmit(&mut self, now: Instant, out: &mut [u8]) -> usize {
         let Some(mut at) = self.transmit_hello(out) else { return 0 };
         if S::Sealer::SEALS && self.sealer.is_agreed() {
             at = self.transmit_sealed(now, out, at);

@@ -41,9 +41,9 @@ impl<S: Storage> Connection<S> {
         Ok(())
     }
 
-    /// Agrees on fresh keys for both directions: who has read all that either end knew before does not know them, if `entropy`, of
-    /// which the same is true as of that of [`client`](Connection::client), was drawn since. It waits like
-    /// [`rekey`](Connection::rekey), and costs more.
+    /// Agrees on fresh keys for both directions: who has read all that this end knew before does not know them, if `entropy`, of
+    /// which the same is true as of that of [`client`](Connection::client), was drawn since. The other end's answer follows from what
+    /// that knew: if it was read, it has to ask. It waits like [`rekey`](Connection::rekey), and costs more.
     pub fn rekey_afresh(&mut self, entropy: [u8; 32]) -> Result<(), Refused> {
         self.may_speak()?;
         self.may_rekey()?;
@@ -330,9 +330,6 @@ impl<S: Storage> Connection<S> {
         }
         if self.outbox.unsent() == 0 && matches!(self.state, State::Open { .. }) && at > 0 {
             self.acks.watch(now, self.outbox.written(), &mut self.timers);
-        }
-        if self.is_over() {
-            self.sealer.forget();
         }
         at
     }

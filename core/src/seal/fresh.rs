@@ -1,4 +1,4 @@
-//! A fresh key agreement on a line that has keys: what it gives does not follow from anything that was there before.
+//! A fresh key agreement on a line that has keys: what it gives does not follow from any key that was there before.
 //!
 //! Each end says its share once. Who has both shares has both secrets, and turns its direction to the new one by a frame of its
 //! own. So it does not matter who began, nor whether both did.
@@ -28,8 +28,10 @@ impl Fresh {
         Fresh { root, is_client, wanted: false, ours: None, said: false, theirs: None, next: [None, None] }
     }
 
+    /// A share that was drawn and found no room yet is drawn anew, of what its secret is drawn of by now.
     pub(crate) fn want(&mut self) {
         self.wanted = true;
+        self.ours.take_if(|_| !self.said);
     }
 
     /// Whether this end's share is to be said. Not before an agreement that is under way is over.
@@ -131,6 +133,21 @@ mod tests {
             assert_eq!(end.heard_share(share), Err(PeerError::Handshake));
             assert!(!end.is_ready());
         }
+    }
+
+    /// What was brought since it was drawn is to be in it.
+    #[test]
+    fn a_share_that_was_not_said_is_drawn_anew_when_it_is_wanted_again() {
+        let [mut end, _] = ends();
+        end.want();
+        let first = end.share(secret(1));
+        assert_eq!(end.share(secret(2)), first, "there was no room for it");
+        end.want();
+        let second = end.share(secret(2));
+        assert_ne!(second, first);
+        end.said_share();
+        end.want();
+        assert_eq!(end.share(secret(3)), second, "it was said");
     }
 
     #[test]

@@ -342,6 +342,11 @@ impl<C: Suites, T> Sealer<C, T> {
 
 #[cfg(test)]
 impl<C: Suites, T> Sealer<C, T> {
+    /// Whether nothing secret is left of the line.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        *self.seed.0 == [0; 32] && matches!(self.stage, Stage::Plain | Stage::Over { .. })
+    }
+
     /// Whether what this end says is sealed when all is said that it was asked for.
     pub(crate) fn asked_or_will(&self) -> bool {
         self.asked.unwrap_or(self.will_seal)

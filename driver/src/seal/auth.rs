@@ -376,8 +376,8 @@ impl Waiting {
         self.until(|state| state.auth.answer.take()).await?.map_err(Error::Denied)
     }
 
-    /// Waits until what was granted is to be proved anew, and nobody is at it; `false` if that is never.
-    async fn until_due(&mut self, clock: &mut impl Clock) -> Result<bool, Error> {
+    /// Waits until what was granted is to be proved anew, and nobody is at it.
+    async fn until_due(&mut self, clock: &mut impl Clock) -> Result<(), Error> {
         let Waiting { shared, turn } = self;
         poll_fn(|cx| {
             let (at, is_free) = {
@@ -386,11 +386,12 @@ impl Waiting {
                     return Poll::Ready(Err(error));
                 }
                 state.wait_for_phase(turn, cx);
-                let Some(term) = state.auth.term else { return Poll::Ready(Ok(false)) };
+                // What is granted later may have an end.
+                let Some(term) = state.auth.term else { return Poll::Pending };
                 (term.renewal, state.auth.is_free())
             };
             match clock.poll_until(cx, Duration::from_micros(at.as_micros())) {
-                Poll::Ready(()) if is_free => Poll::Ready(Ok(true)),
+                Poll::Ready(()) if is_free => Poll::Ready(Ok(())),
                 _ => Poll::Pending,
             }
         })
@@ -448,28 +449,29 @@ async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> {
     }
 }
 
-/// Says who this end is if the server asks: how long that is good for, once the line is open.
-pub(crate) async fn prove(line: &Line, credentials: Option<&Credentials>) -> Result<Option<Duration>, Error> {
+/// Says who this end is if the server asks: whether it did, once the line is open.
+pub(crate) async fn prove(line: &Line, credentials: Option<&Credentials>) -> Result<bool, Error> {
     let mut waiting = Waiting::on(line);
     let asked = |state: &mut State| match state.auth.asked {
         true => Some(true),
         false => state.machine.peer().map(|_| false),
     };
     if !waiting.until(asked).await? {
-        return Ok(None);
+        return Ok(false);
     }
     // The server does not wait for ever, nor does who connects.
     let credentials = credentials.ok_or(SealError::NoCredential)?;
     let credential = waiting.unless_over(async { credentials().await }).await?;
     let _claiming = waiting.claiming().await?;
-    waiting.claim(&credential).await
+    waiting.claim(&credential).await?;
+    Ok(true)
 }
 
-/// Proves anew, in good time, as long as the line lives and what is granted has an end. What is refused is tried again.
+/// Proves anew, in good time, as long as the line lives. What is refused is tried again.
 pub(crate) async fn renew(line: WeakLine, credentials: Credentials, mut clock: impl Clock) {
     let Some(mut waiting) = line.line().map(|line| Waiting::on(&line)) else { return };
     drop(line);
-    while let Ok(true) = waiting.until_due(&mut clock).await {
+    while waiting.until_due(&mut clock).await.is_ok() {
         match renew_once(&mut waiting, &credentials).await {
             Ok(()) => {}
             Err(Error::Closed(_)) => return,
@@ -483,7 +485,9 @@ pub(crate) async fn renew(line: WeakLine, credentials: Credentials, mut clock: i
 }
 
 async fn renew_once(waiting: &mut Waiting, credentials: &Credentials) -> Result<(), Error> {
-    let credential = waiting.unless_over(async { credentials().await }).await?;
+    // A panic is no reason not to try again.
+    let credential = waiting.unless_over(unwind::output(async { credentials().await })).await?;
+    let credential = credential.ok_or(SealError::NoCredential)?;
     let _claiming = waiting.claiming().await?;
     // Somebody else may have done so meanwhile.
     let now = waiting.now();

@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use ropeway_core::Side;
 use ropeway_core::seal::PublicKey;
+use zeroize::Zeroizing;
 
 use crate::error::Error;
 use crate::exchange::Open;
@@ -106,7 +107,8 @@ impl Line {
         poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey())).await
     }
 
-    /// Agrees on fresh keys for both directions: who has read all that either end knew before does not know them.
+    /// Agrees on fresh keys for both directions: who has read all that this end knew before does not know them. Whose other end
+    /// was read has that one ask.
     ///
     /// # Errors
     /// As [`seal`](Line::seal), and [`Error::Io`] if there is no randomness to be had.
@@ -114,9 +116,9 @@ impl Line {
     /// # Cancel safety
     /// Dropped early, nothing may have changed.
     pub async fn rekey_afresh(&self) -> Result<(), Error> {
-        let entropy = crate::entropy()?;
+        let entropy = Zeroizing::new(crate::entropy()?);
         let mut waiting = Waiting::new(self, Turn::default());
-        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey_afresh(entropy))).await
+        poll_fn(|cx| waiting.poll(cx, |state, _| state.machine.rekey_afresh(*entropy))).await
     }
 }
 

@@ -76,6 +76,11 @@ fn turn<S: Storage>(
                 let consumed = step.consumed;
                 input.copy_within(consumed..*held, 0);
                 *held -= consumed;
+                // A peer whose hello is longer than the input.
+                if consumed == 0 && *held == input.len() {
+                    line.handle_eof();
+                    return Ok(line.closed().map_or(Turn::Again, Turn::Over));
+                }
             }
             // The peer's fault. Its code is in the goodbye that is due now.
             Err(_) => *held = 0,
