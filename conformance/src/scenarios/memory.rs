@@ -20,7 +20,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_io::AsyncRead;
-use ropeway_driver::{CloseCode, Config, Error, Line};
+use ropeway_driver::{CloseCode, Config, Ended, Error, Line, Reason};
+
+use crate::weather;
 
 pub use self::afterwards::{
     an_idle_line_gives_back_what_a_burst_took, idle_streams_give_back_what_a_burst_took,
@@ -57,6 +59,18 @@ const SMALL: usize = 64 * 1024;
 
 /// Room in a transport: less than anything that is measured.
 const PIPE: usize = 16 * 1024;
+
+/// Ends that hear nothing more wait for just so long, and no longer.
+fn are_gone_in_time(hand: &Hand, lines: Vec<((Line, Doing<Ended>), weather::End)>, timeout: Duration, what: &str) {
+    let moment = Duration::from_millis(1);
+    hand.pass(timeout - moment);
+    assert!(lines.iter().all(|((_, ended), _)| ended.done().is_none()), "{what}: gone early");
+    hand.pass(moment);
+    for ((_, ended), _) in &lines {
+        let Some(Ended { reason, .. }) = ended.done() else { panic!("{what}: still there") };
+        assert_eq!(reason, Reason::HelloTimeout, "{what}");
+    }
+}
 
 fn to_usize(octets: u64) -> usize {
     octets.try_into().expect("less than there is memory")

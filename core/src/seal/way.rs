@@ -1,9 +1,10 @@
 //! One direction: its key, how much was sealed with it, and whether it is sealed now.
 
+use core::time::Duration;
+
 use zeroize::Zeroizing;
 
 use super::schedule::{self, Label};
-use super::sealer::RekeyAfter;
 use super::suite::Cipher;
 use crate::error::PeerError;
 use crate::time::Instant;
@@ -18,6 +19,30 @@ const NEXT_COST: u32 = 16;
 const SHARE_COST: u32 = 128;
 /// The most that may be owed: more than that is a flood. An end goes half as far by itself.
 const MOST_OWED: u32 = 1024;
+
+/// When a key is followed by the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RekeyAfter {
+    /// Records sealed; at most 2^32.
+    pub records: u64,
+    /// Octets sealed.
+    pub octets: u64,
+    /// Time since it came into use.
+    pub time: Duration,
+}
+
+impl RekeyAfter {
+    /// - 2^22 records and 2^36 octets: with records of the largest size, AES-GCM keeps an advantage below 2^-57 by the
+    ///   bounds of draft-irtf-cfrg-aead-limits, and one key does not see more than 64 GiB.
+    /// - An hour: what was recorded before is safe from who gets hold of a key later. SSH's default is the same (RFC 4253, section 9).
+    pub const DEFAULT: RekeyAfter = RekeyAfter { records: 1 << 22, octets: 1 << 36, time: Duration::from_secs(3600) };
+}
+
+impl Default for RekeyAfter {
+    fn default() -> RekeyAfter {
+        RekeyAfter::DEFAULT
+    }
+}
 
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Way<K> {
@@ -178,7 +203,7 @@ mod tests {
     #[test]
     fn a_key_is_changed_before_it_is_used_up() {
         let [mut way, _] = ways();
-        let never = super::super::RekeyAfter { records: u64::MAX, octets: u64::MAX, time: core::time::Duration::MAX };
+        let never = RekeyAfter { records: u64::MAX, octets: u64::MAX, time: Duration::MAX };
         way.number = MOST_RECORDS / 2 - 1;
         assert!(!way.is_due(NOW, &never));
         way.count(0);

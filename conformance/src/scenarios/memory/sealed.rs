@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use ropeway_driver::protocol::AuthRules;
 use ropeway_driver::seal::Suites;
-use ropeway_driver::{Code, Config, Ended, LineOptions, Reason, Role, Seal};
+use ropeway_driver::{Code, Config, LineOptions, Role, Seal};
 
-use super::{PIPE, SMALL, warm};
+use super::{PIPE, SMALL, are_gone_in_time, warm};
 use crate::heap;
 use crate::scenarios::by_hand::write_all;
 use crate::scenarios::sealing::deadlines::{hears, machine, says};
@@ -50,15 +50,7 @@ pub fn a_peer_that_stops_before_there_are_keys_costs_little_and_is_gone_in_time(
         let each = mark.peak() / PEERS;
         println!("{what}: {each} octets a peer");
         assert!(each <= UNKNOWN, "{what}: {each} octets a peer");
-        let moment = Duration::from_millis(1);
-        hand.pass(timeout - moment);
-        assert!(lines.iter().all(|((_, ended), _)| ended.done().is_none()), "{what}: gone early");
-        hand.pass(moment);
-        for ((_, ended), _) in &lines {
-            let Some(Ended { reason, .. }) = ended.done() else { panic!("{what}: still there") };
-            assert_eq!(reason, Reason::HelloTimeout, "{what}");
-        }
-        lines.clear();
+        are_gone_in_time(&hand, lines, timeout, what);
         assert!(mark.held() < SMALL, "{what}: {} octets are left of them", mark.held());
     }
 }

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_io::AsyncRead;
-use ropeway_driver::{Address, Client, CloseCode, Config, Ended, Error, Reason, Runtime, Server, SocketOptions};
+use ropeway_driver::{Address, Client, CloseCode, Config, Error, Runtime, Server, SocketOptions};
 
 use super::peer::{GREEDY, hello};
-use super::{PIPE, SMALL, small, warm};
+use super::{PIPE, SMALL, are_gone_in_time, small, warm};
 use crate::heap;
 use crate::scenarios::by_hand::{turn, write_all};
 use crate::weather::pipe;
@@ -40,15 +40,7 @@ pub fn a_peer_without_hello_costs_little_and_is_gone_in_time() {
         hand.run();
         let each = mark.peak() / PEERS;
         assert!(each <= UNGREETED, "{what}: {each} octets a peer");
-        let moment = Duration::from_millis(1);
-        hand.pass(config.protocol.hello_timeout - moment);
-        assert!(lines.iter().all(|((_, ended), _)| ended.done().is_none()), "{what}: gone early");
-        hand.pass(moment);
-        for ((_, ended), _) in &lines {
-            let Some(Ended { reason, .. }) = ended.done() else { panic!("{what}: still there") };
-            assert_eq!(reason, Reason::HelloTimeout, "{what}");
-        }
-        lines.clear();
+        are_gone_in_time(&hand, lines, config.protocol.hello_timeout, what);
         assert!(mark.held() < SMALL, "{what}: {} octets are left of them", mark.held());
     }
 }
