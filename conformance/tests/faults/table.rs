@@ -317,7 +317,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     // ---- sealing
     Fault {
         name: "any_key_will_do",
-        file: "core/src/seal/sealer.rs",
+        file: "core/src/seal/sealer/inner.rs",
         good: "!self.identity.trust.trusts(&key)",
         then: "",
         bad: "let _ = key; false",
@@ -325,7 +325,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
     Fault {
         name: "who_does_not_seal_is_let_in",
-        file: "core/src/seal/sealer.rs",
+        file: "core/src/seal/sealer/inner.rs",
         good: "self.allows_plain()",
         then: " { Ok(false) } else { Err(PeerError::NotSealed) }",
         bad: "true",
