@@ -8,8 +8,8 @@ use crate::time::Instant;
 /// How patient a server is with clients that are to say who they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AuthRules {
-    /// How long it may take, from when there are keys, until the application has decided; zero for ever. Of a
-    /// client: how long it waits for that. A server does not tell it.
+    /// How long it may take, from when there are keys, until the application has decided, and on an open line from when the client
+    /// says anew who it is; zero for ever. Of a client: how long it waits for the line to open. A server does not tell it.
     pub timeout: Duration,
     /// How often a client may be refused before the line is closed; at least 1.
     pub attempts: u8,
@@ -50,7 +50,8 @@ pub enum Credential<'a> {
 pub struct Auth {
     pub(crate) rules: AuthRules,
     pub(crate) step: Step,
-    /// When the client is to be told that it is refused, and when what it was granted ends.
+    /// When the client is to be told that it is refused, or its claim is refused because nobody has decided; and when what it was
+    /// granted ends.
     pub(crate) deny_at: Instant,
     pub(crate) expires: Instant,
     /// Refusals so far, of one claim after the other.
@@ -89,6 +90,6 @@ impl Auth {
 
     /// The claim is taken until then.
     pub(crate) fn grant(&mut self, until: Instant) {
-        (self.step, self.refused, self.expires) = (Step::Open, 0, until);
+        (self.step, self.refused, self.deny_at, self.expires) = (Step::Open, 0, Instant::NEVER, until);
     }
 }

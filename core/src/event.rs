@@ -158,8 +158,8 @@ pub enum Event<P> {
     },
     /// A client is to say who it is: [`prove`](crate::Connection::prove). The line is not open before that.
     Prove,
-    /// The client says who it is. The application decides, in its own time: [`grant`](crate::Connection::grant) or
-    /// [`deny`](crate::Connection::deny). The line may be open already.
+    /// The client says who it is. The application decides: [`grant`](crate::Connection::grant) or [`deny`](crate::Connection::deny),
+    /// in the time of [`AuthRules::timeout`](crate::AuthRules::timeout). The line may be open already.
     Claim {
         /// What the secret is found by, UTF-8; nothing if it is by its key.
         name: P,
@@ -174,6 +174,8 @@ pub enum Event<P> {
         lifetime: Option<Duration>,
     },
     /// The server does not. On a line that is not open another credential may do; one that is goes on as it was.
+    ///
+    /// At a server: it took too long to decide on the claim of an open line, of which nothing is to be decided any more.
     Denied {
         /// Why.
         code: Code,

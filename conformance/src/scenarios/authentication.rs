@@ -28,6 +28,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_key_is_a_credential if concerned,
     a_decision_may_take_its_time_but_not_for_ever if concerned,
     a_decision_may_take_a_day if concerned,
+    a_decision_on_an_open_line_takes_only_so_long_too if concerned,
     a_decision_that_panics_is_a_refusal if concerned,
     a_name_that_the_client_can_not_be_told_is_a_refusal if concerned,
     a_credential_that_never_comes_holds_nobody_up if concerned,
@@ -232,6 +233,40 @@ async fn a_decision_may_take_a_day(world: World) {
     decide.put(());
     let line = connecting.await.expect("it is taken in the end");
     assert!(line.identity().is_some());
+}
+
+async fn a_decision_on_an_open_line_takes_only_so_long_too(world: World) {
+    let (tell, told) = queue();
+    let (claims, kept) = (Claims::default(), Arc::new(()));
+    let held = kept.clone();
+    let server = server(&world).authenticate(move |claim| {
+        tell.put(());
+        let held = (claims.fetch_add(1, Ordering::Relaxed) == 1).then(|| held.clone());
+        async move {
+            if let Some(_held) = held {
+                pending::<()>().await;
+            }
+            by_token(claim).await
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    told.next().await;
+    let proving = line.clone();
+    let proving = world.spawn(async move { proving.authenticate(token()).await });
+    told.next().await;
+    let most = AuthRules::DEFAULT.timeout;
+    pass_to(&world, &line, world.time().now() + most - LIFETIME / 100).await;
+    assert!(!proving.is_done());
+    world.time().pass(LIFETIME / 100).await;
+    let refused = proving.await;
+    assert!(matches!(refused, Err(Error::Denied(Code::TIMEOUT))), "{refused:?}");
+    until(|| Arc::strong_count(&kept) == 2).await;
+    still_works(&line).await;
+    assert_eq!(line.authenticate(token()).await.expect("it is taken"), None);
+    // That one was decided in time.
+    pass_to(&world, &line, world.time().now() + most * 2).await;
+    still_works(&line).await;
 }
 
 async fn a_decision_that_panics_is_a_refusal(world: World) {

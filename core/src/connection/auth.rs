@@ -138,12 +138,12 @@ impl<S: Storage> Connection<S> {
                 if self.sealer.shown_key().is_none() {
                     return unexpected;
                 }
-                self.set_step(Step::Claimed);
+                self.claimed(now);
                 Ok(Some(Event::Claim { name: &[], proof: None }))
             }
             Auth::Token { name, proof } => {
                 self.check_name(name)?;
-                self.set_step(Step::Claimed);
+                self.claimed(now);
                 Ok(Some(Event::Claim { name: name.as_bytes(), proof: Some(proof) }))
             }
             Auth::Granted { name, seconds } => {
@@ -164,17 +164,33 @@ impl<S: Storage> Connection<S> {
         }
     }
 
-    /// Time has passed, in which a refusal or an end may be due.
-    pub(super) fn decide_in_time(&mut self, now: Instant) {
+    /// The application is to decide. Before the line opens all of that has one deadline.
+    fn claimed(&mut self, now: Instant) {
+        let is_open = matches!(self.state, State::Open { .. });
         let Some(auth) = self.sealer.auth() else { return };
-        let (denies, expires) = (auth.deny_at <= now, auth.expires <= now);
-        if denies {
+        auth.step = Step::Claimed;
+        if is_open && !auth.rules.timeout.is_zero() {
+            auth.deny_at = now.after(auth.rules.timeout);
+        }
+    }
+
+    /// Time has passed, in which a refusal or an end may be due.
+    pub(super) fn decide_in_time(&mut self, now: Instant) -> Option<Event<&'static [u8]>> {
+        let auth = self.sealer.auth()?;
+        let expires = auth.expires <= now;
+        let mut event = None;
+        if auth.deny_at <= now {
             auth.deny_at = Instant::NEVER;
+            if auth.step == Step::Claimed {
+                auth.step = Step::Refusing(Code::TIMEOUT);
+                event = Some(Event::Denied { code: Code::TIMEOUT });
+            }
             self.deny_now(now);
         }
         if expires {
             self.close(CloseCode::EXPIRED, "");
         }
+        event
     }
 
     /// It is time to tell the client that it was refused.
@@ -289,6 +305,34 @@ mod tests {
                 assert_ne!(error, Some(PeerError::NotSealed), "{rule}");
             }
         }
+    }
+
+    /// On a line that is open already, too: what was granted before holds, and another claim has all the time again.
+    #[test]
+    fn a_claim_on_which_nobody_decides_is_refused() {
+        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
+        client.prove(&TOKEN).unwrap();
+        hear(&mut server, said(&mut client));
+        server.grant(NOW, "name", None).unwrap();
+        hear(&mut client, said(&mut server));
+        assert_eq!(server.sealer.deadline(), None);
+        let late = NOW.after(AuthRules::DEFAULT.timeout);
+        // It is not the client's fault, however often.
+        for _ in 0..2 * AuthRules::DEFAULT.attempts {
+            client.prove(&TOKEN).unwrap();
+            hear(&mut server, said(&mut client));
+            assert_eq!(server.sealer.deadline(), Some(late));
+            assert_eq!(server.handle_timeout(late), Some(Event::Denied { code: Code::TIMEOUT }));
+            assert_eq!(server.sealer.deadline(), None);
+            assert_eq!(server.grant(NOW, "name", None), Err(Refused::WrongState));
+            let (events, error) = hear(&mut client, said(&mut server));
+            assert!(matches!((&events[..], error), ([Event::Denied { code: Code::TIMEOUT }], None)), "{events:?}");
+        }
+        client.prove(&TOKEN).unwrap();
+        hear(&mut server, said(&mut client));
+        server.grant(NOW, "name", None).unwrap();
+        assert_eq!(server.sealer.deadline(), None, "it was decided");
+        assert!(matches!(hear(&mut client, said(&mut server)).0[..], [Event::Granted { .. }]));
     }
 
     /// D15: nor is anything heard of one of which the time is over, though it does not read the goodbye.

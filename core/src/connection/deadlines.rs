@@ -27,8 +27,10 @@ impl<S: Storage> Connection<S> {
                 _ => return Some(self.end(Reason::HelloTimeout)),
             }
         }
-        if S::Sealer::SEALS {
-            self.decide_in_time(now);
+        if S::Sealer::SEALS
+            && let Some(event) = self.decide_in_time(now)
+        {
+            return Some(event);
         }
         if self.timers.fire(Timer::Dead, now) {
             let last = self.last_heard.after_micros(self.patience());

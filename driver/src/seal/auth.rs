@@ -191,7 +191,7 @@ pub(crate) struct AuthState {
     pub(crate) claim: Option<(Box<str>, Option<[u8; 32]>)>,
     /// A task claims who this end is: others wait.
     claiming: bool,
-    /// The server has not answered the latest claim, of which the task may be gone.
+    /// The latest claim has no answer. The task that made it may be gone.
     unanswered: bool,
     /// The server's latest answer, until the client looks.
     answer: Option<Result<Option<Duration>, Code>>,
@@ -209,6 +209,16 @@ struct Term {
 }
 
 impl AuthState {
+    /// The client says who it is.
+    pub(crate) fn claimed(&mut self, name: &str, proof: Option<[u8; 32]>) {
+        (self.claim, self.unanswered) = (Some((name.into(), proof)), true);
+    }
+
+    /// Whether a decision on the claim that was looked at last comes too late. It may be another that has no answer.
+    fn is_decided(&self) -> bool {
+        self.claim.is_some() || !self.unanswered
+    }
+
     /// The server has taken who this end is.
     pub(crate) fn granted(&mut self, now: Instant, name: &str, lifetime: Option<Duration>) {
         self.answered(Ok(lifetime));
@@ -329,15 +339,27 @@ impl Waiting {
 
     /// What `work` gives, unless the line is over first.
     async fn unless_over<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Error> {
+        self.unless(|_| false, work).await.map(|output| output.expect("nothing else ends it"))
+    }
+
+    /// What `work` gives; `None` if it is of no use before that.
+    async fn unless<T>(
+        &mut self,
+        is_useless: impl Fn(&AuthState) -> bool,
+        work: impl Future<Output = T>,
+    ) -> Result<Option<T>, Error> {
         let Waiting { shared, turn } = self;
         let mut work = pin!(work);
         poll_fn(|cx| {
             if let Poll::Ready(output) = work.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
+                return Poll::Ready(Ok(Some(output)));
             }
             let mut state = shared.lock();
             if let Some(error) = state.over() {
                 return Poll::Ready(Err(error));
+            }
+            if is_useless(&state.auth) {
+                return Poll::Ready(Ok(None));
             }
             state.wait_for_phase(turn, cx);
             Poll::Pending
@@ -354,6 +376,18 @@ impl Waiting {
             state.outcome(answer, turn, cx)
         })
         .await
+    }
+
+    /// Answers the claim that was looked at last, unless that has an answer by now.
+    async fn answer(&mut self, mut verb: impl FnMut(&mut State) -> Result<(), Refused>) -> Result<(), Error> {
+        let answer = self.verb(|state| {
+            if !state.auth.is_decided() {
+                verb(state)?;
+                state.auth.unanswered = false;
+            }
+            Ok(())
+        });
+        answer.await
     }
 
     /// Waits until no other task claims anything, and every claim is answered.
@@ -413,13 +447,14 @@ async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> {
         let (name, proof) = waiting.until(|state| state.auth.claim.take()).await?;
         let Some(line) = line.line() else { return Ok(()) };
         let now = || line.now();
-        // It may take its time: that of the line ends first. What comes before its first await may panic, too.
+        // It may take its time, which the machine limits. What comes before its first await may panic, too.
         let claim = Claim { line: line.clone(), name, proof };
-        let decided = waiting.unless_over(unwind::output(async { decide(claim).await })).await?;
+        let decided = unwind::output(async { decide(claim).await });
+        let Some(decided) = waiting.unless(AuthState::is_decided, decided).await? else { continue };
         let code = match decided {
             Some(Ok(Grant { identity, lifetime })) => {
                 let identity = Arc::new(identity);
-                let granted = waiting.verb(|state| {
+                let granted = waiting.answer(|state| {
                     state.machine.grant(now(), &identity.name, lifetime)?;
                     state.auth.take(now(), identity.clone(), lifetime);
                     state.phase_changed();
@@ -439,7 +474,7 @@ async fn decide(line: WeakLine, decide: Decide) -> Result<(), Error> {
             Some(Err(code)) => code,
             None => Code::INTERNAL,
         };
-        let denied = waiting.verb(|state| {
+        let denied = waiting.answer(|state| {
             state.machine.deny(now(), code)?;
             // It has another deadline now.
             state.wake_driver();

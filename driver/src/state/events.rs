@@ -130,7 +130,7 @@ impl State {
             }
             #[cfg(feature = "seal")]
             Event::Claim { name, proof } => {
-                self.auth.claim = Some((String::from_utf8_lossy(name).into(), proof));
+                self.auth.claimed(&String::from_utf8_lossy(name), proof);
                 self.phase_changed();
             }
             #[cfg(feature = "seal")]

@@ -28,6 +28,8 @@ pub(super) struct Terms {
     rules: Option<AuthRules>,
     /// Since when it is to be decided.
     since: Option<Instant>,
+    /// Since when a claim on the open line waits for a decision.
+    claimed: Option<Instant>,
     /// Until when the client was taken.
     until: Option<Instant>,
     /// Claims refused, one after the other.
@@ -48,11 +50,16 @@ pub(super) struct Heard {
 
 impl Terms {
     pub(super) fn of(rules: Option<AuthRules>) -> Terms {
-        Terms { rules, since: None, until: None, refused: 0, was_open: false, is_rude: false }
+        Terms { rules, since: None, claimed: None, until: None, refused: 0, was_open: false, is_rude: false }
     }
 
     pub(super) fn asks(&self) -> bool {
         self.rules.is_some()
+    }
+
+    /// Whether what waits since then has waited for all the time there is.
+    fn is_too_late(&self, since: Instant, now: Instant) -> bool {
+        since.after(self.rules.unwrap_or(AuthRules::DEFAULT).timeout) <= now
     }
 }
 
@@ -68,12 +75,15 @@ impl End {
                 if ready.is_some() {
                     self.opens();
                 }
-                (self.terms.until, self.terms.refused) = (Some(self.now.after(lifetime)), 0);
+                (self.terms.until, self.terms.claimed, self.terms.refused) = (Some(self.now.after(lifetime)), None, 0);
                 true
             }
             Move::Deny => {
                 let is_denied = self.line.deny(self.now, Code::OK).is_ok();
-                self.terms.refused += u8::from(is_denied);
+                if is_denied {
+                    self.terms.refused += 1;
+                    self.terms.claimed = None;
+                }
                 is_denied
             }
             Move::Barge => self.barges(),
@@ -110,6 +120,10 @@ impl End {
             assert!(round < 8, "it is never done");
             match self.line.handle_timeout(self.now) {
                 Some(Event::Closed { .. }) => self.is_over = true,
+                Some(Event::Denied { code: Code::TIMEOUT }) => {
+                    let claimed = self.terms.claimed.take();
+                    assert!(claimed.is_some_and(|at| self.terms.is_too_late(at, self.now)), "it is decided too early");
+                }
                 event => assert_eq!(event, None),
             }
         }
@@ -143,7 +157,11 @@ impl End {
         }
     }
 
-    pub(super) fn takes_proof(&self, name: &[u8], proof: &[u8; 32]) {
+    /// It hears who the client says it is.
+    pub(super) fn hears_claim(&mut self, name: &[u8], proof: &[u8; 32]) {
+        if self.line.is_ready() {
+            self.terms.claimed = Some(self.now);
+        }
         assert!(name == NAME.as_bytes() && self.line.verify(NAME, proof, SECRET), "the claim is another");
     }
 
@@ -169,13 +187,14 @@ impl End {
 
     /// It is open as long as was agreed, and no end waits longer than its rules say.
     pub(super) fn keeps_terms(&self) {
-        let Terms { rules, since, until, refused, was_open, .. } = self.terms;
-        let patience = rules.unwrap_or(AuthRules::DEFAULT).timeout;
-        let is_late = since.is_some_and(|since| since.after(patience) <= self.now);
+        let Terms { rules, since, claimed, until, refused, was_open, .. } = self.terms;
+        let is_late = since.is_some_and(|since| self.terms.is_too_late(since, self.now));
+        let is_undecided = claimed.is_some_and(|since| self.terms.is_too_late(since, self.now));
         let is_taken = until.is_some_and(|until| self.now < until);
         if matches!(self.line.state, State::Proving { .. }) {
             assert!(!is_late, "it waits too long");
         }
+        assert!(!is_undecided || !self.line.is_ready(), "it decides too late");
         if self.line.is_ready() && rules.is_some() {
             assert!(is_taken, "it is open for longer than was granted");
         }
@@ -218,7 +237,7 @@ const MOVES: &[Move] = &[
 /// Behind the handshake: a claim that is refused, and one that is taken.
 const REFUSED: &[(usize, Move)] =
     &[(CLIENT, Move::Prove), (CLIENT, Move::Transmit), (SERVER, Move::Deny), (SERVER, Move::Wait)];
-const TAKEN: &[(usize, Move)] = &[(CLIENT, Move::Prove), (CLIENT, Move::Transmit), (SERVER, Move::Grant(2))];
+const TAKEN: &[(usize, Move)] = &[(CLIENT, Move::Prove), (CLIENT, Move::Transmit), (SERVER, Move::Grant(4))];
 
 /// From where the ends have keys and this has happened, under each policy.
 fn check(before: &[&[(usize, Move)]], depth: usize) {

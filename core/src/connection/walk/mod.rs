@@ -306,7 +306,7 @@ impl End {
                 }
                 Some(Event::Ready(_)) => self.opens(),
                 Some(Event::Granted { .. }) if !self.terms.was_open => self.opens(),
-                Some(Event::Claim { name, proof: Some(proof) }) => self.takes_proof(name, &proof),
+                Some(Event::Claim { name, proof: Some(proof) }) => self.hears_claim(name, &proof),
                 Some(Event::Closed { .. }) => self.is_over = true,
                 _ => {}
             }
