@@ -13,14 +13,14 @@ use ropeway_driver::{
 };
 
 use super::by_hand::{echo, polled, queue, still_works, turn, until};
-use super::sealing::{end_with, far_end};
+use super::sealing::{anywhere, end_with, far_end};
 use super::{Scenario, scenarios};
 use crate::lab::Lab;
 use crate::transport::{Sky, Transport};
 use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
-    a_line_opens_once_the_server_has_decided if concerned,
+    a_line_opens_once_the_server_has_decided if anywhere,
     who_has_another_secret_is_not_taken if concerned,
     a_refusal_takes_its_time if concerned,
     who_has_nothing_to_say_is_not_taken if concerned,

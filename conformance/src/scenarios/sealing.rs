@@ -22,6 +22,11 @@ pub(super) fn concerned(transport: Transport) -> bool {
     matches!(transport, Transport::Pipe(Sky::Fair | Sky::OneByte | Sky::Stall) | Transport::Tcp)
 }
 
+/// All that carry lines.
+pub(super) fn anywhere(transport: Transport) -> bool {
+    !transport.is_sealed()
+}
+
 /// Of a client, a server, and somebody else.
 pub(super) fn keys() -> [SecretKey; 3] {
     [1, 2, 3].map(|octet| SecretKey::new([octet; 32]))

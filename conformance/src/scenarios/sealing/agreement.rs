@@ -7,13 +7,13 @@ use ropeway_driver::seal::{PublicKey, Suites};
 use ropeway_driver::{Error, Message, Reason, Seal};
 
 use super::overheard::Ear;
-use super::{agree, answering, concerned, keys, psk, talk};
+use super::{agree, answering, anywhere, concerned, keys, psk, talk};
 use crate::scenarios::by_hand::{still_works, until};
 use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
 pub(in crate::scenarios) const LIST: &[Scenario] = scenarios![
-    every_pattern_gives_keys_and_shows_who_it_is if concerned,
+    every_pattern_gives_keys_and_shows_who_it_is if anywhere,
     who_is_trusted_on_first_use_is_so_again_and_no_other if concerned,
     nothing_of_a_sealed_line_is_heard_on_the_way if concerned,
 ];

@@ -5,13 +5,13 @@ use ropeway_driver::seal::{Policy, Rule, Sealing};
 use ropeway_driver::{Error, Line, Reason, Seal, SealError};
 
 use super::overheard::Ear;
-use super::{answering, concerned, optional, pair, strangers, talk};
+use super::{answering, anywhere, concerned, optional, pair, strangers, talk};
 use crate::scenarios::by_hand::still_works;
 use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
 pub(in crate::scenarios) const LIST: &[Scenario] = scenarios![
-    either_end_switches_either_direction_while_all_goes_on if concerned,
+    either_end_switches_either_direction_while_all_goes_on if anywhere,
     what_is_said_is_sealed_from_the_switch_on_and_no_longer if concerned,
     policies_of_both_ends_hold if concerned,
 ];
