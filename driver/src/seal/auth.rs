@@ -282,8 +282,9 @@ impl Line {
     ///
     /// # Errors
     /// [`Error::Denied`] if the server does not take it, which it takes its time to say; it lets a client try only so often, and
-    /// closes the line then. [`Error::Seal`] if it does not ask; [`Error::TooLarge`] for a name that it does not take;
-    /// [`Error::Misuse`] at a server; [`Error::Closed`] when the line is over.
+    /// closes the line then. With [`Code::TIMEOUT`] it could not decide in time, which does not count. [`Error::Seal`] if it does not
+    /// ask; [`Error::TooLarge`] for a name that it does not take; [`Error::Misuse`] at a server; [`Error::Closed`] when the line is
+    /// over.
     ///
     /// # Cancel safety
     /// Dropped early, it may have been said: what is granted then holds, and who comes next waits until it is answered.
