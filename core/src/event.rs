@@ -175,7 +175,8 @@ pub enum Event<P> {
     },
     /// The server does not. On a line that is not open another credential may do; one that is goes on as it was.
     ///
-    /// At a server: it took too long to decide on the claim of an open line, of which nothing is to be decided any more.
+    /// At a server: it took too long to decide on the claim of an open line. Who is still at it drops what comes of that: the
+    /// machine would take it for a decision on the next claim.
     Denied {
         /// Why.
         code: Code,

@@ -147,7 +147,8 @@ settings!(ServerBuilder);
 #[cfg(feature = "seal")]
 impl<R: Runtime> ServerBuilder<R> {
     /// Has each client say who it is before its line opens, and this decide: a name and more for who may come in, a code for who
-    /// may not. It may take its time; [`auth_rules`](ServerBuilder::auth_rules) say how much. Lines must be sealed.
+    /// may not. It may take its time; [`auth_rules`](ServerBuilder::auth_rules) say how much, and then it is dropped. Lines must be
+    /// sealed.
     pub fn authenticate<F, Fut>(mut self, decide: F) -> Self
     where
         F: Fn(Claim) -> Fut + Send + Sync + 'static,

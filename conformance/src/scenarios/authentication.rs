@@ -255,6 +255,11 @@ async fn a_decision_on_an_open_line_takes_only_so_long_too(world: World) {
     let proving = line.clone();
     let proving = world.spawn(async move { proving.authenticate(token()).await });
     told.next().await;
+    // That a claim waits is nothing to a server that makes one itself, which it may not.
+    let far = far_end(&server).await;
+    let misused = world.spawn(async move { far.authenticate(token()).await });
+    until(|| misused.is_done()).await;
+    assert!(matches!(misused.await, Err(Error::Misuse(_))));
     let most = AuthRules::DEFAULT.timeout;
     pass_to(&world, &line, world.time().now() + most - LIFETIME / 100).await;
     assert!(!proving.is_done());

@@ -335,6 +335,22 @@ mod tests {
         assert!(matches!(hear(&mut client, said(&mut server)).0[..], [Event::Granted { .. }]));
     }
 
+    /// Nobody is to decide on it any more, and it is not told so behind the goodbye.
+    #[test]
+    fn a_claim_of_a_line_that_closes_is_not_refused() {
+        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
+        client.prove(&TOKEN).unwrap();
+        hear(&mut server, said(&mut client));
+        server.grant(NOW, "name", None).unwrap();
+        hear(&mut client, said(&mut server));
+        client.prove(&TOKEN).unwrap();
+        hear(&mut server, said(&mut client));
+        server.close(CloseCode::AWAY, "");
+        let sent = server.stats.sent.frames;
+        assert_eq!(server.handle_timeout(NOW.after(AuthRules::DEFAULT.timeout)), None);
+        assert_eq!(server.stats.sent.frames, sent);
+    }
+
     /// D15: nor is anything heard of one of which the time is over, though it does not read the goodbye.
     #[test]
     fn of_a_client_of_which_the_time_is_over_nothing_is_heard() {

@@ -28,6 +28,7 @@ impl<S: Storage> Connection<S> {
             }
         }
         if S::Sealer::SEALS
+            && self.ending().is_none()
             && let Some(event) = self.decide_in_time(now)
         {
             return Some(event);

@@ -189,9 +189,11 @@ pub(crate) struct AuthState {
     pub(crate) asked: bool,
     /// What the client claims, until the application looks.
     pub(crate) claim: Option<(Box<str>, Option<[u8; 32]>)>,
+    /// The client's latest claim has no answer.
+    undecided: bool,
     /// A task claims who this end is: others wait.
     claiming: bool,
-    /// The latest claim has no answer. The task that made it may be gone.
+    /// The server has not answered the latest claim, of which the task may be gone.
     unanswered: bool,
     /// The server's latest answer, until the client looks.
     answer: Option<Result<Option<Duration>, Code>>,
@@ -211,12 +213,12 @@ struct Term {
 impl AuthState {
     /// The client says who it is.
     pub(crate) fn claimed(&mut self, name: &str, proof: Option<[u8; 32]>) {
-        (self.claim, self.unanswered) = (Some((name.into(), proof)), true);
+        (self.claim, self.undecided) = (Some((name.into(), proof)), true);
     }
 
     /// Whether a decision on the claim that was looked at last comes too late. It may be another that has no answer.
     fn is_decided(&self) -> bool {
-        self.claim.is_some() || !self.unanswered
+        self.claim.is_some() || !self.undecided
     }
 
     /// The server has taken who this end is.
@@ -225,8 +227,9 @@ impl AuthState {
         self.take(now, Arc::new(Identity { name: name.into(), groups: Vec::new(), handlers: None }), lifetime);
     }
 
-    /// The server has not.
+    /// The server has not. At a server: nobody has decided in time, nor is to look any more.
     pub(crate) fn denied(&mut self, code: Code) {
+        (self.claim, self.undecided) = (None, false);
         self.answered(Err(code));
     }
 
@@ -384,7 +387,7 @@ impl Waiting {
         let answer = self.verb(|state| {
             if !state.auth.is_decided() {
                 verb(state)?;
-                state.auth.unanswered = false;
+                state.auth.undecided = false;
             }
             Ok(())
         });
