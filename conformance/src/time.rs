@@ -30,6 +30,8 @@ struct Entry {
     awaited: u64,
     /// The last look read the time, rather than waited for one.
     read: bool,
+    /// The last look found that the time waited for has come.
+    fired: bool,
     sleeper: Option<(Duration, Waker)>,
 }
 
@@ -59,6 +61,11 @@ impl Time {
         let book = self.book();
         let (now, last) = (book.now, book.now.saturating_add(by));
         book.clocks.values().any(|entry| entry.sleeper.as_ref().is_some_and(|(at, _)| now < *at && *at <= last))
+    }
+
+    /// Whether somebody whose time has come has not looked at the clock since, to wait for another.
+    pub fn has_fired(&self) -> bool {
+        self.book().clocks.values().any(|entry| entry.fired)
     }
 
     /// Lets time pass, and nobody look at the clock whose time has not come.
@@ -122,7 +129,7 @@ impl Clock {
         let entry = book.clocks.entry(self.id).or_default();
         // A driver reads the time, works, and then waits: that it waits does not mean that it knows of the move.
         let knows = reads || !entry.read;
-        entry.read = reads;
+        (entry.read, entry.fired) = (reads, false);
         let is_news = knows && entry.seen < moves;
         if knows {
             entry.seen = moves;
@@ -143,7 +150,7 @@ impl ropeway_driver::Clock for Clock {
     fn poll_until(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
         let (poll, is_late) = self.look(false, |now, entry| {
             if at <= now {
-                entry.sleeper = None;
+                (entry.sleeper, entry.fired) = (None, true);
                 return (Poll::Ready(()), false);
             }
             entry.sleeper = Some((at, cx.waker().clone()));
@@ -195,5 +202,24 @@ mod tests {
         assert!(there.poll(passing).is_ready());
         assert!(look(&mut clock, &here).is_pending());
         assert_eq!(here.wakes(), 0, "it has looked");
+    }
+
+    #[test]
+    fn whose_time_has_come_is_at_work_until_it_looks_again() {
+        let time = Time::default();
+        let (mut clock, other) = (time.clock(), time.clock());
+        let task = Prober::new();
+        let mut wait = |until| task.poll(pin!(poll_fn(|cx| clock.poll_until(cx, until)))).is_ready();
+        assert!(!wait(HOUR) && !time.has_fired());
+        let mut passing = pin!(time.pass(HOUR));
+        assert!(task.poll(passing.as_mut()).is_pending() && !time.has_fired());
+        assert!(wait(HOUR) && time.has_fired());
+        assert!(task.poll(passing).is_ready());
+        other.now();
+        assert!(time.has_fired(), "that was another");
+        assert!(!wait(2 * HOUR) && !time.has_fired());
+        assert!(wait(HOUR) && time.has_fired());
+        drop(clock);
+        assert!(!time.has_fired());
     }
 }
