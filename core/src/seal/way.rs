@@ -210,6 +210,30 @@ mod tests {
         assert!(way.is_due(NOW, &never));
     }
 
+    /// D9: it is due by each of the limits, not before, and each is counted anew with the next key.
+    #[test]
+    fn a_key_is_changed_when_one_of_its_limits_is_reached() {
+        let never = RekeyAfter { records: u64::MAX, octets: u64::MAX, time: Duration::MAX };
+        // Ten records of eight octets, one a second.
+        for limits in [
+            RekeyAfter { records: 10, ..never },
+            RekeyAfter { octets: 80, ..never },
+            RekeyAfter { time: Duration::from_secs(10), ..never },
+        ] {
+            let mut ways = ways();
+            let mut now = NOW;
+            for key in 0..3 {
+                for record in 0..10 {
+                    assert!(!ways[0].is_due(now, &limits), "{limits:?}, key {key}, record {record}");
+                    assert_eq!(pass(&mut ways), Ok(8));
+                    now = now.after(Duration::from_secs(1));
+                }
+                assert!(ways[0].is_due(now, &limits), "{limits:?}, key {key}");
+                ways.iter_mut().for_each(|way| way.turn_to_next(now, cipher));
+            }
+        }
+    }
+
     /// D8: what does not open uses up no number.
     #[test]
     fn garbage_does_not_count() {

@@ -201,6 +201,22 @@ fn ends_that_do_not_fit_are_told_why() {
     }
 }
 
+/// A client that does not trust the server's key shows nothing of its own: all that it says is goodbye.
+#[test]
+fn who_is_not_trusted_is_shown_no_key() {
+    let Identity { pattern, key, psk, .. } = identity(Pattern::Xx, true);
+    let distrusts = Identity { pattern, key, psk, trust: PublicKey([9; 32]) };
+    let client = sealer(ALL, distrusts, true);
+    let (mut client, mut server) = (end(true, client), end(false, sealer(ALL, identity(Pattern::Xx, false), false)));
+    for _ in 0..2 {
+        server.hear(&client.said());
+        client.hear(&server.said());
+    }
+    client.failed(PeerError::Untrusted, "the client");
+    let said = client.said();
+    assert_eq!(said, bytes(&Frame::Close(Close { code: PeerError::Untrusted.code(), reason: "" })));
+}
+
 /// D1: the server's order counts, whatever the client's is.
 #[test]
 fn ends_with_lists_in_another_order_take_the_servers_first() {
