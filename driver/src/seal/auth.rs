@@ -536,3 +536,23 @@ async fn renew_once(waiting: &mut Waiting, credentials: &Credentials) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use ropeway_core::seal::{Psk, SecretKey};
+
+    use super::*;
+    use crate::seal::Seal;
+
+    /// D17: what an application prints of its settings has no secret in it.
+    #[test]
+    fn settings_print_no_secret() {
+        let secret = [0xc5; 32];
+        let seal = Seal::with_key(SecretKey::new(secret)).psk(Psk::new(secret));
+        let printed = format!("{seal:?} {:?} {:?}", Credential::key(), Credential::token("kiosk", secret));
+        assert!(printed.contains("kiosk"));
+        for text in ["c5c5", "C5C5", "197, 197", "c5, c5"] {
+            assert!(!printed.contains(text), "{printed}");
+        }
+    }
+}
