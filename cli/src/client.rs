@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use clap::Args;
+#[cfg(feature = "seal")]
+use ropeway_tokio::Error;
 use ropeway_tokio::{Address, Client, CloseCode, Line};
 use tokio::time::timeout;
 
@@ -55,6 +57,13 @@ impl Peer {
         let _ = timeout(patience, line.close(CloseCode::DONE, "")).await;
         let traced = timeout(patience, line.traced()).await;
         match (outcome, traced) {
+            #[cfg(feature = "seal")]
+            (Err(failed), _) => {
+                // This end may think that the line is open before the peer does.
+                let ended = timeout(Duration::ZERO, line.ended()).await;
+                Err(failed.adding(ended.ok().and_then(|ended| self.seal.hint(&ended))))
+            }
+            #[cfg(not(feature = "seal"))]
             (Err(failed), _) => Err(failed),
             (Ok(_), Ok(Err(error))) => Err(Failed::new(Exit::File, format!("can't record the line: {error}"))),
             (Ok(_), Err(_)) => Err(Failed::new(Exit::File, "the recording is not complete: writing it takes too long")),
@@ -81,10 +90,13 @@ impl Peer {
         let client = self.seal.of(client, out).await?;
         client.connect().await.map_err(|error| {
             #[cfg(feature = "seal")]
-            let other = self.seal.other(&error);
+            let hint = match &error {
+                Error::Closed(ended) => self.seal.hint(ended),
+                _ => None,
+            };
             let failed = Failed::unreached(error, &self.address);
             #[cfg(feature = "seal")]
-            let failed = failed.adding(other);
+            let failed = failed.adding(hint);
             failed
         })
     }

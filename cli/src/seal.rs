@@ -9,7 +9,7 @@ use clap::Args;
 use ropeway_tokio::protocol::PeerError;
 use ropeway_tokio::seal::{KeyFileError, Psk, PublicKey, SecretKey, read_key, read_psk, read_public_key};
 use ropeway_tokio::{
-    Claim, ClientBuilder, Code, Credential, Ended, Error, Grant, Reason, Seal, ServerBuilder, Tokio, printable,
+    Claim, ClientBuilder, CloseCode, Code, Credential, Ended, Grant, Reason, Seal, ServerBuilder, Tokio, printable,
 };
 use serde::Serialize;
 
@@ -64,12 +64,17 @@ pub(crate) struct OfServer {
 }
 
 /// What a server wants of its clients.
-pub(crate) struct Wants(String);
+pub(crate) struct Wants {
+    options: String,
+    /// It asks who they are.
+    asks: bool,
+}
 
 impl Wants {
-    /// What they should have had, if it is that in which the ends differ.
+    /// What they should have had, if it is that in which the ends differ, or if they have left when they were asked for it.
     pub(crate) fn of(&self, ended: &Ended) -> Option<String> {
-        differs(ended).then(|| format!("clients need {}", self.0))
+        let left = self.asks && ended.reason == Reason::ByPeer(CloseCode::DONE);
+        (differs(ended) || left).then(|| format!("clients need {}", self.options))
     }
 }
 
@@ -105,6 +110,12 @@ pub(crate) struct Held {
     pub(crate) tokens: Vec<Named>,
 }
 
+/// A client of which the server does not know the key.
+#[derive(Serialize)]
+struct Untrusted {
+    key: String,
+}
+
 /// A client that says it is somebody, and is not taken for that.
 #[derive(Serialize)]
 struct Denied {
@@ -123,22 +134,37 @@ impl OfClient {
         !self.keys.peer_key.is_empty()
     }
 
-    /// What the server may want instead, if it is that in which the ends differ. Which of it is so, it does not say.
-    pub(crate) fn other(&self, error: &Error) -> Option<String> {
-        let Error::Closed(ended) = error else { return None };
-        differs(ended).then(|| {
-            let Keys { key, peer_key, psk, .. } = &self.keys;
-            let proves = key.is_some() || !peer_key.is_empty();
-            let wants = [
-                (peer_key.is_empty(), "want --peer-key"),
-                (key.is_none(), "want --key, with --peer-key"),
-                (psk.is_none(), "want --psk"),
-                (psk.is_some(), "know no --psk"),
-                (proves, "have no key of its own"),
-            ];
-            let wants: Vec<_> = wants.into_iter().filter(|(may, _)| *may).map(|(_, what)| what).collect();
-            format!("the server may {}", wants.join(", or "))
-        })
+    /// What may be done about it, if the ends did not agree.
+    pub(crate) fn hint(&self, ended: &Ended) -> Option<String> {
+        if differs(ended) {
+            return Some(self.other());
+        }
+        let hint = match ended.reason {
+            Reason::PeerError(PeerError::MustSeal) => "--peer-key, --psk or --seal give it some",
+            Reason::PeerError(PeerError::NotSealed) => "the server has no keys",
+            Reason::PeerError(PeerError::Untrusted) => "it is none of --peer-key",
+            Reason::ByPeer(code) if code == PeerError::Untrusted.code() => "the server does not know that of --key",
+            Reason::ByPeer(code) if code == PeerError::Handshake.code() && self.keys.psk.is_some() => {
+                "the server may have another --psk"
+            }
+            _ => return None,
+        };
+        Some(hint.into())
+    }
+
+    /// What the server may want instead. Which of it is so, it does not say.
+    fn other(&self) -> String {
+        let Keys { key, peer_key, psk, .. } = &self.keys;
+        let proves = key.is_some() || !peer_key.is_empty();
+        let wants = [
+            (peer_key.is_empty(), "want --peer-key"),
+            (key.is_none(), "want --key, with --peer-key"),
+            (psk.is_none(), "want --psk"),
+            (psk.is_some(), "know no --psk"),
+            (proves, "have no key of its own"),
+        ];
+        let wants: Vec<_> = wants.into_iter().filter(|(may, _)| *may).map(|(_, what)| what).collect();
+        format!("the server may {}", wants.join(", or "))
     }
 
     /// All there is in files.
@@ -177,12 +203,13 @@ impl OfServer {
             (!self.token.is_empty(), "--token"),
         ];
         let needs: Vec<_> = needs.into_iter().filter(|(needed, _)| *needed).map(|(_, option)| option).collect();
-        Wants(match (&needs[..], psk) {
+        let options = match (&needs[..], psk) {
             ([], None) => "--seal alone".into(),
             ([], Some(_)) => "--psk alone".into(),
             (needs, None) => format!("{}, without --psk", needs.join(" and ")),
             (needs, Some(_)) => format!("{}, with --psk", needs.join(" and ")),
-        })
+        };
+        Wants { options, asks: !self.token.is_empty() }
     }
 
     /// Tells a server how its lines are sealed, if they are.
@@ -197,13 +224,16 @@ impl OfServer {
         }
         let held = blocking(move || keys.held(&token)).await?;
         held.warn(out);
-        let server = server.seal(held.seal());
+        // A server goes on when nobody reads what it shows any more.
+        let untrusted = out.clone();
+        let server = server.seal(held.seal_noting(move |key| {
+            let _ = untrusted.note("untrusted", &Untrusted { key: key.to_string() });
+        }));
         if held.tokens.is_empty() {
             return Ok(server);
         }
         let out = out.clone();
         Ok(authenticating(server, held.tokens, move |claim| {
-            // A server goes on when nobody reads what it shows any more.
             let _ = out.note("denied", &Denied { from: peer(claim.endpoints()), name: claim.name().into() });
         }))
     }
@@ -243,8 +273,27 @@ impl Keys {
 impl Held {
     /// How lines are sealed by it.
     pub(crate) fn seal(&self) -> Seal {
+        self.trusted.iter().fold(self.proving(), |seal, key| seal.trust(*key))
+    }
+
+    /// The same, and each key that is not trusted is told.
+    fn seal_noting(&self, note: impl Fn(&PublicKey) + Send + Sync + 'static) -> Seal {
+        let trusted = self.trusted.clone();
+        if trusted.is_empty() {
+            return self.proving();
+        }
+        self.proving().trust_by(move |key| {
+            let is_trusted = trusted.contains(key);
+            if !is_trusted {
+                note(key);
+            }
+            is_trusted
+        })
+    }
+
+    /// What this end has itself.
+    fn proving(&self) -> Seal {
         let seal = self.key.clone().map_or_else(Seal::anonymous, Seal::with_key);
-        let seal = self.trusted.iter().fold(seal, |seal, key| seal.trust(*key));
         self.psk.clone().into_iter().fold(seal, Seal::psk)
     }
 
@@ -305,6 +354,12 @@ impl From<OsString> for Given {
 impl fmt::Debug for Given {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Given(..)")
+    }
+}
+
+impl fmt::Display for Untrusted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a client has the key {}, which is none of --peer-key", self.key)
     }
 }
 

@@ -93,7 +93,10 @@ fn a_file_that_is_not_safe_is_refused_by_its_name() {
     let ping = |arguments: &str| desk.client(&["ping", "tcp://127.0.0.1:1"], arguments).failed(5).to_owned();
     for mode in [0o640, 0o604, 0o620, 0o610] {
         set("other", mode);
-        let says = format!("{}: others may read or change it (mode {mode:o}): chmod 600", desk.path("other"));
+        let says = format!(
+            "{}: others may read or change it (mode {mode:o}), and a secret is for its owner alone: chmod 600, if it is one",
+            desk.path("other")
+        );
         assert_eq!(desk.client(&["key", "show"], "@other").failed(5), says);
         assert_eq!(ping("--peer-key @server.pub --key @other"), says);
         assert_eq!(ping("--psk @other"), says);
@@ -171,29 +174,34 @@ fn who_has_what_is_wanted_is_served() {
 #[test]
 fn who_has_not_is_refused_clearly_at_both_ends() {
     let desk = Desk::new();
-    const WANTS: &str = "ADDRESS wants to seal the line, and this end has no keys";
+    const WANTS: &str =
+        "ADDRESS wants to seal the line, and this end has no keys; --peer-key, --psk or --seal give it some";
     const NOT: &str = "the line is not sealed, and must be";
     const DIFFER: &str = "the ends differ in what is to be proved, or in whether a secret is shared";
     let no_line = |why: &str| format!("no line to ADDRESS: {why}");
+    let plain = format!("{NOT}; the server has no keys");
     let differ = |may: &str| no_line(&format!("{DIFFER}; the server may {may}"));
+    let stranger = desk.client(&["key", "show"], "@stranger").text().trim().to_owned();
+    let stranger = format!("a client has the key {stranger}, which is none of --peer-key");
     for (serve, ask, told, shown) in [
         ("--key @server", "", WANTS.to_owned(), NOT),
         ("--psk @psk", "", WANTS.into(), NOT),
         ("--seal", "", WANTS.into(), NOT),
         ("--token kiosk:@token", "", WANTS.into(), NOT),
-        ("", "--psk @psk", no_line(NOT), "the peer wants to seal the line, and this end has no keys"),
-        ("", "--peer-key @server.pub", no_line(NOT), "the peer wants to seal the line, and this end has no keys"),
+        ("", "--psk @psk", no_line(&plain), "the peer wants to seal the line, and this end has no keys"),
+        ("", "--peer-key @server.pub", no_line(&plain), "the peer wants to seal the line, and this end has no keys"),
         (
             "--key @server",
             "--peer-key @stranger.pub",
-            no_line("the peer's key is not trusted"),
+            no_line("the peer's key is not trusted; it is none of --peer-key"),
             "a key is not trusted (48)",
         ),
         (
             "--key @server --peer-key @client.pub",
             "--peer-key @server.pub --key @stranger",
-            "the line is over: closed by the peer: a key is not trusted (48)".into(),
-            "the peer's key is not trusted",
+            "the line is over: closed by the peer: a key is not trusted (48); the server does not know that of --key"
+                .into(),
+            &stranger,
         ),
         (
             "--key @server --peer-key @client.pub",
@@ -234,7 +242,7 @@ fn who_has_not_is_refused_clearly_at_both_ends() {
         (
             "--psk @psk",
             "--psk @other",
-            no_line("closed by the peer: no keys could be agreed on (47)"),
+            no_line("closed by the peer: no keys could be agreed on (47); the server may have another --psk"),
             "the peer has other secrets",
         ),
         (
@@ -253,7 +261,7 @@ fn who_has_not_is_refused_clearly_at_both_ends() {
             "--key @server --token kiosk:@token",
             "--peer-key @server.pub",
             no_line("the server wants to know who this is: --token says it"),
-            "no line, closed by the peer: done (0)",
+            "no line, closed by the peer: done (0); clients need --peer-key and --token, without --psk",
         ),
     ] {
         let (server, address) = desk.serve(serve);

@@ -56,7 +56,10 @@ impl fmt::Display for KeyFileError {
             }
             KeyFileError::Unwritable(_, error) => write!(f, "can't write the key: {error}"),
             KeyFileError::NoFile(_) => f.write_str("it is no regular file"),
-            KeyFileError::Open(_, mode) => write!(f, "others may read or change it (mode {mode:o}): chmod 600"),
+            KeyFileError::Open(_, mode) => write!(
+                f,
+                "others may read or change it (mode {mode:o}), and a secret is for its owner alone: chmod 600, if it is one"
+            ),
             KeyFileError::Exposed(_, mode) => write!(f, "anybody may change it (mode {mode:o}): chmod o-w"),
             KeyFileError::NoKey(_) => f.write_str("it is no file of a key: 64 hex digits"),
         }
