@@ -119,12 +119,18 @@ impl<R: Runtime> ClientBuilder<R> {
 
     /// Says what this gives, whenever the server asks who this end is: once a line, and in good time before what was granted ends.
     /// If that is not taken it is asked again, once or more, before the end; a server closes the line of who is refused too often.
+    ///
+    /// It gives a [`Credential`], or an `Option` of one. With `None`, because it has none now, no line opens, which is
+    /// [`SealError::NoCredential`](crate::SealError::NoCredential); one that is open goes on, and it is asked again.
     pub fn credentials<F, Fut>(mut self, credentials: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Credential> + Send + 'static,
+        Fut: Future<Output: Into<Option<Credential>>> + Send + 'static,
     {
-        self.credentials = Some(Arc::new(move || Box::pin(credentials())));
+        self.credentials = Some(Arc::new(move || {
+            let credential = credentials();
+            Box::pin(async move { credential.await.into() })
+        }));
         self
     }
 }

@@ -204,7 +204,7 @@ fn a_key_that_was_proved_is_a_credential() {
     pair.server.grant(pair.now, "by its key", None).unwrap().expect("it opens");
 }
 
-/// C5.
+/// C5. All that such a client may say, whenever it says it, is in the walk of core.
 #[test]
 fn of_a_client_that_is_unknown_nothing_else_is_heard() {
     // A key that was not shown is none.

@@ -301,7 +301,7 @@ async fn a_credential_that_never_comes_holds_nobody_up(world: World) {
     let (tell, told) = queue();
     let connecting = client(&world, &server).credentials(move || {
         tell.put(());
-        pending()
+        pending::<Credential>()
     });
     let connecting = world.spawn(connecting.connect());
     told.next().await;
@@ -403,7 +403,8 @@ async fn a_client_proves_it_anew_when_it_likes(world: World) {
     assert_eq!(claims.load(Ordering::Relaxed), 4);
 }
 
-/// What holds for ever at first may have an end later; and a panic of who gives the credentials is not the last word.
+/// What holds for ever at first may have an end later; and neither a panic of who gives the credentials is the last word, nor that
+/// there are none now.
 async fn what_is_granted_later_is_proved_anew_too(world: World) {
     let claims = Claims::default();
     let count = claims.clone();
@@ -421,7 +422,7 @@ async fn what_is_granted_later_is_proved_anew_too(world: World) {
         let number = count.fetch_add(1, Ordering::Relaxed);
         async move {
             assert_ne!(number, 1, "on purpose");
-            token()
+            (number != 2).then(token)
         }
     });
     let line = client.connect().await.expect("it is taken");
@@ -434,6 +435,7 @@ async fn what_is_granted_later_is_proved_anew_too(world: World) {
     while claims.load(Ordering::Relaxed) < 3 {
         pass_some(&world, &line, LIFETIME / 1000).await;
     }
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
     still_works(&line).await;
 }
 
@@ -537,6 +539,8 @@ async fn credentials_are_asked_for_at_every_line(world: World) {
         assert_eq!(asked.load(Ordering::Relaxed), times);
         still_works(&line).await;
     }
+    let refused = client(&world, &server).credentials(|| ready(None)).connect().await;
+    assert!(matches!(refused, Err(Error::Seal(SealError::NoCredential))), "{refused:?}");
 }
 
 async fn who_is_taken_may_have_fewer_handlers(world: World) {

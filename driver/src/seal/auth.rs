@@ -151,7 +151,7 @@ impl Grant {
 /// What a server makes of claims.
 type Decide = Arc<dyn Fn(Claim) -> Pin<Box<dyn Future<Output = Result<Grant, Code>> + Send>> + Send + Sync>;
 /// Where a client has its credentials from.
-pub(crate) type Credentials = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Credential> + Send>> + Send + Sync>;
+pub(crate) type Credentials = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Option<Credential>> + Send>> + Send + Sync>;
 
 /// How a server learns who its clients are.
 #[derive(Clone)]
@@ -500,7 +500,7 @@ pub(crate) async fn prove(line: &Line, credentials: Option<&Credentials>) -> Res
     }
     // The server does not wait for ever, nor does who connects.
     let credentials = credentials.ok_or(SealError::NoCredential)?;
-    let credential = waiting.unless_over(async { credentials().await }).await?;
+    let credential = waiting.unless_over(async { credentials().await }).await?.ok_or(SealError::NoCredential)?;
     let _claiming = waiting.claiming().await?;
     waiting.claim(&credential).await?;
     Ok(true)
@@ -526,7 +526,7 @@ pub(crate) async fn renew(line: WeakLine, credentials: Credentials, mut clock: i
 async fn renew_once(waiting: &mut Waiting, credentials: &Credentials) -> Result<(), Error> {
     // A panic is no reason not to try again.
     let credential = waiting.unless_over(unwind::output(async { credentials().await })).await?;
-    let credential = credential.ok_or(SealError::NoCredential)?;
+    let credential = credential.flatten().ok_or(SealError::NoCredential)?;
     let _claiming = waiting.claiming().await?;
     // Somebody else may have done so meanwhile.
     let now = waiting.now();
