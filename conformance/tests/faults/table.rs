@@ -391,10 +391,18 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "nothing_expires",
         file: "core/src/auth.rs",
-        good: "(self.step, self.refused, self.expires) = (Step::Open, 0, until);",
+        good: "(self.step, self.refused, self.deny_at, self.expires) = (Step::Open, 0, Instant::NEVER, until);",
         then: "",
-        bad: "let _ = until; (self.step, self.refused) = (Step::Open, 0);",
+        bad: "let _ = until; (self.step, self.refused, self.deny_at) = (Step::Open, 0, Instant::NEVER);",
         caught_by: "authentication::who_does_not_is_put_out::pipe",
+    },
+    Fault {
+        name: "a_decision_that_comes_too_late_is_waited_for",
+        file: "driver/src/seal/auth.rs",
+        good: "self.claim.is_some() || !self.undecided",
+        then: "",
+        bad: "false",
+        caught_by: "authentication::a_decision_on_an_open_line_takes_only_so_long_too::pipe",
     },
     Fault {
         name: "who_is_refused_once_does_not_try_again",
