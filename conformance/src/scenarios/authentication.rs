@@ -12,7 +12,7 @@ use ropeway_driver::{
     Server, ServerBuilder,
 };
 
-use super::by_hand::{echo, polled, queue, still_works, turn, until};
+use super::by_hand::{echo, pass_until, polled, queue, still_works, turn, until};
 use super::sealing::{anywhere, end_with, far_end};
 use super::{Scenario, scenarios};
 use crate::lab::Lab;
@@ -151,6 +151,7 @@ async fn a_refusal_takes_its_time(world: World) {
     // In steps: what the refusal counts from may be a few of them away.
     while !connecting.is_done() {
         world.time().pass(MOMENT).await;
+        turn().await;
     }
     assert!(world.time().now() >= AuthRules::DEFAULT.delay);
     let refused = connecting.await;
@@ -305,9 +306,7 @@ async fn a_credential_that_never_comes_holds_nobody_up(world: World) {
     });
     let connecting = world.spawn(connecting.connect());
     told.next().await;
-    while !connecting.is_done() {
-        world.time().pass(MOMENT * 500).await;
-    }
+    pass_until(&world, &connecting).await;
     let refused = connecting.await;
     assert!(matches!(refused, Err(Error::Closed(_))), "{refused:?}");
 }
