@@ -10,7 +10,7 @@ use std::time::Duration;
 use ropeway_driver::protocol::PeerError;
 use ropeway_driver::{CloseCode, Error, Line, Reason, Router};
 
-use super::by_hand::{echo, hello, octets, still_works, until, write_all};
+use super::by_hand::{echo, hello, octets, queue, still_works, until, write_all};
 use super::{Scenario, scenarios};
 use crate::lab::Duplex;
 use crate::weather::{Op, Outdoors, Verdict, Way, Weather};
@@ -35,12 +35,24 @@ async fn who_waits_for_room_is_woken_when_there_is_some(world: World) {
     let many = if world.transport().is_slow() { 50 } else { 300 };
     gate.shut(Way::Write);
     let line = near.clone();
+    let (tell, told) = queue();
     let speaker = world.spawn(async move {
         for number in 0..many {
-            line.notify("any", &octets(1000, number)).await.expect("the line is up");
+            let body = octets(1000, number);
+            let mut notice = pin!(line.notify("any", &body));
+            let said = poll_fn(|cx| {
+                let polled = notice.as_mut().poll(cx);
+                if polled.is_pending() {
+                    tell.put(());
+                }
+                polled
+            });
+            said.await.expect("the line is up");
         }
     });
     gate.held(Way::Write).await;
+    // From here on only being woken helps it.
+    told.next().await;
     assert!(!speaker.is_done(), "{many} kB are in 2 kB");
     let line = far.clone();
     let hearer = world.spawn(async move {
