@@ -284,6 +284,16 @@ mod tests {
         [client, server]
     }
 
+    /// The same, and the client was taken, for so long.
+    fn open(lifetime: Option<Duration>) -> [Line; 2] {
+        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
+        client.prove(&TOKEN).unwrap();
+        hear(&mut server, said(&mut client));
+        server.grant(NOW, "name", lifetime).unwrap();
+        hear(&mut client, said(&mut server));
+        [client, server]
+    }
+
     /// C5: that a client is shown out does not let it say what it could not say before.
     #[test]
     fn of_a_client_that_is_unknown_nothing_is_heard_while_it_is_shown_out() {
@@ -310,11 +320,7 @@ mod tests {
     /// On a line that is open already, too: what was granted before holds, and another claim has all the time again.
     #[test]
     fn a_claim_on_which_nobody_decides_is_refused() {
-        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
-        client.prove(&TOKEN).unwrap();
-        hear(&mut server, said(&mut client));
-        server.grant(NOW, "name", None).unwrap();
-        hear(&mut client, said(&mut server));
+        let [mut client, mut server] = open(None);
         assert_eq!(server.sealer.deadline(), None);
         let late = NOW.after(AuthRules::DEFAULT.timeout);
         // It is not the client's fault, however often.
@@ -338,11 +344,7 @@ mod tests {
     /// Nobody is to decide on it any more, and it is not told so behind the goodbye.
     #[test]
     fn a_claim_of_a_line_that_closes_is_not_refused() {
-        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
-        client.prove(&TOKEN).unwrap();
-        hear(&mut server, said(&mut client));
-        server.grant(NOW, "name", None).unwrap();
-        hear(&mut client, said(&mut server));
+        let [mut client, mut server] = open(None);
         client.prove(&TOKEN).unwrap();
         hear(&mut server, said(&mut client));
         server.close(CloseCode::AWAY, "");
@@ -354,12 +356,8 @@ mod tests {
     /// D15: nor is anything heard of one of which the time is over, though it does not read the goodbye.
     #[test]
     fn of_a_client_of_which_the_time_is_over_nothing_is_heard() {
-        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
-        client.prove(&TOKEN).unwrap();
-        hear(&mut server, said(&mut client));
         let lifetime = Duration::from_secs(1);
-        server.grant(NOW, "name", Some(lifetime)).unwrap();
-        hear(&mut client, said(&mut server));
+        let [mut client, mut server] = open(Some(lifetime));
         assert_eq!(server.handle_timeout(NOW.after(lifetime)), None);
         assert_eq!(server.ending(), Some(Reason::ByUs(CloseCode::EXPIRED)));
         client.notify(NOW, &Send::text(Action::Number(1), "too late")).unwrap();
