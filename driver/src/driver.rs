@@ -258,6 +258,12 @@ where
 
     fn write_from(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut Vec<u8>) -> std::io::Result<Poll<()>> {
         let mut progress = Poll::Pending;
+        if self.phase == Phase::Running && self.is_behind() && self.shared.lock().is_closed_unheard() {
+            // The transport may not take it for as long as its own handshake takes, or ever.
+            self.unwritten.clear();
+            self.at = 0;
+            self.flushing = false;
+        }
         loop {
             // First what is left of an earlier block.
             while self.at < self.unwritten.len() {
@@ -378,7 +384,7 @@ where
     /// Nothing to do: handles wake the driver from now on. Whether there really is nothing.
     fn sleep(&mut self, cx: &Context<'_>) -> bool {
         let mut state = self.shared.lock();
-        if self.at < self.unwritten.len() || self.flushing || self.phase != Phase::Running {
+        if self.is_behind() || self.phase != Phase::Running {
             // Only the transport can help, and time. Both may have changed since they were looked at.
             state.stuck = Some(self.armed.unwrap_or(Instant::ZERO.after(Duration::MAX)));
             return !state.is_late() && (self.closing.is_some() || state.machine.ending().is_none());
@@ -404,6 +410,11 @@ where
         state.kicked = false;
         state.hurry = false;
         true
+    }
+
+    /// Whether the transport is still to take something that the machine has said.
+    fn is_behind(&self) -> bool {
+        self.at < self.unwritten.len() || self.flushing
     }
 
     /// The peer may not have read our goodbye yet, and what it sent before must not reset the transport under it.

@@ -76,9 +76,7 @@ struct Alive {
 
 impl Drop for Alive {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.machine.close(CloseCode::DONE, "");
-        state.wake_driver();
+        self.shared.lock().close(CloseCode::DONE, "");
     }
 }
 
@@ -284,14 +282,12 @@ impl Line {
 
     /// Says goodbye behind everything that was sent before, and waits until the line is over. No verb works from now on.
     ///
+    /// Before the handshake is done there is nobody to say it to: then it waits for nothing.
+    ///
     /// # Cancel safety
     /// The line closes all the same.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Ended {
-        {
-            let mut state = self.lock();
-            state.machine.close(code, reason);
-            state.wake_driver();
-        }
+        self.lock().close(code, reason);
         self.ended().await
     }
 
@@ -311,9 +307,7 @@ impl Line {
 
     /// Says goodbye behind everything that was sent before, and does not wait.
     pub(crate) fn close_soon(&self, code: CloseCode) {
-        let mut state = self.lock();
-        state.machine.close(code, "");
-        state.wake_driver();
+        self.lock().close(code, "");
     }
 
     /// Ends the line at once, without a goodbye. What was not sent is lost, and what waits for it fails.

@@ -21,7 +21,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ropeway_core as core;
-use ropeway_core::{Instant, Kind, Refused, Table};
+use ropeway_core::{CloseCode, Instant, Kind, Reason, Refused, Table};
 
 use crate::action::{Action, To};
 use crate::body::{Body, BodyKind, Octets, Shape};
@@ -341,6 +341,17 @@ impl State {
         }
     }
 
+    /// Says goodbye behind everything that was said before. Before the handshake is done there is nobody to say it to: the
+    /// line is over at once, and what the transport has not taken by then nobody waits for.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
+        let was_over = self.machine.closed().is_some();
+        self.machine.close(code, reason);
+        if !was_over && let Some(reason) = self.machine.closed() {
+            self.end(Ended { reason, text: "".into() });
+        }
+        self.wake_driver();
+    }
+
     /// The line is over: everyone is told.
     pub(crate) fn end(&mut self, ended: Ended) {
         if self.ended.is_some() {
@@ -365,6 +376,12 @@ impl State {
         for input in self.ins.iter_mut() {
             self.wakes.extend(input.waker.take());
         }
+    }
+
+    /// Whether this end closed it before there was anybody to say it to. Otherwise the driver ends it, once the goodbye is out
+    /// of the machine.
+    pub(crate) fn is_closed_unheard(&self) -> bool {
+        matches!(self.ended, Some(Ended { reason: Reason::ByUs(_), .. }))
     }
 
     /// The error for whoever finds the line over.

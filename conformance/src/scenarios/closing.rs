@@ -1,6 +1,8 @@
 //! How lines end: in peace, in time, or at once.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -144,12 +146,28 @@ async fn both_may_close_at_once(world: World) {
 }
 
 async fn closing_before_the_hello_ends_it(world: World) {
-    let (listener, address) = world.listen().await;
-    let (near, driver) = world.near_end(world.connect(&address).await, patient());
-    world.background(driver);
-    let (mut stream, _) = world.accept(&listener).await;
-    assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
-    read_to_end(&mut stream).await;
+    // Whether the driver has begun: then the hello is said, and over some transports waits for their own handshake.
+    for begun in [false, true] {
+        let (listener, address) = world.listen().await;
+        let (near, mut driver) = world.near_end(world.connect(&address).await, patient());
+        if begun {
+            poll_fn(|cx| Poll::Ready(assert!(Pin::new(&mut driver).poll(cx).is_pending()))).await;
+        }
+        assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
+        let driving = world.spawn(driver);
+        let by_us = Reason::ByUs(CloseCode::DONE);
+        if world.transport().has_handshake() {
+            // Nobody answers that yet, and the hello would come behind it.
+            assert_eq!(driving.await.reason, by_us);
+            let (mut stream, _) = world.accept(&listener).await;
+            assert_eq!(read_to_end(&mut stream).await, b"");
+        } else {
+            let (mut stream, _) = world.accept(&listener).await;
+            read_to_end(&mut stream).await;
+            drop(stream);
+            assert_eq!(driving.await.reason, by_us);
+        }
+    }
 }
 
 async fn what_is_pending_when_the_line_dies_fails_at_once(world: World) {

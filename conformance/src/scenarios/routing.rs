@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ropeway_driver::{Action, ActionError, CloseCode, Code, Error, Failure, Message, Reason, Router};
 
-use super::by_hand::{cut_short, echo, octets, queue, still_works, turn, until};
+use super::by_hand::{collapse, cut_short, echo, octets, queue, still_works, turn, until};
 use super::{Scenario, scenarios};
 use crate::world::{World, patient};
 
@@ -319,11 +319,6 @@ impl Wake for Flag {
     fn wake(self: Arc<Flag>) {
         self.0.store(true, Ordering::SeqCst);
     }
-}
-
-/// A panic that nobody is told of.
-fn collapse<T>() -> T {
-    std::panic::resume_unwind(Box::new("as the scenario wants it"))
 }
 
 /// Panics when it is dropped, unless that is for a panic.

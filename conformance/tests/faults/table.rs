@@ -192,6 +192,14 @@ pub(crate) const FAULTS: &[Fault] = &[
     },
     // ---- ends
     Fault {
+        name: "a_line_that_is_closed_waits_for_the_handshake_of_its_transport",
+        file: "driver/src/driver.rs",
+        good: "self.shared.lock().is_closed_unheard()",
+        then: "",
+        bad: "false",
+        caught_by: "closing::closing_before_the_hello_ends_it::ws",
+    },
+    Fault {
         name: "the_transport_of_a_dead_peer_is_kept",
         file: "driver/src/driver.rs",
         good: "matches!(reason, Some(Reason::ByPeer(_) | Reason::Dead | Reason::HelloTimeout | Reason::Eof))",
