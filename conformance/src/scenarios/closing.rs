@@ -151,7 +151,7 @@ async fn closing_before_the_hello_ends_it(world: World) {
         let (listener, address) = world.listen().await;
         let (near, mut driver) = world.near_end(world.connect(&address).await, patient());
         if begun {
-            poll_fn(|cx| Poll::Ready(assert!(Pin::new(&mut driver).poll(cx).is_pending()))).await;
+            assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut driver).poll(cx))).await.is_pending());
         }
         assert_eq!(near.close(CloseCode::DONE, "").await.reason, Reason::ByUs(CloseCode::DONE));
         let driving = world.spawn(driver);

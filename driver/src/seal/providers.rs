@@ -201,22 +201,4 @@ mod tests {
         let names: Vec<_> = Suites::default().names().map(String::from).collect();
         assert_eq!(names, ["AES-256-GCM", "ChaCha20-Poly1305", "A256CBC-HS512"]);
     }
-
-    #[test]
-    #[ignore = "figures for eyes"]
-    fn how_fast_each_seals() {
-        for (provider, suite) in suites().into_iter().flatten() {
-            for len in [64, 1024, 16 * 1024] {
-                let mut cipher = suite.cipher(&[[1; 32]; KEYS]);
-                let mut record = vec![0; len + cipher.overhead()];
-                let rounds = 200_000_000 / (len + 1000) as u64;
-                let begun = std::time::Instant::now();
-                for number in 0..rounds {
-                    cipher.seal(number, HEAD, &mut record, len);
-                }
-                let each = begun.elapsed().as_nanos() as f64 / rounds as f64;
-                println!("{:18} {provider:12} {len:6} {each:7.0} ns {:5.1} GB/s", suite.name(), len as f64 / each);
-            }
-        }
-    }
 }
