@@ -258,7 +258,7 @@ where
 
     fn write_from(&mut self, cx: &mut Context<'_>, now: Instant, block: &mut Vec<u8>) -> std::io::Result<Poll<()>> {
         let mut progress = Poll::Pending;
-        if self.phase == Phase::Running && self.is_behind() && self.shared.lock().is_closed_unheard() {
+        if self.phase == Phase::Running && self.is_behind() && self.shared.lock().unheard {
             // The transport may not take it for as long as its own handshake takes, or ever.
             self.unwritten.clear();
             self.at = 0;

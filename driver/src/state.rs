@@ -21,7 +21,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use ropeway_core as core;
-use ropeway_core::{CloseCode, Instant, Kind, Reason, Refused, Table};
+use ropeway_core::{CloseCode, Instant, Kind, Refused, Table};
 
 use crate::action::{Action, To};
 use crate::body::{Body, BodyKind, Octets, Shape};
@@ -60,6 +60,8 @@ pub(crate) struct State {
     pub(crate) stuck: Option<Instant>,
     /// The line was cut: the transport is not to be waited for.
     pub(crate) cut: bool,
+    /// This end closed it before there was anybody to say it to: no transport is waited for that has not taken the hello.
+    pub(crate) unheard: bool,
     pub(crate) driver: Option<Waker>,
     /// A handle woke the driver: others may be about to speak too, so it goes once round the run queue first.
     pub(crate) kicked: bool,
@@ -217,6 +219,7 @@ impl State {
             asleep: false,
             stuck: None,
             cut: false,
+            unheard: false,
             driver: None,
             kicked: false,
             hurry: false,
@@ -341,12 +344,12 @@ impl State {
         }
     }
 
-    /// Says goodbye behind everything that was said before. Before the handshake is done there is nobody to say it to: the
-    /// line is over at once, and what the transport has not taken by then nobody waits for.
+    /// Says goodbye behind everything that was said before. Before the handshake is done the line is over at once.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
         let was_over = self.machine.closed().is_some();
         self.machine.close(code, reason);
         if !was_over && let Some(reason) = self.machine.closed() {
+            self.unheard = true;
             self.end(Ended { reason, text: "".into() });
         }
         self.wake_driver();
@@ -376,12 +379,6 @@ impl State {
         for input in self.ins.iter_mut() {
             self.wakes.extend(input.waker.take());
         }
-    }
-
-    /// Whether this end closed it before there was anybody to say it to. Otherwise the driver ends it, once the goodbye is out
-    /// of the machine.
-    pub(crate) fn is_closed_unheard(&self) -> bool {
-        matches!(self.ended, Some(Ended { reason: Reason::ByUs(_), .. }))
     }
 
     /// The error for whoever finds the line over.

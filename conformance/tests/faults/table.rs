@@ -194,7 +194,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault {
         name: "a_line_that_is_closed_waits_for_the_handshake_of_its_transport",
         file: "driver/src/driver.rs",
-        good: "self.shared.lock().is_closed_unheard()",
+        good: "self.shared.lock().unheard",
         then: "",
         bad: "false",
         caught_by: "closing::closing_before_the_hello_ends_it::ws",

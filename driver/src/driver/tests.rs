@@ -1,23 +1,27 @@
 use std::collections::VecDeque;
 use std::io;
 
-use ropeway_core::VERSION;
 use ropeway_core::wire::hello::Hello;
+use ropeway_core::{CloseCode, VERSION};
 
 use super::*;
 use crate::line::{Line, Role};
 use crate::runtime::{Endpoints, Spawn};
 
-/// Gives these pieces, one a read, and takes everything: so many octets a write.
-struct Script(VecDeque<Vec<u8>>, Vec<usize>);
+/// Gives these pieces, one a read, and takes what is written as long as there is room.
+struct Script {
+    pieces: VecDeque<Vec<u8>>,
+    written: Vec<Vec<u8>>,
+    room: usize,
+}
 
 impl AsyncRead for Script {
     fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Some(mut piece) = self.0.pop_front() else { return Poll::Pending };
+        let Some(mut piece) = self.pieces.pop_front() else { return Poll::Pending };
         let len = piece.len().min(out.len());
         out[..len].copy_from_slice(&piece[..len]);
         if len < piece.len() {
-            self.0.push_front(piece.split_off(len));
+            self.pieces.push_front(piece.split_off(len));
         }
         Poll::Ready(Ok(len))
     }
@@ -25,8 +29,13 @@ impl AsyncRead for Script {
 
 impl AsyncWrite for Script {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        self.1.push(octets.len());
-        Poll::Ready(Ok(octets.len()))
+        let len = octets.len().min(self.room);
+        if len == 0 {
+            return Poll::Pending;
+        }
+        self.room -= len;
+        self.written.push(octets[..len].to_vec());
+        Poll::Ready(Ok(len))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -62,7 +71,7 @@ impl Spawn for Stopped {
 }
 
 fn server(pieces: impl IntoIterator<Item = Vec<u8>>, config: Config) -> (Line, Driver<Script, Stopped>) {
-    let script = Script(pieces.into_iter().collect(), Vec::new());
+    let script = Script { pieces: pieces.into_iter().collect(), written: Vec::new(), room: usize::MAX };
     let spawn = Arc::new(Stopped(Duration::ZERO));
     let line = Line::new(Role::Server, script, Stopped(Duration::ZERO), spawn, Endpoints::default(), [7; 32], config);
     line.expect("it is not sealed")
@@ -110,7 +119,7 @@ fn a_frame_that_has_begun_costs_one_frame_until_its_rest_comes() {
         (&frame[7..], 0, 0),
     ];
     for (piece, kept, own) in steps {
-        driver.stream.0.push_back(piece.to_vec());
+        driver.stream.pieces.push_back(piece.to_vec());
         assert!(poll(&mut driver).is_pending());
         assert_eq!((driver.kept, driver.own.capacity()), (kept, own));
     }
@@ -128,7 +137,7 @@ fn who_is_answered_together_asks_again_in_one_write() {
     let mut callers: Vec<_> = (0..3).map(ask_twice).collect();
     // A lone request is written at once; of those who were answered together none is taken for one.
     for writes in [2, 1] {
-        driver.stream.1.clear();
+        driver.stream.written.clear();
         for caller in &mut callers {
             assert!(caller.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
             if driver.shared.lock().machine.lanes().0 == 1 {
@@ -139,9 +148,9 @@ fn who_is_answered_together_asks_again_in_one_write() {
         // It lets others speak first, then writes.
         assert!(poll(&mut driver).is_pending());
         assert!(poll(&mut driver).is_pending());
-        assert_eq!(driver.stream.1.len(), writes);
+        assert_eq!(driver.stream.written.len(), writes);
         let code = |lane| [5 << 3, lane, 0];
-        driver.stream.0.push_back((0..3).flat_map(code).collect());
+        driver.stream.pieces.push_back((0..3).flat_map(code).collect());
         assert!(poll(&mut driver).is_pending());
     }
     for caller in &mut callers {
@@ -156,8 +165,25 @@ fn a_peer_that_never_stops_does_not_keep_a_lingering_line() {
     driver.phase = Phase::Lingering;
     driver.closing = Some(Instant::ZERO);
     assert!(poll(&mut driver).is_pending());
-    assert_eq!(driver.stream.0.len(), 1000 - STEPS, "others get a turn");
+    assert_eq!(driver.stream.pieces.len(), 1000 - STEPS, "others get a turn");
     driver.clock.0 = driver.config.close_timeout;
     assert!(poll(&mut driver).is_ready());
-    assert_eq!(driver.stream.0.len(), 1000 - STEPS, "its time is over");
+    assert_eq!(driver.stream.pieces.len(), 1000 - STEPS, "its time is over");
+}
+
+#[test]
+fn what_was_begun_is_not_torn_by_the_goodbye_of_a_line_that_is_given_up() {
+    // All there is room for when it is, of the hello.
+    let said = |room| {
+        let (line, mut driver) = server([hello()], Config::DEFAULT);
+        driver.stream.room = room;
+        assert!(poll(&mut driver).is_pending());
+        driver.stream.room = usize::MAX;
+        line.part(CloseCode::AWAY);
+        // Others may speak first.
+        assert!(poll(&mut driver).is_pending());
+        assert!(poll(&mut driver).is_ready());
+        driver.stream.written.concat()
+    };
+    assert_eq!(said(10), said(usize::MAX));
 }
