@@ -282,7 +282,7 @@ impl Line {
 
     /// Says goodbye behind everything that was sent before, and waits until the line is over. No verb works from now on.
     ///
-    /// Before the handshake is done there is nobody to say it to: then it waits for nothing.
+    /// Before hellos and keys are exchanged there is nobody to say it to: then it waits for nothing.
     ///
     /// # Cancel safety
     /// The line closes all the same.

@@ -344,7 +344,7 @@ impl State {
         }
     }
 
-    /// Says goodbye behind everything that was said before. Before the handshake is done the line is over at once.
+    /// Says goodbye behind everything that was said before. Before there is anybody to say it to the line is over at once.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) {
         let was_over = self.machine.closed().is_some();
         self.machine.close(code, reason);

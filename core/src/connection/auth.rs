@@ -294,6 +294,16 @@ mod tests {
         [client, server]
     }
 
+    #[test]
+    fn a_goodbye_that_waits_is_said_though_the_time_to_prove_is_over() {
+        let [mut client, mut server] = ends(Config::SMALL, Rule::Required);
+        server.close(CloseCode::AWAY, "");
+        let late = NOW.after(AuthRules::DEFAULT.timeout);
+        assert_eq!(server.handle_timeout(late), None);
+        hear(&mut client, said(&mut server));
+        assert_eq!(client.closed(), Some(Reason::ByPeer(CloseCode::AWAY)));
+    }
+
     /// C5: that a client is shown out does not let it say what it could not say before.
     #[test]
     fn of_a_client_that_is_unknown_nothing_is_heard_while_it_is_shown_out() {

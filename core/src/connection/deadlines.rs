@@ -24,6 +24,8 @@ impl<S: Storage> Connection<S> {
                 State::Proving { .. } if S::Sealer::SEALS && self.is_server => {
                     self.close(CloseCode::DENIED, "it took too long");
                 }
+                // Its goodbye is still to be said.
+                State::Closing { .. } => {}
                 _ => return Some(self.end(Reason::HelloTimeout)),
             }
         }

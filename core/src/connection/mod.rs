@@ -242,7 +242,8 @@ impl<S: Storage> Connection<S> {
     /// Says goodbye behind everything that was said before. No verb is taken from now on. `reason` is for a person; what
     /// is longer than 120 octets, or finds no room, is cut.
     ///
-    /// Once the goodbye is transmitted the line is over, without an event: see [`closed`](Connection::closed). Before the handshake is done there is nobody to say it to, and the line is over at once.
+    /// Once the goodbye is transmitted the line is over, without an event: see [`closed`](Connection::closed). Before hellos
+    /// and keys are exchanged there is nobody to say it to, and the line is over at once.
     pub fn close(&mut self, code: CloseCode, reason: &str) {
         let unsaid = match self.state {
             State::Proving { unsaid } | State::Open { unsaid } => unsaid,
