@@ -90,13 +90,26 @@ async fn a_peer_that_is_stopped_is_noticed_and_let_go(world: World) {
 }
 
 async fn a_ping_comes_back(world: World) {
+    let gate = world.gate_near();
     let (near, far) = world.pair().await;
     for line in [&near, &far] {
         for _ in 0..3 {
-            line.ping().await.expect("the line is up");
+            assert_eq!(line.ping().await.expect("the line is up"), Duration::ZERO);
         }
     }
-    assert!(near.rtt().is_some() && far.rtt().is_some());
+    assert_eq!((near.rtt(), far.rtt()), (Some(Duration::ZERO), Some(Duration::ZERO)));
+    // It tells how long that took.
+    for wait in [SECOND, 3 * SECOND] {
+        gate.shut(Way::Read);
+        let said = near.stats().sent.octets;
+        let line = near.clone();
+        let ping = world.spawn(async move { line.ping().await });
+        until(|| near.stats().sent.octets > said).await;
+        world.time().pass(wait).await;
+        gate.open(Way::Read);
+        assert_eq!(ping.await.expect("the line is up"), wait);
+        assert_eq!(near.ping().await.expect("the line is up"), Duration::ZERO);
+    }
     // Several may wait for one.
     let pings: Vec<_> = (0..5)
         .map(|_| {

@@ -11,6 +11,7 @@ use ropeway_driver::{Action, ActionError, CloseCode, Code, Error, Failure, Messa
 
 use super::by_hand::{collapse, cut_short, echo, octets, queue, still_works, turn, until};
 use super::{Scenario, scenarios};
+use crate::weather::Way;
 use crate::world::{World, patient};
 
 pub(super) const LIST: &[Scenario] = scenarios![
@@ -407,12 +408,16 @@ async fn lines_beyond_the_limit_wait_to_be_accepted(world: World) {
     let server = world.server().on("echo", echo).max_lines(2).serve().await.expect("the address is free");
     let first = world.client(server.address()).connect().await.expect("it listens");
     let second = world.client(server.address()).connect().await.expect("it listens");
-    let builder = world.client(server.address());
+    let (gate, builder) = (world.gate_near(), world.client(server.address()));
+    gate.shut(Way::Write);
     let third = world.spawn(async move { builder.connect().await.expect("its turn comes") });
-    for _ in 0..20 {
+    gate.held(Way::Write).await;
+    gate.open(Way::Write);
+    // Time enough for a server that would take it.
+    for _ in 0..300 {
         still_works(&first).await;
-        still_works(&second).await;
     }
+    still_works(&second).await;
     assert!(!third.is_done() && server.lines().len() == 2);
     first.close(CloseCode::DONE, "").await;
     let third = third.await;

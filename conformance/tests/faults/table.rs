@@ -312,7 +312,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         good: "self.at = at;",
         then: "",
         bad: "",
-        caught_by: "deadlines::a_request_without_a_sign_of_life_times_out::pipe::recorded",
+        caught_by: "heartbeat::a_ping_comes_back::pipe::recorded",
     },
     Fault {
         name: "a_replay_does_not_ping",
@@ -369,7 +369,7 @@ pub(crate) const FAULTS: &[Fault] = &[
         good: "self.wants_next = true;",
         then: "",
         bad: "",
-        caught_by: "sealing::keys_change_under_load_from_both_ends::pipe",
+        caught_by: "sealing::the_key_of_a_direction_is_changed_by_its_end::pipe",
     },
     // ---- authentication
     Fault {

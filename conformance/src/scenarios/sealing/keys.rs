@@ -14,6 +14,7 @@ use crate::scenarios::{Scenario, scenarios};
 use crate::world::World;
 
 pub(in crate::scenarios) const LIST: &[Scenario] = scenarios![
+    the_key_of_a_direction_is_changed_by_its_end if concerned,
     keys_change_under_load_from_both_ends if concerned,
     keys_change_by_themselves if concerned,
     keys_that_are_changed_far_too_often_end_no_line if concerned,
@@ -46,6 +47,21 @@ impl Suite for Counted {
         self.0.fetch_add(1, Ordering::Relaxed);
         rust_crypto::ChaCha20Poly1305.cipher(keys)
     }
+}
+
+async fn the_key_of_a_direction_is_changed_by_its_end(world: World) {
+    let counted = Counted::default();
+    let (near, far) = pair(&world, counted.anonymous(), counted.anonymous()).await;
+    world.serve(&near, answering());
+    world.serve(&far, answering());
+    for round in 1..=3 {
+        for (line, changes) in [(&near, 2 * round - 1), (&far, 2 * round)] {
+            line.rekey().await.expect("there are keys");
+            still_works(line).await;
+            assert_eq!(counted.changes(), changes, "one direction has one more");
+        }
+    }
+    world.part(near, far).await;
 }
 
 async fn keys_change_under_load_from_both_ends(world: World) {
