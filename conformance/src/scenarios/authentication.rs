@@ -1,8 +1,9 @@
 //! Clients that say who they are, and servers that decide.
 
-use std::future::{pending, ready};
+use std::future::{pending, poll_fn, ready};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use ropeway_driver::protocol::AuthRules;
@@ -29,6 +30,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_decision_may_take_its_time_but_not_for_ever if concerned,
     a_decision_may_take_a_day if concerned,
     a_decision_on_an_open_line_takes_only_so_long_too if concerned,
+    a_decision_that_is_ready_too_late_is_not_said if concerned,
     a_decision_that_panics_is_a_refusal if concerned,
     a_name_that_the_client_can_not_be_told_is_a_refusal if concerned,
     a_credential_that_never_comes_holds_nobody_up if concerned,
@@ -272,6 +274,35 @@ async fn a_decision_on_an_open_line_takes_only_so_long_too(world: World) {
     assert_eq!(line.authenticate(token()).await.expect("it is taken"), None);
     // That one was decided in time.
     pass_to(&world, &line, world.time().now() + most * 2).await;
+    still_works(&line).await;
+}
+
+/// It is made in the moment in which the client is told that nobody has decided.
+async fn a_decision_that_is_ready_too_late_is_not_said(world: World) {
+    let (tell, told) = queue();
+    let (claims, time) = (Claims::default(), world.time().clone());
+    let server = server(&world).authenticate(move |claim| {
+        tell.put(());
+        let most =
+            if claims.fetch_add(1, Ordering::Relaxed) == 1 { AuthRules::DEFAULT.timeout } else { Duration::ZERO };
+        let (time, ready) = (time.clone(), time.now() + most);
+        async move {
+            // Nothing wakes it, but what ends the wait for it.
+            poll_fn(|_| if time.now() < ready { Poll::Pending } else { Poll::Ready(()) }).await;
+            by_token(claim).await
+        }
+    });
+    let server = server.serve().await.expect("the address is free");
+    let line = client(&world, &server).credential(token()).connect().await.expect("it is taken");
+    told.next().await;
+    let proving = line.clone();
+    let proving = world.spawn(async move { proving.authenticate(token()).await });
+    told.next().await;
+    pass_to(&world, &line, world.time().now() + AuthRules::DEFAULT.timeout).await;
+    let refused = proving.await;
+    assert!(matches!(refused, Err(Error::Denied(Code::TIMEOUT))), "{refused:?}");
+    // Who decides goes on.
+    assert_eq!(line.authenticate(token()).await.expect("it is taken"), None);
     still_works(&line).await;
 }
 

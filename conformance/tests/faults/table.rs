@@ -413,6 +413,14 @@ pub(crate) const FAULTS: &[Fault] = &[
         caught_by: "authentication::a_decision_on_an_open_line_takes_only_so_long_too::pipe",
     },
     Fault {
+        name: "a_decision_is_said_though_it_comes_too_late",
+        file: "driver/src/seal/auth.rs",
+        good: "!state.auth.is_decided()",
+        then: "",
+        bad: "true",
+        caught_by: "authentication::a_decision_that_is_ready_too_late_is_not_said::pipe",
+    },
+    Fault {
         name: "who_is_refused_once_does_not_try_again",
         file: "driver/src/seal/auth.rs",
         good: "waiting.shared.lock().auth.postpone(now);",
