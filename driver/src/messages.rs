@@ -45,7 +45,7 @@ struct Cork {
     held: usize,
     /// The clock is looked at behind so many.
     stride: usize,
-    /// Messages have waited while something else took its time: whoever sent them may have given up since.
+    /// Of the batch, a request may have been given up: it was when the batch was fetched, or something has taken its time since.
     late: bool,
 }
 
@@ -189,9 +189,6 @@ impl Messages {
             if state.ended.is_some() {
                 return Poll::Ready(());
             }
-            if let Some(cork) = &mut self.cork {
-                cork.late = false;
-            }
             // Left where an idle line lets go of it.
             state.spare = (std::mem::take(&mut self.batch), std::mem::take(&mut self.used));
             state.wait_for_message(&mut self.turn, cx);
@@ -207,6 +204,8 @@ impl Messages {
             self.batch.extend(state.inbox.pop_front());
             state.wake_for_message();
         }
+        let stale = state.stale;
+        state.stale &= !state.inbox.is_empty();
         let names = &state.names;
         if names.actions.len() > self.names.actions.len() || names.types.len() > self.names.types.len() {
             self.names = names.clone();
@@ -217,6 +216,7 @@ impl Messages {
         state.finished(done);
         if let Some(cork) = &mut self.cork {
             cork.since = None;
+            cork.late = stale;
             if self.batch.len() == 1 {
                 return Poll::Ready(());
             }
@@ -250,6 +250,7 @@ impl Drop for Messages {
         self.turn.leave(&mut state);
         state.corked = None;
         state.machine.take_messages(self.used.drain(..));
+        state.stale |= !self.batch.is_empty();
         while let Some(raw) = self.batch.pop_back() {
             state.inbox.push_front(raw);
         }

@@ -143,7 +143,7 @@ impl Router {
     /// A handler that does not finish at once becomes a task of its own. That of a request is dropped when the peer gives
     /// the request up or the line ends; that of a message that wants no answer runs to its end. One that panics is
     /// dropped too, its request answered with [`Code::INTERNAL`], and nobody else is harmed. A request that is given up
-    /// while it waits for a handler to end is passed over.
+    /// while it waits is passed over, unless that was a moment ago.
     ///
     /// Answers that are ready at once go out together with those behind them, unless handlers take long.
     ///

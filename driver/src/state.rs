@@ -77,6 +77,8 @@ pub(crate) struct State {
     opened: Keys,
     /// Messages that came, and what belongs to those with a lane.
     pub(crate) inbox: VecDeque<Raw>,
+    /// A request of the inbox may have been given up.
+    pub(crate) stale: bool,
     /// Empty rows of whoever waits for messages.
     pub(crate) spare: (VecDeque<Raw>, Vec<usize>),
     inbox_waiters: Waiters,
@@ -228,6 +230,7 @@ impl State {
             calls: Slab::new(),
             opened: Keys::new(),
             inbox: VecDeque::new(),
+            stale: false,
             spare: Default::default(),
             inbox_waiters: Waiters::default(),
             takers: 0,

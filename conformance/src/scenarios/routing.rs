@@ -21,6 +21,7 @@ pub(super) const LIST: &[Scenario] = scenarios![
     a_client_handles_what_the_server_asks,
     handlers_beyond_the_limit_wait,
     a_request_given_up_in_the_queue_is_not_begun,
+    a_request_given_up_before_anyone_serves_is_not_begun,
     a_slow_handler_holds_nobody_up,
     an_answer_does_not_wait_for_slow_handlers_behind_it,
     what_others_say_does_not_wait_for_a_handler,
@@ -236,6 +237,31 @@ async fn a_request_given_up_in_the_queue_is_not_begun(world: World) {
     assert_eq!(begun.next().await, 3, "nobody waits for the second");
     go.put(());
     third.expect("the line is up").answer::<()>().await.expect("it is answered");
+    still_works(&near).await;
+    world.part(near, far).await;
+}
+
+async fn a_request_given_up_before_anyone_serves_is_not_begun(world: World) {
+    let (near, far) = world.pair().await;
+    let mut asked = Vec::new();
+    for number in 1..=4u32 {
+        asked.push(near.open("work", &number).send().await.expect("the line is up"));
+    }
+    until(|| far.stats().received.requests == 4).await;
+    for (index, aborts) in [(1, 1), (0, 2)] {
+        drop(asked.remove(index));
+        until(|| far.stats().received.aborts == aborts).await;
+    }
+    let (begin, begun) = queue();
+    let work = move |number: u32| {
+        begin.put(number);
+        async { Ok(()) }
+    };
+    world.serve(&far, Router::new().on("echo", echo).on("work", work));
+    for mut exchange in asked {
+        exchange.answer::<()>().await.expect("it is answered");
+    }
+    assert_eq!([begun.next().await, begun.next().await], [3, 4], "nobody waits for the others");
     still_works(&near).await;
     world.part(near, far).await;
 }

@@ -166,6 +166,14 @@ pub(crate) const FAULTS: &[Fault] = &[
         caught_by: "handles::a_handler_is_dropped_when_nobody_waits_for_it::pipe",
     },
     Fault {
+        name: "a_request_that_nobody_waits_for_is_begun",
+        file: "driver/src/messages.rs",
+        good: "cork.late = stale;",
+        then: "",
+        bad: "",
+        caught_by: "routing::a_request_given_up_before_anyone_serves_is_not_begun::pipe",
+    },
+    Fault {
         name: "a_panic_of_a_handler_is_not_caught",
         file: "driver/src/unwind.rs",
         good: "catch_unwind(AssertUnwindSafe(call))",

@@ -50,7 +50,10 @@ impl State {
                 self.wake_heard(lane);
                 match lane.opened_by() {
                     Side::Us => self.call_over(lane),
-                    Side::Them => self.served_over(lane),
+                    Side::Them => {
+                        self.stale = !self.inbox.is_empty();
+                        self.served_over(lane);
+                    }
                 }
             }
             Event::Expired { lane } => {
