@@ -4,38 +4,35 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 use ropeway_driver::{Error, FileError, FileReader, Line, Message, Offered, Progress, ProgressStream};
+use tempfile::TempDir;
 
 /// A folder of its own, gone when this is dropped.
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder(TempDir);
 
 impl Folder {
     pub(super) fn new() -> Folder {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let (process, next) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(format!("ropeway-files-{process}-{next}"));
-        fs::create_dir(&path).expect("its name is new");
-        Folder(path)
+        Folder(tempfile::Builder::new().prefix("ropeway-files-").tempdir().expect("there is room for a folder"))
     }
 
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// Where a file of the name is, or would be.
     pub(super) fn at(&self, name: &str) -> PathBuf {
-        self.0.join(name)
+        self.path().join(name)
     }
 
     /// Where what has come of it waits for the rest.
     pub(super) fn partial(&self, name: &str) -> PathBuf {
-        self.0.join(format!(".ropeway-{name}.part"))
+        self.path().join(format!(".ropeway-{name}.part"))
     }
 
     /// Makes a file.
@@ -51,18 +48,11 @@ impl Folder {
 
     /// The names of all there is.
     pub(super) fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("it is there");
+        let entries = fs::read_dir(self.path()).expect("it is there");
         let mut names: Vec<_> =
             entries.map(|entry| entry.expect("it is there").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What can't be removed is the system's to clear away.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

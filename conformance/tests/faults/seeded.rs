@@ -34,7 +34,11 @@ const FAILED: i32 = 101;
 
 /// The suite with all faults in it, none of them on.
 #[derive(Debug)]
-pub(crate) struct Suite(PathBuf);
+pub(crate) struct Suite {
+    program: PathBuf,
+    /// For its files: who hangs with a fault does not clear them away.
+    temp: PathBuf,
+}
 
 /// What came of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,8 +61,8 @@ impl Suite {
 
     /// Runs one scenario, maybe with a fault; what came of it, and what it said.
     pub(crate) fn run(&self, scenario: &str, fault: Option<&str>) -> (Outcome, String) {
-        let mut program = Command::new(&self.0);
-        program.args(["--exact", scenario]).env_remove(SWITCH);
+        let mut program = Command::new(&self.program);
+        program.args(["--exact", scenario]).env_remove(SWITCH).env("TMPDIR", &self.temp);
         if let Some(fault) = fault {
             program.env(SWITCH, fault).env(watchdog::PATIENCE, PATIENCE);
         }
@@ -93,7 +97,14 @@ fn build() -> Result<Suite, String> {
     let output = cargo.output().map_err(|error| format!("cargo can't be run: {error}"))?;
     let program = executable(&String::from_utf8_lossy(&output.stdout)).filter(|_| output.status.success());
     let said = || format!("the suite with the faults can't be built: {}", String::from_utf8_lossy(&output.stderr));
-    program.map(Suite).ok_or_else(said)
+    let program = program.ok_or_else(said)?;
+    let temp = own.join("temp");
+    let emptied = fs::remove_dir_all(&temp).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    });
+    emptied.and_then(|()| fs::create_dir(&temp)).map_err(|error| format!("files have no place: {error}"))?;
+    Ok(Suite { program, temp })
 }
 
 /// The program of the suite, among cargo's messages.
