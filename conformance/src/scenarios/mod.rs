@@ -69,6 +69,7 @@ pub const FAMILIES: &[(&str, &[Scenario])] = &[
     ("transports", transports::tls::LIST),
     ("transports", transports::websocket::LIST),
     ("authentication", authentication::LIST),
+    ("authentication", authentication::decisions::LIST),
     ("sealing", sealing::agreement::LIST),
     ("sealing", sealing::refusals::LIST),
     ("sealing", sealing::suites::LIST),
